@@ -1,0 +1,53 @@
+"""The command line of a service: ``openmusic-<service> serve | migrate | ...``."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import uvicorn
+from pydantic import ValidationError
+
+from openmusic_kit.logs import configure_logging
+from openmusic_kit.settings import ServiceSettings
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def run_cli(name: str, settings_class: Callable[[], S], commands: Mapping[str, Callable[[S], None]]) -> None:
+    """Runs one of ``commands`` with the settings of the environment; refuses to start with settings that are wrong."""
+    parser = argparse.ArgumentParser(prog=f"openmusic-{name}")
+    parser.add_argument("command", choices=list(commands))
+    command = parser.parse_args().command
+    try:
+        settings = settings_class()
+    except ValidationError as error:
+        sys.exit(f"openmusic-{name}: the settings are not usable: {_explain(error)}")
+    configure_logging(name if command == "serve" else f"{name}-{command}", settings.log_level)
+    commands[command](settings)
+
+
+def _explain(error: ValidationError) -> str:
+    """Names the settings that are wrong, never their values."""
+    return "; ".join(
+        f"{'.'.join(str(part).upper() for part in problem['loc'])} {problem['msg']}".strip()
+        for problem in error.errors(include_input=False)
+    )
+
+
+def serve(app: str | Callable[..., object], settings: ServiceSettings) -> None:
+    """Serves until SIGTERM or SIGINT, then lets the requests in flight finish."""
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(settings.shutdown_grace),
+    )

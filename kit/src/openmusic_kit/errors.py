@@ -1,0 +1,55 @@
+"""What can go wrong, without a word of transport.
+
+ServiceError
+├── Invalid          the request makes no sense
+├── Unauthenticated  nobody knows who is asking
+├── Forbidden        it is known who asks, and they may not
+├── NotFound         there is no such thing
+├── Conflict         it makes sense, but not in the present state
+├── TooLarge         more than is accepted
+└── Unavailable      something we depend on does not answer; asking again later may help
+"""
+
+
+class ServiceError(Exception):
+    """Base of all errors that a client is told about; ``message`` is meant for its eyes."""
+
+    message = "The request could not be served"
+
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or type(self).message
+        super().__init__(self.message)
+
+
+class Invalid(ServiceError):
+    message = "The request is not valid"
+
+
+class Unauthenticated(ServiceError):
+    message = "A valid access token is required"
+
+
+class Forbidden(ServiceError):
+    message = "You are not allowed to do this"
+
+
+class NotFound(ServiceError):
+    message = "Not found"
+
+
+class Conflict(ServiceError):
+    message = "This is not possible in the present state"
+
+
+class TooLarge(ServiceError):
+    message = "The request body is too large"
+
+
+class Unavailable(ServiceError):
+    """``retry_after`` is in whole seconds."""
+
+    message = "A part that this needs is not available at the moment"
+
+    def __init__(self, message: str | None = None, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

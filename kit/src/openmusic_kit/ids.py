@@ -1,0 +1,17 @@
+"""Identifiers: a kind, a dash, and a version 7 UUID in hex, so that they sort by time of creation (RFC 9562)."""
+
+import re
+
+import uuid_utils
+
+_UNIQUE_PART = re.compile(r"[0-9a-f]{32}")
+
+
+def new_id(kind: str) -> str:
+    return f"{kind}-{uuid_utils.uuid7().hex}"
+
+
+def is_id(kind: str, text: str) -> bool:
+    """Whether ``text`` could be an id of that kind; anything else need not reach the database."""
+    prefix, _, unique_part = text.partition("-")
+    return prefix == kind and _UNIQUE_PART.fullmatch(unique_part) is not None

@@ -1,0 +1,51 @@
+"""Schema migrations: plain SQL files applied in order by yoyo, each in a transaction of its own.
+
+Any number of copies may call :func:`migrate` at once: an advisory lock lets one work while the others wait and
+then find nothing left to do. Unlike yoyo's own lock row, it goes away with the process that holds it.
+"""
+
+import logging
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import psycopg
+from yoyo import get_backend, read_migrations
+
+from openmusic_kit.database import CONNECT_TIMEOUT
+from openmusic_kit.settings import DatabaseSettings
+
+logger = logging.getLogger(__name__)
+
+_LOCK = 0x0E7D_0A11  # any number, the same for every copy
+_SHARED = Path(__file__).parent / "migrations_sql"
+LOCK_WAIT = 5  # seconds that a migration may wait for a table before it gives up rather than block everyone
+
+
+def migrate(settings: DatabaseSettings, folder: Path, *, with_outbox: bool = False, with_inbox: bool = False) -> int:
+    """Applies what is missing and returns how many migrations that were."""
+    shared = [_SHARED / name for name, wanted in (("outbox", with_outbox), ("inbox", with_inbox)) if wanted]
+    migrations = read_migrations(*(str(path) for path in [*shared, folder]))
+    with psycopg.connect(
+        host=settings.pghost,
+        port=settings.pgport,
+        user=settings.pguser,
+        password=settings.pgpassword.get_secret_value(),
+        dbname=settings.pgdatabase,
+        connect_timeout=CONNECT_TIMEOUT,
+        autocommit=True,
+    ) as guard:
+        guard.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        backend = get_backend(_yoyo_uri(settings))
+        try:
+            pending = backend.to_apply(migrations)
+            backend.apply_migrations(pending)
+        finally:
+            backend.connection.close()
+    logger.info("schema is up to date", extra={"database": settings.pgdatabase, "applied": len(pending)})
+    return len(pending)
+
+
+def _yoyo_uri(settings: DatabaseSettings) -> str:
+    user, password = quote(settings.pguser), quote(settings.pgpassword.get_secret_value(), safe="")
+    options = urlencode({"options": f"-c lock_timeout={LOCK_WAIT}s"}, quote_via=quote)
+    return f"postgresql+psycopg://{user}:{password}@{settings.pghost}:{settings.pgport}/{settings.pgdatabase}?{options}"

@@ -1,0 +1,54 @@
+"""Wire shapes: strict types, camelCase names, and the envelope that every answer has."""
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+T = TypeVar("T")
+
+
+class WireModel(BaseModel):
+    """A JSON object as clients send or receive it: no type is coerced, unknown keys are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+def _readable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain a NUL character")
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_readable)]
+"""Text that a person reads, 1 to 1000 characters."""
+
+AnyId = Annotated[str, StringConstraints(min_length=1)]
+"""An id in a body: whatever text it is, it either names something or is not found."""
+
+Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+
+
+class Done(WireModel):
+    status: Literal["success"] = "success"
+    message: str
+
+
+class Answer(WireModel, Generic[T]):
+    status: Literal["success"] = "success"
+    data: T
+
+
+class Created(WireModel, Generic[T]):
+    status: Literal["success"] = "success"
+    message: str
+    data: T
+
+
+class Failure(WireModel):
+    """``fail`` when the client can mend it (4xx), ``error`` when it cannot (5xx)."""
+
+    status: Literal["fail", "error"]
+    message: str

@@ -1,0 +1,225 @@
+"""The web side that every service has in common: request ids, the error shape, authentication, health routes."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from openmusic_kit import errors
+from openmusic_kit.clients import CREDENTIAL_HEADER
+from openmusic_kit.context import new_request_id, request_id
+from openmusic_kit.health import Health
+from openmusic_kit.identity import bearer_token
+from openmusic_kit.schemas import Failure
+from openmusic_kit.settings import ServiceSettings
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID_HEADER = "X-Request-ID"
+_GIVEN_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_STATUS: dict[type[errors.ServiceError], int] = {
+    errors.Invalid: 400,
+    errors.Conflict: 400,  # the contract knows no 409
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.TooLarge: 413,
+    errors.Unavailable: 503,
+}
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def create_service_app(
+    name: str,
+    settings: ServiceSettings,
+    *,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    routers: Iterable[APIRouter],
+    health: Callable[[FastAPI], Health],
+) -> FastAPI:
+    """A FastAPI application that answers in the one shape. ``health`` is asked once the lifespan has begun."""
+    app = FastAPI(
+        title=f"OpenMusic {name}",
+        version="3.0.0",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        responses={"4XX": {"model": Failure}, "5XX": {"model": Failure}},
+    )
+    app.state.service_credential = settings.service_credential
+    for router in routers:
+        app.include_router(router)
+    app.include_router(_health_router(health))
+    app.add_middleware(BodyLimit, limit=settings.body_limit)
+    app.add_middleware(RequestContext)
+    app.add_exception_handler(errors.ServiceError, _on_service_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    return app
+
+
+def failure(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    word = "fail" if status < 500 else "error"
+    return JSONResponse({"status": word, "message": message}, status, headers)
+
+
+async def _on_service_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.ServiceError)  # noqa: S101 - registered for this class only
+    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+    headers = {}
+    if isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return failure(status, error.message, headers)
+
+
+async def _on_invalid_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    return failure(400, "; ".join(dict.fromkeys(_describe(problem) for problem in error.errors())))
+
+
+def _describe(problem: Any) -> str:
+    """One validation problem as ``field: what is wrong``; the input itself is not repeated."""
+    if problem["type"] == "json_invalid":
+        return "The body is not valid JSON"
+    field = ".".join(str(part) for part in problem["loc"][1:])
+    return f"{field}: {problem['msg']}" if field else f"{problem['loc'][0]}: {problem['msg']}"
+
+
+async def _on_http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    return failure(error.status_code, str(error.detail) or "Error", dict(error.headers or {}))
+
+
+class ProtectedRoute(APIRoute):
+    """Knows who is asking before it looks at the body, so that 401 comes before 400."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def authenticated(request: Request) -> Response:
+            token = bearer_token(request.headers.get("authorization"))
+            request.state.user_id = await request.app.state.token_verifier.verify(token)
+            return await handle(request)
+
+        return authenticated
+
+
+class InternalRoute(APIRoute):
+    """Serves other services only: demands the credential that they share."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def trusted(request: Request) -> Response:
+            expected = request.app.state.service_credential.get_secret_value()
+            given = request.headers.get(CREDENTIAL_HEADER, "")
+            if not hmac.compare_digest(given.encode(), expected.encode()):
+                raise errors.Unauthenticated("This route serves other services only")
+            return await handle(request)
+
+        return trusted
+
+
+def _current_user(request: Request, _: Annotated[object, Depends(HTTPBearer(auto_error=False))]) -> str:
+    user_id: str = request.state.user_id
+    return user_id
+
+
+CurrentUser = Annotated[str, Depends(_current_user)]
+"""The id of the user who asks; for routes of class :class:`ProtectedRoute`."""
+
+
+def _health_router(health: Callable[[FastAPI], Health]) -> APIRouter:
+    router = APIRouter(prefix="/health", include_in_schema=False)
+
+    @router.get("/live")
+    async def live() -> dict[str, str]:
+        return {"status": "success", "message": "alive"}
+
+    @router.get("/ready")
+    async def ready(request: Request) -> Response:
+        report = await health(request.app).report()
+        if report.ready:
+            return JSONResponse({"status": "success", "data": {"dependencies": report.dependencies}})
+        message = f"Not ready: {', '.join(report.missing)} missing"
+        body = {"status": "error", "message": message, "data": {"dependencies": report.dependencies}}
+        return JSONResponse(body, 503, {"Retry-After": "1"})
+
+    return router
+
+
+class BodyLimit:
+    """Refuses bodies over ``limit`` bytes, whether their length was announced or not."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise HTTPException(413, errors.TooLarge.message)
+            return message
+
+        await self._app(scope, limited, send)
+
+
+class RequestContext:
+    """Gives every request its id, logs it, and turns what nobody caught into a 500 of the right shape."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        request_id.set(given if _GIVEN_REQUEST_ID.fullmatch(given) else new_request_id())
+        started = time.perf_counter()
+        status = 0
+
+        async def tagged(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id.get()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, tagged)
+        except Exception:
+            logger.exception("unexpected error", extra={"method": scope["method"], "path": scope["path"]})
+            if status:
+                raise
+            await failure(500, "Something went wrong on our side")(scope, receive, tagged)
+        finally:
+            duration = round((time.perf_counter() - started) * 1000, 2)
+            details = {"method": scope["method"], "path": scope["path"], "status": status, "duration_ms": duration}
+            level = logging.DEBUG if scope["path"].startswith("/health/") else logging.INFO
+            logger.log(level, "request", extra=details)
