@@ -14,7 +14,7 @@ from openmusic_kit.settings import ServiceSettings
 S = TypeVar("S", bound=ServiceSettings)
 
 
-def run_cli(name: str, settings_class: Callable[[], S], commands: Mapping[str, Callable[[S], None]]) -> None:
+def run_cli(name: str, settings_class: Callable[[], S], commands: Mapping[str, Callable[[S], object]]) -> None:
     """Runs one of ``commands`` with the settings of the environment; refuses to start with settings that are wrong."""
     parser = argparse.ArgumentParser(prog=f"openmusic-{name}")
     parser.add_argument("command", choices=list(commands))

@@ -4,6 +4,8 @@ import re
 
 import uuid_utils
 
+from openmusic_kit.errors import NotFound
+
 _UNIQUE_PART = re.compile(r"[0-9a-f]{32}")
 
 
@@ -15,3 +17,9 @@ def is_id(kind: str, text: str) -> bool:
     """Whether ``text`` could be an id of that kind; anything else need not reach the database."""
     prefix, _, unique_part = text.partition("-")
     return prefix == kind and _UNIQUE_PART.fullmatch(unique_part) is not None
+
+
+def require_id(kind: str, text: str, missing: type[NotFound]) -> None:
+    """Raises ``missing`` unless ``text`` could be an id of that kind."""
+    if not is_id(kind, text):
+        raise missing

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openmusic_kit import errors
+from openmusic_kit.cache import Cached
 from openmusic_kit.clients import CREDENTIAL_HEADER
 from openmusic_kit.context import new_request_id, request_id
 from openmusic_kit.health import Health
@@ -76,6 +77,12 @@ def create_service_app(
 def failure(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
     word = "fail" if status < 500 else "error"
     return JSONResponse({"status": word, "message": message}, status, headers)
+
+
+def cacheable_answer(cached: Cached) -> Response:
+    """Sends the bytes as they are and tells whether they came from a cache."""
+    headers = {"X-Data-Source": "cache"} if cached.hit else None
+    return Response(cached.value, media_type="application/json", headers=headers)
 
 
 async def _on_service_error(_: Request, error: Exception) -> Response:

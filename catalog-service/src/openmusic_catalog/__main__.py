@@ -1,0 +1,23 @@
+from pathlib import Path
+
+from openmusic_catalog.app import create_app
+from openmusic_catalog.settings import Settings
+from openmusic_kit.cli import run_cli, serve
+from openmusic_kit.migrations import migrate
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def main() -> None:
+    run_cli(
+        "catalog",
+        Settings,
+        {
+            "serve": lambda settings: serve(create_app(settings), settings),
+            "migrate": lambda settings: migrate(settings, MIGRATIONS, with_outbox=True),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from openmusic_catalog.likes.schemas import LikesData
+from openmusic_catalog.likes.service import LikeService
+from openmusic_kit.schemas import Answer, Done
+from openmusic_kit.web import CurrentUser, ProtectedRoute, cacheable_answer
+
+
+def _likes(request: Request) -> LikeService:
+    service: LikeService = request.app.state.likes
+    return service
+
+
+Likes = Annotated[LikeService, Depends(_likes)]
+
+router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"])
+protected_router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"], route_class=ProtectedRoute)
+
+
+@protected_router.post("", status_code=201)
+async def like_album(album_id: str, user_id: CurrentUser, likes: Likes) -> Done:
+    await likes.like(album_id, user_id)
+    return Done(message="Album liked")
+
+
+@protected_router.delete("")
+async def unlike_album(album_id: str, user_id: CurrentUser, likes: Likes) -> Done:
+    await likes.unlike(album_id, user_id)
+    return Done(message="Album no longer liked")
+
+
+@router.get("", response_model=Answer[LikesData])
+async def count_likes(album_id: str, likes: Likes) -> Response:
+    return cacheable_answer(await likes.count(album_id))

@@ -1,0 +1,5 @@
+from openmusic_kit.schemas import WireModel
+
+
+class LikesData(WireModel):
+    likes: int

@@ -1,0 +1,49 @@
+from openmusic_kit.cache import Cache, Cached
+from psycopg.errors import ForeignKeyViolation, UniqueViolation
+
+from openmusic_catalog.albums.errors import AlbumNotFound
+from openmusic_catalog.cache_keys import likes_key
+from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
+from openmusic_catalog.likes.repository import LikeRepository
+from openmusic_catalog.likes.schemas import LikesData
+from openmusic_kit.database import Database
+from openmusic_kit.ids import require_id
+from openmusic_kit.schemas import Answer
+
+
+class LikeService:
+    def __init__(self, database: Database, cache: Cache, cache_ttl: int) -> None:
+        self._database = database
+        self._cache = cache
+        self._cache_ttl = cache_ttl
+
+    async def like(self, album_id: str, user_id: str) -> None:
+        require_id("album", album_id, AlbumNotFound)
+        async with self._cache.changing(likes_key(album_id)), self._database.unit_of_work() as work:
+            try:
+                await LikeRepository(work.connection).add(album_id, user_id)
+            except ForeignKeyViolation as error:
+                raise AlbumNotFound from error
+            except UniqueViolation as error:
+                raise AlreadyLiked from error
+            await work.commit()
+
+    async def unlike(self, album_id: str, user_id: str) -> None:
+        require_id("album", album_id, AlbumNotFound)
+        async with self._cache.changing(likes_key(album_id)), self._database.unit_of_work() as work:
+            likes = LikeRepository(work.connection)
+            if not await likes.delete(album_id, user_id):
+                raise LikeNotFound if await likes.count(album_id) else AlbumNotFound
+            await work.commit()
+
+    async def count(self, album_id: str) -> Cached:
+        """The answer as the bytes to send."""
+        require_id("album", album_id, AlbumNotFound)
+        return await self._cache.read(likes_key(album_id), lambda: self._load(album_id), self._cache_ttl)
+
+    async def _load(self, album_id: str) -> bytes:
+        async with self._database.read() as connection:
+            row = await LikeRepository(connection).count(album_id)
+        if row is None:
+            raise AlbumNotFound
+        return Answer(data=LikesData(likes=row["likes"])).model_dump_json(by_alias=True).encode()

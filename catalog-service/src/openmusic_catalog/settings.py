@@ -1,0 +1,11 @@
+from openmusic_kit.settings import BrokerSettings, CacheSettings, DatabaseSettings, IdentitySettings, ServiceSettings
+
+
+class Settings(DatabaseSettings, CacheSettings, BrokerSettings, IdentitySettings, ServiceSettings):
+    port: int = 5102
+    pguser: str = "openmusic_catalog"
+    pgdatabase: str = "openmusic_catalog"
+    public_url: str = "http://127.0.0.1:5000"
+    """Where clients reach the gateway; cover addresses begin with it."""
+    album_cache_ttl: int = 1800
+    """Seconds that an album or its number of likes may stay cached when nothing changes it."""

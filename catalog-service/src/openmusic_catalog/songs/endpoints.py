@@ -1,0 +1,77 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AfterValidator
+
+from openmusic_catalog.songs.schemas import Song, SongCopy, SongData, SongId, SongPayload, SongsData, SongSummary
+from openmusic_catalog.songs.service import SongService
+from openmusic_kit.paging import PAGE_SIZE, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.schemas import Answer, Created, Done
+from openmusic_kit.web import InternalRoute
+
+
+def _songs(request: Request) -> SongService:
+    service: SongService = request.app.state.songs
+    return service
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain a NUL character")
+    return text
+
+
+Songs = Annotated[SongService, Depends(_songs)]
+SearchText = Annotated[str, Query(max_length=1000), AfterValidator(_without_nul)]
+
+router = APIRouter(prefix="/songs", tags=["songs"])
+internal_router = APIRouter(prefix="/internal/songs", route_class=InternalRoute, include_in_schema=False)
+
+
+@router.post("", status_code=201)
+async def add_song(payload: SongPayload, songs: Songs) -> Created[SongId]:
+    return Created(message="Song added", data=SongId(song_id=await songs.add(payload)))
+
+
+@router.get("")
+async def search_songs(
+    response: Response,
+    songs: Songs,
+    title: SearchText = "",
+    performer: SearchText = "",
+    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
+    cursor: str = "",
+) -> Answer[SongsData]:
+    rows = await songs.search(title, performer, decode_cursor(cursor), limit + 1)
+    page = rows[:limit]
+    if len(rows) > limit:
+        response.headers["Link"] = next_page_link(
+            "/songs",
+            title=title or None,
+            performer=performer or None,
+            limit=limit,
+            cursor=encode_cursor(page[-1]["id"]),
+        )
+    return Answer(data=SongsData(songs=[SongSummary.model_validate(row) for row in page]))
+
+
+@router.get("/{song_id}")
+async def get_song(song_id: str, songs: Songs) -> Answer[SongData]:
+    return Answer(data=SongData(song=Song.model_validate(await songs.get(song_id))))
+
+
+@router.put("/{song_id}")
+async def update_song(song_id: str, payload: SongPayload, songs: Songs) -> Done:
+    await songs.update(song_id, payload)
+    return Done(message="Song updated")
+
+
+@router.delete("/{song_id}")
+async def delete_song(song_id: str, songs: Songs) -> Done:
+    await songs.delete(song_id)
+    return Done(message="Song deleted")
+
+
+@internal_router.get("/{song_id}")
+async def get_song_copy(song_id: str, songs: Songs) -> Answer[SongCopy]:
+    return Answer(data=SongCopy.model_validate(await songs.get(song_id)))

@@ -1,0 +1,84 @@
+from typing import Any
+
+from psycopg.rows import DictRow
+
+from openmusic_kit.database import Connection
+
+
+class SongRepository:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, song_id: str, song: dict[str, Any]) -> None:
+        """``song`` has title, year, genre, performer, duration, album_id. Raises ForeignKeyViolation."""
+        await self._connection.execute(
+            """
+            INSERT INTO songs (id, title, year, genre, performer, duration, album_id)
+            VALUES (%(id)s, %(title)s, %(year)s, %(genre)s, %(performer)s, %(duration)s, %(album_id)s)
+            """,
+            {"id": song_id, **song},
+        )
+
+    async def get(self, song_id: str) -> DictRow | None:
+        cursor = await self._connection.execute(
+            """
+            SELECT id, title, year, performer, genre, duration, album_id, version
+            FROM songs WHERE id = %(id)s
+            """,
+            {"id": song_id},
+        )
+        return await cursor.fetchone()
+
+    async def search(self, title: str, performer: str, after: str, limit: int) -> list[DictRow]:
+        """Songs whose title and performer contain the texts, letter case aside, behind the id ``after``."""
+        cursor = await self._connection.execute(
+            """
+            SELECT id, title, performer FROM songs
+            WHERE id > %(after)s
+              AND (%(title)s = '' OR title ILIKE %(title_pattern)s)
+              AND (%(performer)s = '' OR performer ILIKE %(performer_pattern)s)
+            ORDER BY id LIMIT %(limit)s
+            """,
+            {
+                "after": after,
+                "title": title,
+                "title_pattern": _containing(title),
+                "performer": performer,
+                "performer_pattern": _containing(performer),
+                "limit": limit,
+            },
+        )
+        return await cursor.fetchall()
+
+    async def lock_album_of(self, song_id: str) -> DictRow | None:
+        """``{album_id}`` of a song that nobody else changes until the transaction ends."""
+        cursor = await self._connection.execute(
+            "SELECT album_id FROM songs WHERE id = %(id)s FOR UPDATE", {"id": song_id}
+        )
+        return await cursor.fetchone()
+
+    async def update(self, song_id: str, song: dict[str, Any]) -> int | None:
+        """The new version, or None when there is no such song. Raises ForeignKeyViolation."""
+        cursor = await self._connection.execute(
+            """
+            UPDATE songs SET title = %(title)s, year = %(year)s, genre = %(genre)s, performer = %(performer)s,
+                             duration = %(duration)s, album_id = %(album_id)s, version = version + 1
+            WHERE id = %(id)s RETURNING version
+            """,
+            {"id": song_id, **song},
+        )
+        row = await cursor.fetchone()
+        return row["version"] if row else None
+
+    async def delete(self, song_id: str) -> int | None:
+        """The version that the deletion is, or None when there was no such song."""
+        cursor = await self._connection.execute(
+            "DELETE FROM songs WHERE id = %(id)s RETURNING version + 1 AS version", {"id": song_id}
+        )
+        row = await cursor.fetchone()
+        return row["version"] if row else None
+
+
+def _containing(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

@@ -1,0 +1,53 @@
+from typing import Annotated
+
+from pydantic import Field
+
+from openmusic_kit.schemas import AnyId, Int32, Text, WireModel
+
+Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class SongPayload(WireModel):
+    title: Text
+    year: Int32
+    genre: Text
+    performer: Text
+    duration: Seconds | None = None
+    album_id: AnyId | None = None
+
+
+class SongId(WireModel):
+    song_id: str
+
+
+class SongSummary(WireModel):
+    id: str
+    title: str
+    performer: str
+
+
+class Song(WireModel):
+    id: str
+    title: str
+    year: int
+    performer: str
+    genre: str
+    duration: int | None
+    album_id: str | None
+
+
+class SongData(WireModel):
+    song: Song
+
+
+class SongsData(WireModel):
+    songs: list[SongSummary]
+
+
+class SongCopy(WireModel):
+    """What another service may keep of a song; ``version`` tells which of two copies is newer."""
+
+    id: str
+    title: str
+    performer: str
+    version: int

@@ -1,0 +1,88 @@
+from openmusic_kit.cache import Cache
+from psycopg.errors import ForeignKeyViolation
+from psycopg.rows import DictRow
+
+from openmusic_catalog.albums.errors import AlbumNotFound
+from openmusic_catalog.cache_keys import album_key
+from openmusic_catalog.events import SongCreated, SongDeleted, SongUpdated
+from openmusic_catalog.songs.errors import SongNotFound
+from openmusic_catalog.songs.repository import SongRepository
+from openmusic_catalog.songs.schemas import SongPayload
+from openmusic_kit.database import Database
+from openmusic_kit.ids import new_id, require_id
+
+
+class SongService:
+    """An album's answer holds its songs, so each change here also changes the albums that it touches."""
+
+    def __init__(self, database: Database, cache: Cache) -> None:
+        self._database = database
+        self._cache = cache
+
+    async def add(self, payload: SongPayload) -> str:
+        _require_possible_album(payload)
+        song_id = new_id("song")
+        async with self._cache.changing(*_keys(payload.album_id)), self._database.unit_of_work() as work:
+            try:
+                await SongRepository(work.connection).add(song_id, payload.model_dump())
+            except ForeignKeyViolation as error:
+                raise AlbumNotFound from error
+            created = SongCreated(song_id=song_id, title=payload.title, performer=payload.performer)
+            await work.record(created, aggregate_id=song_id, sequence=1)
+            await work.commit()
+        return song_id
+
+    async def get(self, song_id: str) -> DictRow:
+        """``{id, title, year, performer, genre, duration, album_id, version}``"""
+        require_id("song", song_id, SongNotFound)
+        async with self._database.read() as connection:
+            row = await SongRepository(connection).get(song_id)
+        if row is None:
+            raise SongNotFound
+        return row
+
+    async def search(self, title: str, performer: str, after: str, limit: int) -> list[DictRow]:
+        async with self._database.read() as connection:
+            return await SongRepository(connection).search(title, performer, after, limit)
+
+    async def update(self, song_id: str, payload: SongPayload) -> None:
+        require_id("song", song_id, SongNotFound)
+        _require_possible_album(payload)
+        async with self._cache.changing(*_keys(payload.album_id)) as change, self._database.unit_of_work() as work:
+            songs = SongRepository(work.connection)
+            before = await songs.lock_album_of(song_id)
+            if before is None:
+                raise SongNotFound
+            await change.add(*_keys(before["album_id"]))
+            try:
+                version = await songs.update(song_id, payload.model_dump())
+            except ForeignKeyViolation as error:
+                raise AlbumNotFound from error
+            if version is None:
+                raise SongNotFound
+            updated = SongUpdated(song_id=song_id, title=payload.title, performer=payload.performer)
+            await work.record(updated, aggregate_id=song_id, sequence=version)
+            await work.commit()
+
+    async def delete(self, song_id: str) -> None:
+        require_id("song", song_id, SongNotFound)
+        async with self._cache.changing() as change, self._database.unit_of_work() as work:
+            songs = SongRepository(work.connection)
+            before = await songs.lock_album_of(song_id)
+            if before is None:
+                raise SongNotFound
+            await change.add(*_keys(before["album_id"]))
+            version = await songs.delete(song_id)
+            if version is None:
+                raise SongNotFound
+            await work.record(SongDeleted(song_id=song_id), aggregate_id=song_id, sequence=version)
+            await work.commit()
+
+
+def _keys(album_id: str | None) -> tuple[str, ...]:
+    return (album_key(album_id),) if album_id else ()
+
+
+def _require_possible_album(payload: SongPayload) -> None:
+    if payload.album_id is not None:
+        require_id("album", payload.album_id, AlbumNotFound)

@@ -1,0 +1,37 @@
+"""An S3 server: JuiceFS's gateway over a local folder, which checks signatures as the real thing does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from openmusic_local.errors import LocalError
+from openmusic_local.program import Program, answers
+
+ACCESS_KEY = "openmusic"
+
+
+def prepare(folder: Path, port: int, secret_key: str) -> Program:
+    binary = Path(sys.executable).parent / "juicefs"
+    metadata = f"sqlite3://{folder / 'meta.db'}"
+    if not (folder / "meta.db").exists():
+        options = ["--storage", "file", "--bucket", f"{folder / 'blob'}/", "--trash-days", "0"]
+        done = subprocess.run(
+            [binary, "format", *options, metadata, "openmusic"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+            env={**os.environ, "HOME": str(folder)},
+        )
+        if done.returncode:
+            raise LocalError(f"The S3 server could not be prepared:\n{done.stderr}")
+    options = ["--multi-buckets", "--keep-etag", "--object-meta", "--no-usage-report", "--no-banner"]
+    options += ["--backup-meta", "0", "--cache-dir", str(folder / "cache")]
+    return Program(
+        "objectstore",
+        [str(binary), "gateway", *options, metadata, f"127.0.0.1:{port}"],
+        folder,
+        answers(f"http://127.0.0.1:{port}/minio/health/live"),
+        {"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": secret_key, "HOME": str(folder)},
+    )

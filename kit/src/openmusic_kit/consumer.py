@@ -1,0 +1,125 @@
+"""What becomes of one message: done, tried again later, or dead - and never lost on the way."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from faststream.rabbit import RabbitMessage
+from pydantic import ValidationError
+
+from openmusic_kit.context import request_id
+from openmusic_kit.events import Envelope
+from openmusic_kit.topology import Queue
+
+logger = logging.getLogger(__name__)
+
+PAUSE = 0.5  # seconds before a message that could not be moved goes back to its queue
+ATTEMPT, FIRST_FAILURE, REASON = "x-attempt", "x-first-failure", "x-reason"
+
+Handler = Callable[[Envelope], Awaitable[None]]
+
+
+class Send(Protocol):
+    """Publishes with confirmation, to the queue of that name."""
+
+    async def __call__(self, body: bytes, *, queue: str, message_id: str, headers: dict[str, Any]) -> None: ...
+
+
+class Rejected(Exception):
+    """Raised by a handler for a message that can never be handled; the text is the reason."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """``prefetch`` messages at the most are handled at once.
+
+    A handler may get the same message again after it succeeded. What it raises decides: :class:`Rejected`, or
+    pydantic's ValidationError for data that is not as promised, is final; anything else is tried again.
+    """
+
+    queue: Queue
+    handler: Handler
+    prefetch: int = 20
+
+
+class Consumer:
+    def __init__(self, subscription: Subscription, send: Send) -> None:
+        self._handler = subscription.handler
+        self._queue = subscription.queue
+        self._send = send
+        self._in_flight: set[asyncio.Task[Any]] = set()
+
+    async def consume(self, message: RabbitMessage) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker: a coroutine runs in a task
+        self._in_flight.add(task)
+        try:
+            await self._handle(message)
+        except Exception as error:  # not acknowledged, so it is delivered again with the next connection
+            logger.warning("message could not be settled", extra={"error": repr(error)})
+        finally:
+            self._in_flight.discard(task)
+
+    async def abandon(self) -> None:
+        """Cancels the handlers that still run; their messages are delivered again."""
+        for task in self._in_flight:
+            task.cancel()
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=1.0)
+
+    async def _handle(self, message: RabbitMessage) -> None:
+        try:
+            envelope = Envelope.model_validate_json(message.body)
+            request_id.set(envelope.request_id)
+            if envelope.routing_key not in self._queue.routing_keys:
+                raise Rejected(f"unknown event: {envelope.routing_key}")
+            await self._handler(envelope)
+        except ValidationError as error:
+            await self._bury(message, f"malformed: {error}")
+        except Rejected as error:
+            await self._bury(message, str(error))
+        except Exception as error:
+            await self._set_aside(message, error)
+        else:
+            await message.ack()
+
+    async def _bury(self, message: RabbitMessage, reason: str) -> None:
+        logger.error("message is dead", extra={"queue": self._queue.name, "id": message.message_id, "reason": reason})
+        await self._move(message, self._queue.dead, *_history(message), reason)
+
+    async def _set_aside(self, message: RabbitMessage, error: Exception) -> None:
+        failures, first_failure = _history(message)
+        if time.time() - first_failure >= self._queue.retry.give_up_after:
+            await self._bury(message, repr(error))
+            return
+        attempt = failures + 1
+        logger.warning(
+            "message will be tried again",
+            extra={"queue": self._queue.name, "id": message.message_id, "attempt": attempt, "error": repr(error)},
+        )
+        target = self._queue.retry_queue(self._queue.retry.delay(attempt))
+        await self._move(message, target, attempt, first_failure, repr(error))
+
+    async def _move(self, message: RabbitMessage, target: str, attempt: int, first_failure: float, reason: str) -> None:
+        """It is acknowledged here only when it is safe there."""
+        headers = {ATTEMPT: attempt, FIRST_FAILURE: first_failure, REASON: reason[:1000]}
+        try:
+            await self._send(message.body, queue=target, message_id=message.message_id, headers=headers)
+        except Exception as error:
+            logger.warning("message could not be moved", extra={"queue": target, "error": repr(error)})
+            await asyncio.sleep(PAUSE)  # or it would be back at once
+            await message.nack(requeue=True)
+        else:
+            await message.ack()
+
+
+def _history(message: RabbitMessage) -> tuple[int, float]:
+    """How often it failed so far, and when first (seconds since 1970). What a stranger wrote there is ignored."""
+    attempt, first_failure = message.headers.get(ATTEMPT), message.headers.get(FIRST_FAILURE)
+    return (
+        attempt if isinstance(attempt, int) else 0,
+        first_failure if isinstance(first_failure, float) else time.time(),
+    )

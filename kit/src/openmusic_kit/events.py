@@ -1,0 +1,54 @@
+"""Events: facts that one service announces and others may keep a copy of."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Self
+
+import uuid_utils
+from pydantic import Field
+
+from openmusic_kit.context import request_id
+from openmusic_kit.schemas import WireModel
+
+
+class EventData(WireModel):
+    """What happened. A subclass names its type and version; additive changes keep the version."""
+
+    event_type: ClassVar[str]
+    event_version: ClassVar[int]
+
+
+class Envelope(WireModel):
+    """What travels: the data, and what a consumer needs to ignore repeats and whatever is older than it knows.
+
+    ``sequence`` grows by one with each change of the aggregate.
+    """
+
+    id: str = Field(min_length=1)
+    type: str
+    version: int
+    aggregate_id: str
+    sequence: int
+    time: datetime
+    request_id: str = ""
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, data: EventData, aggregate_id: str, sequence: int) -> Self:
+        return cls(
+            id=str(uuid_utils.uuid7()),
+            type=data.event_type,
+            version=data.event_version,
+            aggregate_id=aggregate_id,
+            sequence=sequence,
+            time=datetime.now(UTC),
+            request_id=request_id.get(),
+            data=data.model_dump(by_alias=True, mode="json"),
+        )
+
+    @property
+    def routing_key(self) -> str:
+        return routing_key(self.type, self.version)
+
+
+def routing_key(event_type: str, version: int) -> str:
+    return f"{event_type}.v{version}"

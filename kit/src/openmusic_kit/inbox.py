@@ -1,0 +1,23 @@
+"""The inbox: ids of the events that were applied, kept in the transaction that applied them."""
+
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+
+REMEMBERED = "30 days"  # longer than any message stays in a queue or a dead-letter queue unattended
+
+
+async def first_seen(connection: AsyncConnection[DictRow], event_id: str) -> bool:
+    """Whether the event is new. It counts as applied once the transaction commits; forgets a few very old ids."""
+    cursor = await connection.execute(
+        """
+        WITH forgotten AS (
+            DELETE FROM inbox WHERE event_id IN (
+                SELECT event_id FROM inbox WHERE received_at < now() - %(remembered)s::interval
+                ORDER BY received_at LIMIT 10 FOR UPDATE SKIP LOCKED
+            )
+        )
+        INSERT INTO inbox (event_id) VALUES (%(event_id)s) ON CONFLICT (event_id) DO NOTHING
+        """,
+        {"event_id": event_id, "remembered": REMEMBERED},
+    )
+    return cursor.rowcount == 1

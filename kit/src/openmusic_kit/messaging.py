@@ -1,0 +1,165 @@
+"""Events over RabbitMQ: confirmed publishing, and consumers that lose nothing and are blocked by nothing.
+
+A message is acknowledged after its handler returned. A handler that fails has its message set aside in
+``<queue>.retry.<milliseconds>``, from which it comes back by itself; one that can never succeed ends in
+``<queue>.dead``, with the reason in its headers.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from faststream import AckPolicy
+from faststream.rabbit import Channel, RabbitBroker, RabbitMessage
+
+from openmusic_kit import topology
+from openmusic_kit.consumer import Consumer, Rejected, Subscription
+from openmusic_kit.errors import Unavailable
+from openmusic_kit.topology import EXCHANGE, Queue, RetrySchedule
+
+__all__ = ["Broker", "Queue", "Rejected", "RetrySchedule", "Subscription"]
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 5.0  # seconds
+DECLARE_TIMEOUT = 10.0  # seconds
+PUBLISH_TIMEOUT = 5.0  # seconds to wait for the broker's confirmation
+RETRY_INTERVAL = 0.5  # seconds
+DECLARE_INTERVAL = 15.0  # seconds after which a queue that somebody deleted is back
+GRACE = 10.0  # seconds that handlers in flight get at the end
+
+
+async def _undecoded(message: RabbitMessage) -> RabbitMessage:
+    """Hands the whole message to the handler: what is malformed is ours to dead-letter, not the library's to drop."""
+    return message
+
+
+class Broker:
+    """One connection to RabbitMQ. It is made in the background and made again whenever it is lost."""
+
+    def __init__(self, url: str) -> None:
+        self._incomplete = asyncio.Event()
+        self._broker = RabbitBroker(
+            url,
+            timeout=CONNECT_TIMEOUT,
+            reconnect_interval=RETRY_INTERVAL,
+            on_close=[lambda *_: self._lost()],
+            on_reconnected=[lambda *_: self._incomplete.set()],
+            graceful_timeout=GRACE,
+            default_channel=Channel(on_return_raises=True),
+            ack_policy=AckPolicy.MANUAL,
+            decoder=_undecoded,
+            apply_types=False,
+            logger=logger,
+            log_level=logging.DEBUG,
+        )
+        self._queues: list[Queue] = []
+        self._consumers: list[Consumer] = []
+        self._connected = False
+
+    def ensure_queue(self, queue: Queue) -> None:
+        """Has the queue declared, even if its consumer never ran, so that nothing meant for it is dropped."""
+        if queue not in self._queues:
+            self._queues.append(queue)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """To be called before :meth:`running`."""
+        self.ensure_queue(subscription.queue)
+
+        consumer = Consumer(subscription, self._send)
+        self._consumers.append(consumer)
+        self._broker.subscriber(
+            topology.main_queue(subscription.queue),
+            channel=Channel(prefetch_count=subscription.prefetch),
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+        )(consumer.consume)
+
+    @property
+    def connected(self) -> bool:
+        """Whether it makes sense to publish: there is a connection, and every queue is in its place."""
+        return self._connected
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        keeping = asyncio.create_task(self._keep_connected(), name="broker")
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await self._stop()
+
+    async def ping(self) -> None:
+        """Raises Unavailable unless the broker can be used."""
+        if not self._connected or not await self._broker.ping(timeout=1.0):
+            raise Unavailable("The broker is not available")
+
+    async def publish(self, body: bytes, *, routing_key: str, message_id: str) -> None:
+        """Returns once the broker has the message safely. Raises whatever keeps it from that."""
+        wanted = any(routing_key in queue.routing_keys for queue in self._queues)
+        await self._send(body, exchange=EXCHANGE, routing_key=routing_key, message_id=message_id, mandatory=wanted)
+
+    async def _send(self, body: bytes, **options: Any) -> None:
+        if not self._connected:
+            raise Unavailable("The broker is not available")
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT):
+                await self._broker.publish(body, content_type="application/json", persist=True, **options)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise Unavailable("The broker went away") from error  # the library cancels who waits for a confirmation
+        except Exception:
+            self._incomplete.set()  # perhaps for want of a queue
+            raise
+
+    async def _keep_connected(self) -> None:
+        warned = False
+        while True:
+            self._incomplete.clear()
+            try:
+                await self._complete()
+            except Exception as error:  # whatever it is, without a broker we go on trying
+                if not warned:
+                    logger.warning("broker is not available", extra={"error": repr(error)})
+                warned = True
+                await asyncio.sleep(RETRY_INTERVAL)
+                continue
+            if warned:
+                logger.info("broker is available again")
+            warned = False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DECLARE_INTERVAL):
+                    await self._incomplete.wait()
+
+    async def _complete(self) -> None:
+        """Connects if need be, and puts into its place what is missing there."""
+        try:
+            async with asyncio.timeout(DECLARE_TIMEOUT):
+                connection = await self._broker.connect()
+                await topology.declare(connection, self._queues)
+                await self._broker.declare_exchange(EXCHANGE)
+                self._connected = True
+                if not self._broker.running:
+                    await self._broker.start()
+        except BaseException:
+            self._connected = False
+            if not self._broker.running:
+                await self._stop()
+            raise
+
+    def _lost(self) -> None:
+        self._connected = False
+
+    async def _stop(self) -> None:
+        """Takes no more messages, lets the handlers in flight finish, and leaves the rest to be delivered again."""
+        with suppress(Exception):  # the connection may be gone already, and nothing is lost with it
+            async with asyncio.timeout(GRACE + CONNECT_TIMEOUT):
+                await self._broker.stop()
+        self._connected = False
+        for consumer in self._consumers:
+            await consumer.abandon()

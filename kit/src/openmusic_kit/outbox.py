@@ -1,0 +1,138 @@
+"""The transactional outbox: an event is stored with the change it tells of, and published afterwards, at least once.
+
+A row goes away once the broker has confirmed it, so the table holds only what is still to be published.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+
+from openmusic_kit.errors import Unavailable
+from openmusic_kit.events import Envelope, EventData
+
+if TYPE_CHECKING:
+    from openmusic_kit.database import Database
+    from openmusic_kit.messaging import Broker
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "outbox"
+BATCH = 200
+POLL_INTERVAL = 1.0  # seconds; finds what a lost notification did not tell of
+BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds between tries while the broker or the database is away
+STOP_TIMEOUT = 10.0  # seconds that the batch in flight gets
+
+
+async def append(connection: AsyncConnection[DictRow], event: EventData, aggregate_id: str, sequence: int) -> None:
+    """Stores the event; relays are woken when the transaction commits."""
+    envelope = Envelope.of(event, aggregate_id, sequence)
+    await connection.execute(
+        """
+        WITH added AS (
+            INSERT INTO outbox (event_id, routing_key, body) VALUES (%(id)s, %(routing_key)s, %(body)s) RETURNING 1
+        )
+        SELECT pg_notify(%(channel)s, '') FROM added
+        """,
+        {
+            "id": envelope.id,
+            "routing_key": envelope.routing_key,
+            "body": envelope.model_dump_json(by_alias=True).encode(),
+            "channel": CHANNEL,
+        },
+    )
+
+
+class OutboxRelay:
+    """Publishes what the outbox holds. Any number of relays share the work: who sends a row has it locked."""
+
+    def __init__(self, database: Database, broker: Broker) -> None:
+        self._database = database
+        self._broker = broker
+        self._woken = asyncio.Event()
+        self._stopping = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        publishing = asyncio.create_task(self._publish_for_ever(), name="outbox-relay")
+        listening = asyncio.create_task(self._listen_for_ever(), name="outbox-listener")
+        try:
+            yield
+        finally:
+            self._stopping = True
+            self._woken.set()
+            listening.cancel()
+            await asyncio.wait([publishing], timeout=STOP_TIMEOUT)
+            publishing.cancel()
+            await asyncio.gather(publishing, listening, return_exceptions=True)
+
+    async def _publish_for_ever(self) -> None:
+        failures = 0
+        while not self._stopping:
+            self._woken.clear()
+            try:
+                more = await self._publish_batch()
+            except Exception as error:  # rows stay; whatever is wrong now may be right at the next try
+                if failures == 0:
+                    logger.warning("outbox is waiting", extra={"error": repr(error)})
+                await self._pause(BACKOFF[min(failures, len(BACKOFF) - 1)])
+                failures += 1
+                continue
+            failures = 0
+            if not more:
+                await self._pause(POLL_INTERVAL)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    async def _publish_batch(self) -> bool:
+        """Publishes up to a batch and returns whether there may be more. Confirmed rows go even if others failed."""
+        if not self._broker.connected:
+            raise Unavailable("The broker is not available")
+        async with self._database.unit_of_work() as work:
+            cursor = await work.connection.execute(
+                """
+                SELECT position, event_id, routing_key, body FROM outbox
+                ORDER BY position LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+                """,
+                {"batch": BATCH},
+            )
+            rows = await cursor.fetchall()
+            if not rows:
+                return False
+            outcomes = await asyncio.gather(*(self._publish(row) for row in rows), return_exceptions=True)
+            confirmed = [row["position"] for row, outcome in zip(rows, outcomes, strict=True) if outcome is None]
+            await work.connection.execute(
+                "DELETE FROM outbox WHERE position = ANY(%(confirmed)s)", {"confirmed": confirmed}
+            )
+            await work.commit()
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
+        return len(rows) == BATCH
+
+    async def _publish(self, row: DictRow) -> None:
+        await self._broker.publish(row["body"], routing_key=row["routing_key"], message_id=row["event_id"])
+
+    async def _listen_for_ever(self) -> None:
+        while True:
+            try:
+                async with await AsyncConnection.connect(self._database.conninfo, autocommit=True) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    self._woken.set()
+                    async for _ in connection.notifies():
+                        self._woken.set()
+            except psycopg.Error as error:
+                logger.debug("outbox listener lost its connection", extra={"error": repr(error)})
+            await asyncio.sleep(POLL_INTERVAL)

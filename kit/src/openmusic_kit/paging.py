@@ -1,0 +1,34 @@
+"""Lists are paged by key: an opaque cursor names the last item seen, and ``Link`` leads to the next page (RFC 8288)."""
+
+import base64
+import binascii
+from urllib.parse import urlencode
+
+from openmusic_kit.errors import Invalid
+
+PAGE_SIZE = 1000
+
+
+class CursorInvalid(Invalid):
+    message = "cursor: not one that this list gave out"
+
+
+def encode_cursor(last_key: str) -> str:
+    return base64.urlsafe_b64encode(last_key.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> str:
+    """The key that was encoded. Raises CursorInvalid."""
+    try:
+        key = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise CursorInvalid from error
+    if "\0" in key:
+        raise CursorInvalid
+    return key
+
+
+def next_page_link(path: str, **query: str | int | None) -> str:
+    """The value of a ``Link`` header; parameters that are None are left out."""
+    given = {name: value for name, value in query.items() if value is not None}
+    return f'<{path}?{urlencode(given)}>; rel="next"'

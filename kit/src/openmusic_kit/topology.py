@@ -1,0 +1,81 @@
+"""What stands in RabbitMQ: the exchange of all events, and beside each consumer's queue those for retries and the dead.
+
+All are durable quorum queues. Messages pass from one to another at least once, which needs ``reject-publish``
+(https://www.rabbitmq.com/docs/quorum-queues#dead-lettering).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from aio_pika.abc import AbstractConnection
+from faststream.rabbit import ExchangeType, QueueType, RabbitExchange, RabbitQueue
+from faststream.rabbit.schemas.queue import QuorumQueueArgs
+
+EXCHANGE = RabbitExchange("openmusic.events", type=ExchangeType.TOPIC, durable=True)
+
+
+@dataclass(frozen=True)
+class RetrySchedule:
+    """Seconds between attempts; the last delay repeats until the first failure is ``give_up_after`` seconds ago."""
+
+    delays: tuple[float, ...] = (1, 2, 5, 15, 30, 60)
+    give_up_after: float = 86_400
+
+    def delay(self, attempt: int) -> float:
+        """The pause after the ``attempt``-th failure, counted from 1."""
+        return self.delays[min(attempt, len(self.delays)) - 1]
+
+
+@dataclass(frozen=True)
+class Queue:
+    """``routing_keys`` are exact, ``<type>.v<version>``: the events that its consumer understands."""
+
+    name: str
+    routing_keys: tuple[str, ...]
+    retry: RetrySchedule = field(default_factory=RetrySchedule)
+
+    @property
+    def dead(self) -> str:
+        return f"{self.name}.dead"
+
+    def retry_queue(self, delay: float) -> str:
+        return f"{self.name}.retry.{int(delay * 1000)}"
+
+
+def main_queue(queue: Queue) -> RabbitQueue:
+    """What the broker itself gives up on, after its own limit of deliveries, goes the way of the dead as well."""
+    return _quorum_queue(queue.name, _dead_letters_to(queue.dead))
+
+
+async def declare(connection: AbstractConnection, queues: Iterable[Queue]) -> None:
+    """Makes what is missing. Raises when something of the same name but another kind is there."""
+    async with connection.channel() as channel:
+        exchange = await channel.declare_exchange(EXCHANGE.name, EXCHANGE.type.value, durable=EXCHANGE.durable)
+        for queue in queues:
+            for each in _all_queues(queue):
+                await channel.declare_queue(each.name, durable=True, arguments=each.arguments)
+            main = await channel.get_queue(queue.name, ensure=False)
+            for key in queue.routing_keys:
+                await main.bind(exchange, key)
+
+
+def _all_queues(queue: Queue) -> list[RabbitQueue]:
+    retries = [
+        _quorum_queue(queue.retry_queue(delay), {"x-message-ttl": int(delay * 1000), **_dead_letters_to(queue.name)})
+        for delay in dict.fromkeys(queue.retry.delays)
+    ]
+    return [_quorum_queue(queue.dead, {}), *retries, main_queue(queue)]
+
+
+def _dead_letters_to(name: str) -> dict[str, Any]:
+    return {
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": name,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def _quorum_queue(name: str, arguments: dict[str, Any]) -> RabbitQueue:
+    return RabbitQueue(name, queue_type=QueueType.QUORUM, arguments=cast("QuorumQueueArgs", arguments))

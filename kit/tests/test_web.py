@@ -1,0 +1,197 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+from pydantic import ValidationError
+
+from openmusic_kit.errors import Conflict, Forbidden, Unauthenticated, Unavailable
+from openmusic_kit.health import HardCheck, Health, SoftCheck
+from openmusic_kit.schemas import Done, Int32, Text, WireModel
+from openmusic_kit.settings import ServiceSettings
+from openmusic_kit.web import CurrentUser, InternalRoute, ProtectedRoute, create_service_app
+
+router = APIRouter()
+protected = APIRouter(prefix="/mine", route_class=ProtectedRoute)
+internal = APIRouter(prefix="/internal", route_class=InternalRoute)
+
+
+class Payload(WireModel):
+    name: Text
+    size: Int32
+
+
+class Taken(Conflict):
+    message = "Taken"
+
+
+@router.post("/things")
+async def add(payload: Payload) -> Done:
+    return Done(message=payload.name)
+
+
+@router.get("/fails/{how}")
+async def fail(how: str) -> Done:
+    raise {"taken": Taken(), "forbidden": Forbidden(), "later": Unavailable(retry_after=7)}.get(
+        how, RuntimeError("secret")
+    )
+
+
+@protected.post("")
+async def add_mine(payload: Payload, user_id: CurrentUser) -> Done:
+    return Done(message=f"{user_id}: {payload.name}")
+
+
+@internal.get("")
+async def inside() -> Done:
+    return Done(message="inside")
+
+
+class OneUser:
+    """Stands in for the issuer's verdict: one token is good."""
+
+    async def verify(self, token: str) -> str:
+        if token != "good":
+            raise Unauthenticated
+        return "user-1"
+
+
+async def _down() -> None:
+    raise ConnectionError
+
+
+async def _up() -> None:
+    pass
+
+
+@pytest.fixture
+def checks() -> dict[str, HardCheck | SoftCheck]:
+    return {"database": HardCheck(_up), "cache": SoftCheck(_up)}
+
+
+@pytest.fixture
+async def client(checks: dict[str, HardCheck | SoftCheck]) -> AsyncIterator[httpx.AsyncClient]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    settings = ServiceSettings(port=1, service_credential="shared", body_limit=1000)
+    app = create_service_app(
+        "test", settings, lifespan=lifespan, routers=[router, protected, internal], health=lambda _: Health(checks)
+    )
+    app.state.token_verifier = OneUser()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '"x"',
+        '{"name": 1, "size": 1}',
+        '{"name": "x"}',
+        '{"name": "x", "size": 1.5}',
+        "[" * 100_0,
+    ],
+)
+async def test_a_body_that_makes_no_sense_is_400_in_the_one_shape(client: httpx.AsyncClient, body: str) -> None:
+    answer = await client.post("/things", content=body, headers={"content-type": "application/json"})
+
+    assert answer.status_code == 400
+    assert answer.json().keys() == {"status", "message"}
+    assert answer.json()["status"] == "fail"
+    assert answer.json()["message"]
+
+
+async def test_unknown_keys_are_ignored(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/things", json={"name": "x", "size": 1, "more": []})).status_code == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_over_the_limit_is_413(client: httpx.AsyncClient, chunked: bool) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"x" * 500
+
+    answer = await client.post(
+        "/things", content=chunks() if chunked else b"x" * 1500, headers={"content-type": "application/json"}
+    )
+
+    assert (answer.status_code, answer.json()["status"]) == (413, "fail")
+
+
+async def test_who_is_asking_comes_before_what_they_ask(client: httpx.AsyncClient) -> None:
+    for headers in ({}, {"Authorization": "Bearer bad"}):
+        assert (await client.post("/mine", content=b"{", headers=headers)).status_code == 401
+    good = {"Authorization": "Bearer good"}
+    assert (await client.post("/mine", content=b"{", headers=good)).status_code == 400
+    answer = await client.post("/mine", json={"name": "x", "size": 1}, headers=good)
+    assert answer.json()["message"] == "user-1: x"
+
+
+async def test_internal_routes_need_the_shared_credential(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/internal")).status_code == 401
+    assert (await client.get("/internal", headers={"X-Service-Credential": "guess"})).status_code == 401
+    assert (await client.get("/internal", headers={"X-Service-Credential": "shared"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "word", "message"),
+    [
+        ("taken", 400, "fail", "Taken"),
+        ("forbidden", 403, "fail", "You are not allowed to do this"),
+        ("later", 503, "error", "A part that this needs is not available at the moment"),
+        ("boom", 500, "error", "Something went wrong on our side"),
+    ],
+)
+async def test_every_error_has_its_status_and_nothing_leaks(
+    client: httpx.AsyncClient, how: str, status: int, word: str, message: str
+) -> None:
+    answer = await client.get(f"/fails/{how}", headers={"X-Request-ID": "abc"})
+
+    assert answer.status_code == status
+    assert answer.json() == {"status": word, "message": message}
+    assert answer.headers["X-Request-ID"] == "abc"
+    assert answer.headers.get("Retry-After") == ("7" if how == "later" else None)
+
+
+async def test_unknown_routes_and_methods_have_the_one_shape(client: httpx.AsyncClient) -> None:
+    for method, path, status in [("GET", "/nowhere", 404), ("PATCH", "/things", 405), ("POST", "/things/", 404)]:
+        answer = await client.request(method, path)
+        assert (answer.status_code, answer.json()["status"]) == (status, "fail")
+
+
+@pytest.mark.parametrize("given", ["bad id", "x" * 65, "é", ""])
+async def test_a_request_id_that_could_spoil_a_log_is_replaced(client: httpx.AsyncClient, given: str) -> None:
+    answer = await client.get("/nowhere", headers={"X-Request-ID": given.encode()})  # type: ignore[dict-item]
+
+    assert answer.headers["X-Request-ID"] not in {"", given}
+
+
+async def test_ready_names_what_is_missing_but_refuses_only_for_what_is_needed(
+    client: httpx.AsyncClient, checks: dict[str, Any]
+) -> None:
+    assert (await client.get("/health/live")).status_code == 200
+    assert (await client.get("/health/ready")).status_code == 200
+
+    checks["cache"] = SoftCheck(_down)
+    answer = await client.get("/health/ready")
+    assert answer.status_code == 200
+    assert answer.json()["data"]["dependencies"] == {"database": "up", "cache": "down"}
+
+    checks["database"] = HardCheck(_down)
+    answer = await client.get("/health/ready")
+    assert answer.status_code == 503
+    assert "database" in answer.json()["message"]
+
+
+def test_a_default_secret_is_refused_in_production() -> None:
+    with pytest.raises(ValidationError, match="SERVICE_CREDENTIAL"):
+        ServiceSettings(port=1, environment="production")
+    assert ServiceSettings(port=1, environment="production", service_credential="of its own")
