@@ -105,7 +105,8 @@ class Consumer:
 
     async def _move(self, message: RabbitMessage, target: str, attempt: int, first_failure: float, reason: str) -> None:
         """It is acknowledged here only when it is safe there."""
-        headers = {ATTEMPT: attempt, FIRST_FAILURE: first_failure, REASON: reason[:1000]}
+        milliseconds = int(first_failure * 1000)  # on the wire a floating point number has not enough digits
+        headers = {ATTEMPT: attempt, FIRST_FAILURE: milliseconds, REASON: reason[:1000]}
         try:
             await self._send(message.body, queue=target, message_id=message.message_id, headers=headers)
         except Exception as error:
@@ -121,5 +122,5 @@ def _history(message: RabbitMessage) -> tuple[int, float]:
     attempt, first_failure = message.headers.get(ATTEMPT), message.headers.get(FIRST_FAILURE)
     return (
         attempt if isinstance(attempt, int) else 0,
-        first_failure if isinstance(first_failure, float) else time.time(),
+        first_failure / 1000 if isinstance(first_failure, int) and first_failure > 1 else time.time(),
     )

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from aio_pika import RobustConnection
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage
 
@@ -28,7 +29,6 @@ DECLARE_TIMEOUT = 10.0  # seconds
 PUBLISH_TIMEOUT = 5.0  # seconds to wait for the broker's confirmation
 RETRY_INTERVAL = 0.5  # seconds
 DECLARE_INTERVAL = 15.0  # seconds after which a queue that somebody deleted is back
-GRACE = 10.0  # seconds that handlers in flight get at the end
 
 
 async def _undecoded(message: RabbitMessage) -> RabbitMessage:
@@ -37,9 +37,13 @@ async def _undecoded(message: RabbitMessage) -> RabbitMessage:
 
 
 class Broker:
-    """One connection to RabbitMQ. It is made in the background and made again whenever it is lost."""
+    """One connection to RabbitMQ. It is made in the background and made again whenever it is lost.
 
-    def __init__(self, url: str) -> None:
+    ``grace`` is how many seconds handlers in flight get at the end.
+    """
+
+    def __init__(self, url: str, grace: float = 10.0) -> None:
+        self._grace = grace
         self._incomplete = asyncio.Event()
         self._broker = RabbitBroker(
             url,
@@ -47,7 +51,7 @@ class Broker:
             reconnect_interval=RETRY_INTERVAL,
             on_close=[lambda *_: self._lost()],
             on_reconnected=[lambda *_: self._incomplete.set()],
-            graceful_timeout=GRACE,
+            graceful_timeout=grace,
             default_channel=Channel(on_return_raises=True),
             ack_policy=AckPolicy.MANUAL,
             decoder=_undecoded,
@@ -67,7 +71,6 @@ class Broker:
     def subscribe(self, subscription: Subscription) -> None:
         """To be called before :meth:`running`."""
         self.ensure_queue(subscription.queue)
-
         consumer = Consumer(subscription, self._send)
         self._consumers.append(consumer)
         self._broker.subscriber(
@@ -140,7 +143,7 @@ class Broker:
         """Connects if need be, and puts into its place what is missing there."""
         try:
             async with asyncio.timeout(DECLARE_TIMEOUT):
-                connection = await self._broker.connect()
+                connection = await self._connect()
                 await topology.declare(connection, self._queues)
                 await self._broker.declare_exchange(EXCHANGE)
                 self._connected = True
@@ -152,13 +155,22 @@ class Broker:
                 await self._stop()
             raise
 
+    async def _connect(self) -> RobustConnection:
+        """Sees an attempt through even when it is no longer wanted: the library does not take a cancellation."""
+        connecting = asyncio.ensure_future(self._broker.connect())
+        try:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            await asyncio.wait([connecting], timeout=CONNECT_TIMEOUT)
+            raise
+
     def _lost(self) -> None:
         self._connected = False
 
     async def _stop(self) -> None:
         """Takes no more messages, lets the handlers in flight finish, and leaves the rest to be delivered again."""
         with suppress(Exception):  # the connection may be gone already, and nothing is lost with it
-            async with asyncio.timeout(GRACE + CONNECT_TIMEOUT):
+            async with asyncio.timeout(self._grace + CONNECT_TIMEOUT):
                 await self._broker.stop()
         self._connected = False
         for consumer in self._consumers:

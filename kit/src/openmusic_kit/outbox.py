@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -57,7 +57,7 @@ class OutboxRelay:
         self._database = database
         self._broker = broker
         self._woken = asyncio.Event()
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -66,7 +66,7 @@ class OutboxRelay:
         try:
             yield
         finally:
-            self._stopping = True
+            self._stopping.set()
             self._woken.set()
             listening.cancel()
             await asyncio.wait([publishing], timeout=STOP_TIMEOUT)
@@ -75,26 +75,21 @@ class OutboxRelay:
 
     async def _publish_for_ever(self) -> None:
         failures = 0
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._woken.clear()
             try:
                 more = await self._publish_batch()
             except Exception as error:  # rows stay; whatever is wrong now may be right at the next try
                 if failures == 0:
                     logger.warning("outbox is waiting", extra={"error": repr(error)})
-                await self._pause(BACKOFF[min(failures, len(BACKOFF) - 1)])
+                await _at_most(BACKOFF[min(failures, len(BACKOFF) - 1)], self._stopping)
                 failures += 1
                 continue
+            if failures:
+                logger.info("outbox is moving again")
             failures = 0
-            if not more:
-                await self._pause(POLL_INTERVAL)
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            pass
+            if not more and not self._stopping.is_set():
+                await _at_most(POLL_INTERVAL, self._woken)
 
     async def _publish_batch(self) -> bool:
         """Publishes up to a batch and returns whether there may be more. Confirmed rows go even if others failed."""
@@ -136,3 +131,9 @@ class OutboxRelay:
             except psycopg.Error as error:
                 logger.debug("outbox listener lost its connection", extra={"error": repr(error)})
             await asyncio.sleep(POLL_INTERVAL)
+
+
+async def _at_most(seconds: float, event: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -1,0 +1,37 @@
+import asyncio
+import logging
+from pathlib import Path
+
+from openmusic_auth.app import create_app
+from openmusic_auth.keys.service import SigningKeys
+from openmusic_auth.settings import Settings
+from openmusic_kit.cli import run_cli, serve
+from openmusic_kit.database import open_database
+from openmusic_kit.migrations import migrate
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+logger = logging.getLogger(__name__)
+
+
+async def rotate_keys(settings: Settings) -> None:
+    async with open_database(settings) as database:
+        secret = settings.signing_key_secret.get_secret_value()
+        kid = await SigningKeys(database, secret, settings.access_token_age).rotate()
+    logger.info("a new key signs", extra={"kid": kid})
+
+
+def main() -> None:
+    run_cli(
+        "auth",
+        Settings,
+        {
+            "serve": lambda settings: serve(create_app(settings), settings),
+            "migrate": lambda settings: migrate(settings, MIGRATIONS, with_outbox=True),
+            "rotate-keys": lambda settings: asyncio.run(rotate_keys(settings)),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

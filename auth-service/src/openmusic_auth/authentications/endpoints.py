@@ -1,0 +1,34 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from openmusic_auth.authentications.schemas import AccessToken, Login, RefreshTokenPayload, Tokens
+from openmusic_auth.authentications.service import AuthenticationService
+from openmusic_kit.schemas import Answer, Created, Done
+
+
+def _authentications(request: Request) -> AuthenticationService:
+    service: AuthenticationService = request.app.state.authentications
+    return service
+
+
+Authentications = Annotated[AuthenticationService, Depends(_authentications)]
+
+router = APIRouter(prefix="/authentications", tags=["authentications"])
+
+
+@router.post("", status_code=201)
+async def log_in(login: Login, authentications: Authentications) -> Created[Tokens]:
+    access_token, refresh_token = await authentications.log_in(login)
+    return Created(message="Logged in", data=Tokens(access_token=access_token, refresh_token=refresh_token))
+
+
+@router.put("")
+async def refresh(payload: RefreshTokenPayload, authentications: Authentications) -> Answer[AccessToken]:
+    return Answer(data=AccessToken(access_token=await authentications.refresh(payload.refresh_token)))
+
+
+@router.delete("")
+async def log_out(payload: RefreshTokenPayload, authentications: Authentications) -> Done:
+    await authentications.log_out(payload.refresh_token)
+    return Done(message="Logged out")

@@ -1,0 +1,23 @@
+from typing import Annotated
+
+from pydantic import Field
+
+from openmusic_kit.schemas import AnyId, WireModel
+
+
+class Login(WireModel):
+    username: AnyId
+    password: Annotated[str, Field(min_length=1, max_length=128, repr=False)]
+
+
+class RefreshTokenPayload(WireModel):
+    refresh_token: Annotated[str, Field(min_length=1, repr=False)]
+
+
+class Tokens(WireModel):
+    access_token: str
+    refresh_token: str
+
+
+class AccessToken(WireModel):
+    access_token: str

@@ -1,0 +1,20 @@
+from pydantic import Field, SecretStr
+
+from openmusic_kit.settings import DEVELOPMENT_SECRET, BrokerSettings, DatabaseSettings, ServiceSettings
+
+
+class Settings(DatabaseSettings, BrokerSettings, ServiceSettings):
+    port: int = 5101
+    pguser: str = "openmusic_auth"
+    pgdatabase: str = "openmusic_auth"
+    token_issuer: str = "openmusic-auth"  # noqa: S105 - a name, not a secret
+    token_audience: str = "openmusic"  # noqa: S105 - a name, not a secret
+    access_token_age: int = Field(1800, gt=0)
+    """Seconds that an access token is good for."""
+    refresh_token_age: int = Field(604_800, gt=0)
+    """Seconds that a refresh token is good for."""
+    signing_key_secret: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+    """Encrypts the private signing keys in the database."""
+    password_memory: int = Field(19_456, ge=8)
+    """KiB that one Argon2id hash takes; with two rounds and one lane this is OWASP's recommendation."""
+    password_rounds: int = Field(2, ge=1)

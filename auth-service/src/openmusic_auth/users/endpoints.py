@@ -1,0 +1,34 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from openmusic_auth.users.schemas import Registration, User, UserCopy, UserData, UserId
+from openmusic_auth.users.service import UserService
+from openmusic_kit.schemas import Answer, Created
+from openmusic_kit.web import InternalRoute
+
+
+def _users(request: Request) -> UserService:
+    service: UserService = request.app.state.users
+    return service
+
+
+Users = Annotated[UserService, Depends(_users)]
+
+router = APIRouter(prefix="/users", tags=["users"])
+internal_router = APIRouter(prefix="/internal/users", route_class=InternalRoute, include_in_schema=False)
+
+
+@router.post("", status_code=201)
+async def register(registration: Registration, users: Users) -> Created[UserId]:
+    return Created(message="User registered", data=UserId(user_id=await users.register(registration)))
+
+
+@router.get("/{user_id}")
+async def get_user(user_id: str, users: Users) -> Answer[UserData]:
+    return Answer(data=UserData(user=User.model_validate(await users.get(user_id))))
+
+
+@internal_router.get("/{user_id}")
+async def get_user_copy(user_id: str, users: Users) -> Answer[UserCopy]:
+    return Answer(data=UserCopy.model_validate(await users.get(user_id)))

@@ -1,0 +1,35 @@
+from typing import Annotated
+
+from pydantic import Field
+
+from openmusic_kit.schemas import Text, WireModel
+
+Username = Annotated[Text, Field(max_length=255)]
+NewPassword = Annotated[str, Field(min_length=6, max_length=128)]
+
+
+class Registration(WireModel):
+    username: Username
+    password: NewPassword = Field(repr=False)
+    fullname: Text
+
+
+class UserId(WireModel):
+    user_id: str
+
+
+class User(WireModel):
+    id: str
+    username: str
+    fullname: str
+
+
+class UserData(WireModel):
+    user: User
+
+
+class UserCopy(WireModel):
+    """What another service may keep of a user."""
+
+    id: str
+    username: str

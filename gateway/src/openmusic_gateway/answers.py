@@ -1,0 +1,62 @@
+"""Answers that the gateway gives itself, in the one shape."""
+
+import json
+from typing import Any
+
+from openmusic_kit import errors
+
+
+class Refused(Exception):
+    """Ends the request with this answer."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers or {}
+
+
+NOT_FOUND = "There is no such route"
+BODY_TOO_LARGE = "The request body is too large"
+HEADERS_TOO_LARGE = "The request headers are too large"
+
+
+def method_not_allowed(methods: list[str]) -> Refused:
+    return Refused(405, "This route does not know that method", {"Allow": ", ".join(sorted(methods))})
+
+
+def unavailable(service: str) -> Refused:
+    return Refused(503, f"The {service} service is not available at the moment", {"Retry-After": "1"})
+
+
+def bad_gateway(service: str) -> Refused:
+    return Refused(502, f"The {service} service did not give a usable answer", {"Retry-After": "1"})
+
+
+def timed_out(service: str) -> Refused:
+    return Refused(504, f"The {service} service took too long", {"Retry-After": "1"})
+
+
+def of(error: errors.ServiceError) -> Refused:
+    if isinstance(error, errors.Unauthenticated):
+        return Refused(401, error.message, {"WWW-Authenticate": "Bearer"})
+    return Refused(503, error.message, {"Retry-After": "1"})
+
+
+async def send_json(send: Any, status: int, body: dict[str, Any], headers: dict[str, str], request_id: str) -> None:
+    content = json.dumps(body).encode()
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    raw += [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        (b"x-request-id", request_id.encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def send_refusal(send: Any, refused: Refused, request_id: str) -> None:
+    word = "fail" if refused.status < 500 else "error"
+    body = {"status": word, "message": refused.message}
+    await send_json(send, refused.status, body, refused.headers, request_id)

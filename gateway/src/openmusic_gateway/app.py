@@ -1,0 +1,166 @@
+"""The gateway as a bare ASGI application: route, check the token, forward."""
+
+import logging
+import re
+import time
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+
+from openmusic_gateway import answers
+from openmusic_gateway.answers import Refused
+from openmusic_gateway.body import Body, ClientGone
+from openmusic_gateway.forwarding import AnswerBroken, Forwarder
+from openmusic_gateway.routes import Route, RouteTable
+from openmusic_gateway.settings import Settings
+from openmusic_gateway.upstreams import Upstream, resolving
+from openmusic_kit.context import new_request_id
+from openmusic_kit.context import request_id as request_id_variable
+from openmusic_kit.errors import ServiceError
+from openmusic_kit.health import HardCheck, Health, SoftCheck
+from openmusic_kit.identity import TokenVerifier, bearer_token, open_token_verifier
+
+logger = logging.getLogger(__name__)
+
+_GIVEN_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+MAX_HEADERS = 100
+
+
+class Gateway:
+    """Call :meth:`open` before the first request; the ASGI lifespan protocol does."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._routes = RouteTable()
+        self._upstreams = {
+            "auth": Upstream.of(settings.auth_url),
+            "catalog": Upstream.of(settings.catalog_url),
+            "playlist": Upstream.of(settings.playlist_url),
+            "media": Upstream.of(settings.media_url),
+            "export": Upstream.of(settings.export_url),
+        }
+        self._stack = AsyncExitStack()
+        self._verifier: TokenVerifier
+        self._forwarder: Forwarder
+        self._health: Health
+
+    async def open(self) -> None:
+        settings = self._settings
+        await self._stack.enter_async_context(resolving(list(self._upstreams.values())))
+        self._verifier = await self._stack.enter_async_context(open_token_verifier(settings))
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=settings.connect_timeout, sock_read=settings.upstream_timeout
+        )
+        session = aiohttp.ClientSession(
+            timeout=timeout,
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+        self._forwarder = Forwarder(await self._stack.enter_async_context(session), self._upstreams)
+        checks = {name: SoftCheck(self._check(session, name)) for name in self._upstreams}
+        self._health = Health({"signing keys": HardCheck(self._verifier.ready), **checks})
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        started = time.perf_counter()
+        given = dict(scope["headers"])
+        request_id = _request_id(given.get(b"x-request-id", b""))
+        request_id_variable.set(request_id)
+        status = 0
+        try:
+            status = await self._answer(scope, given, receive, send, request_id)
+        except Refused as refused:
+            status = refused.status
+            await answers.send_refusal(send, refused, request_id)
+        except ClientGone:
+            status = 499  # as nginx calls a client that did not wait
+        except AnswerBroken:
+            status = 502
+            raise  # the server then cuts the connection, so that the client knows
+        finally:
+            duration = round((time.perf_counter() - started) * 1000, 2)
+            details = {"method": scope["method"], "path": scope["path"], "status": status, "duration_ms": duration}
+            logger.info("request", extra=details)
+
+    async def _answer(
+        self, scope: dict[str, Any], given: dict[bytes, bytes], receive: Any, send: Any, request_id: str
+    ) -> int:
+        path = scope["raw_path"].decode("latin-1")
+        if path in {"/health/live", "/health/ready"} and scope["method"] == "GET":
+            return await self._answer_health(path, send, request_id)
+        self._check_headers(scope["headers"])
+        route = self._find(scope["method"], path)
+        if route.protected:
+            try:
+                await self._verifier.verify(bearer_token(given.get(b"authorization", b"").decode("latin-1")))
+            except ServiceError as error:
+                raise answers.of(error) from error
+        limit = self._settings.cover_body_limit if route.upload else self._settings.body_limit
+        body = Body(receive, given, limit)
+        await body.prepare()
+        return await self._forwarder.forward(scope, body, send, route.service, request_id)
+
+    def _find(self, method: str, path: str) -> Route:
+        methods = self._routes.match(path)
+        if not methods:
+            raise Refused(404, answers.NOT_FOUND)
+        if method not in methods:
+            raise answers.method_not_allowed(list(methods))
+        return methods[method]
+
+    def _check_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
+        size = sum(len(name) + len(value) for name, value in headers)
+        if len(headers) > MAX_HEADERS or size > self._settings.header_limit:
+            raise Refused(431, answers.HEADERS_TOO_LARGE)
+
+    async def _answer_health(self, path: str, send: Any, request_id: str) -> int:
+        if path == "/health/live":
+            await answers.send_json(send, 200, {"status": "success", "message": "alive"}, {}, request_id)
+            return 200
+        report = await self._health.report()
+        data = {"data": {"dependencies": report.dependencies}}
+        if report.ready:
+            await answers.send_json(send, 200, {"status": "success", **data}, {}, request_id)
+            return 200
+        message = f"Not ready: {', '.join(report.missing)} missing"
+        headers = {"Retry-After": "1"}
+        await answers.send_json(send, 503, {"status": "error", "message": message, **data}, headers, request_id)
+        return 503
+
+    def _check(self, session: aiohttp.ClientSession, name: str) -> Any:
+        async def check() -> None:
+            replica = self._upstreams[name].in_turn()[0]
+            async with session.get(f"{replica}/health/ready") as answer:
+                answer.raise_for_status()
+
+        return check
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self.open()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def _request_id(given: bytes) -> str:
+    return given.decode() if _GIVEN_REQUEST_ID.fullmatch(given) else new_request_id()
+
+
+def create_app(settings: Settings | None = None) -> Gateway:
+    return Gateway(settings or Settings())

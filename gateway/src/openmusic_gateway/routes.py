@@ -1,0 +1,69 @@
+"""Which service answers what. Anything that is not listed here is 404."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    pattern: str
+    service: str
+    protected: bool = False
+    upload: bool = False
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        return tuple(self.pattern.split("/")[1:])
+
+
+def _route(line: str, service: str, *, protected: bool = False, upload: bool = False) -> list[Route]:
+    methods, pattern = line.split()
+    return [Route(method, pattern, service, protected, upload) for method in methods.split(",")]
+
+
+ROUTES: tuple[Route, ...] = (
+    *_route("POST /albums", "catalog"),
+    *_route("GET,PUT,DELETE /albums/{id}", "catalog"),
+    *_route("POST /albums/{id}/covers", "media", upload=True),
+    *_route("POST,DELETE /albums/{id}/likes", "catalog", protected=True),
+    *_route("GET /albums/{id}/likes", "catalog"),
+    *_route("GET,HEAD /covers/{album}/{file}", "media"),
+    *_route("GET,POST /songs", "catalog"),
+    *_route("GET,PUT,DELETE /songs/{id}", "catalog"),
+    *_route("POST /users", "auth"),
+    *_route("GET /users/{id}", "auth"),
+    *_route("POST,PUT,DELETE /authentications", "auth"),
+    *_route("GET /.well-known/jwks.json", "auth"),
+    *_route("GET,POST /playlists", "playlist", protected=True),
+    *_route("DELETE /playlists/{id}", "playlist", protected=True),
+    *_route("GET,POST,DELETE /playlists/{id}/songs", "playlist", protected=True),
+    *_route("GET /playlists/{id}/activities", "playlist", protected=True),
+    *_route("POST,DELETE /collaborations", "playlist", protected=True),
+    *_route("POST /export/playlists/{id}", "export", protected=True),
+)
+
+
+class RouteTable:
+    """Matches the path as it was sent, still percent-encoded, so that no encoded slash becomes a separator."""
+
+    def __init__(self, routes: tuple[Route, ...] = ROUTES) -> None:
+        self._by_length: dict[int, list[tuple[tuple[str, ...], dict[str, Route]]]] = {}
+        for route in routes:
+            shapes = self._by_length.setdefault(len(route.segments), [])
+            for segments, methods in shapes:
+                if segments == route.segments:
+                    methods[route.method] = route
+                    break
+            else:
+                shapes.append((route.segments, {route.method: route}))
+
+    def match(self, path: str) -> dict[str, Route]:
+        """The routes of that path by their method; empty when there are none."""
+        given = path.split("/")[1:]
+        for segments, methods in self._by_length.get(len(given), ()):
+            if all(
+                (value != "" if part.startswith("{") else value == part)
+                for part, value in zip(segments, given, strict=True)
+            ):
+                return methods
+        return {}

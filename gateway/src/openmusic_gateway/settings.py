@@ -1,0 +1,19 @@
+from openmusic_kit.settings import IdentitySettings, ServiceSettings
+
+
+class Settings(IdentitySettings, ServiceSettings):
+    """Each ``*_url`` may be a comma-separated list; a DNS name that has several addresses stands for all of them."""
+
+    port: int = 5000
+    catalog_url: str = "http://127.0.0.1:5102"
+    playlist_url: str = "http://127.0.0.1:5103"
+    media_url: str = "http://127.0.0.1:5104"
+    export_url: str = "http://127.0.0.1:5105"
+    cover_body_limit: int = 512_000 + 65_536
+    """Bytes of a cover upload: the image, and what a multipart form puts around it."""
+    header_limit: int = 32_768
+    """Bytes of all request headers together; more is 431."""
+    connect_timeout: float = 1.0
+    """Seconds to reach a service."""
+    upstream_timeout: float = 15.0
+    """Seconds until a service begins to answer, and between two pieces of its answer."""

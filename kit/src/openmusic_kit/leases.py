@@ -1,0 +1,109 @@
+"""The entries of a cache in Redis, with leases for those who fill them and fences for those who change the source.
+
+The lease is from Nishtala et al., "Scaling Memcache at Facebook" (NSDI 2013): who finds nothing may fill the entry
+only with a token, and a change takes the token away, so that a fill that raced with the change is not stored. A change
+also fences the entry *before* it commits: even if its process dies before it could drop the entry, nothing old is
+stored there meanwhile.
+
+``<key>`` holds the value, ``<key>:lease`` the token of the one reader that may fill it, and ``<key>:fence`` the tokens
+of all writers that change it at the moment, each with the time (seconds since 1970, of Redis' clock) when it lapses.
+"""
+
+from collections.abc import Awaitable, Iterator, Sequence
+from typing import Literal, cast
+
+from redis.asyncio import Redis
+
+LEASE_LIFETIME = 10  # seconds; a fill that takes longer is not stored
+FENCE_LIFETIME = 90  # seconds; longer than PostgreSQL lets a transaction idle
+BATCH = 500  # entries that one script touches; Redis does nothing else meanwhile
+
+_LEASE = """
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', redis.call('TIME')[1])
+if redis.call('EXISTS', KEYS[2]) == 1 then return 'fenced' end
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) then return 'granted' end
+return 'taken'
+"""
+_STORE = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+redis.call('DEL', KEYS[2])
+return 1
+"""
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+_FENCE = """
+local lapses = redis.call('TIME')[1] + ARGV[2]
+for _, key in ipairs(KEYS) do
+  redis.call('ZADD', key .. ':fence', lapses, ARGV[1])
+  redis.call('EXPIRE', key .. ':fence', ARGV[2])
+  redis.call('DEL', key, key .. ':lease')
+end
+"""
+_DROP = """
+for _, key in ipairs(KEYS) do
+  redis.call('DEL', key, key .. ':lease')
+  if tonumber(ARGV[2]) > 0 then
+    redis.call('ZADD', key .. ':fence', redis.call('TIME')[1] + ARGV[2], ARGV[1])
+    redis.call('EXPIRE', key .. ':fence', ARGV[3])
+  else
+    redis.call('ZREM', key .. ':fence', ARGV[1])
+  end
+end
+"""
+
+Answer = Literal["granted", "taken", "fenced"]
+
+
+class LeasedEntries:
+    """Every method is one step in Redis that happens as a whole, and raises RedisError or OSError without Redis.
+
+    A step that was sent but whose answer got lost may still happen later; none of them does harm then.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._lease = redis.register_script(_LEASE)
+        self._store = redis.register_script(_STORE)
+        self._release = redis.register_script(_RELEASE)
+        self._fence = redis.register_script(_FENCE)
+        self._drop = redis.register_script(_DROP)
+
+    async def get(self, key: str) -> bytes | None:
+        return cast("bytes | None", await self._redis.get(key))
+
+    async def lease(self, key: str, token: str) -> Answer:
+        """``granted`` is the permission to store; ``taken``: another reader has it; ``fenced``: nobody may."""
+        answer = await cast(
+            "Awaitable[bytes]", self._lease(keys=[f"{key}:lease", f"{key}:fence"], args=[token, LEASE_LIFETIME])
+        )
+        return cast("Answer", answer.decode())
+
+    async def leased(self, key: str) -> bool:
+        return bool(await self._redis.exists(f"{key}:lease"))
+
+    async def store(self, key: str, token: str, value: bytes, ttl: int) -> None:
+        """Stores the value for ``ttl`` seconds if the lease is still held."""
+        await cast("Awaitable[int]", self._store(keys=[key, f"{key}:lease"], args=[token, value, ttl]))
+
+    async def release(self, key: str, token: str) -> None:
+        await cast("Awaitable[int]", self._release(keys=[f"{key}:lease"], args=[token]))
+
+    async def fence(self, keys: Sequence[str], token: str) -> None:
+        """Drops the entries and refuses leases on them until :meth:`drop` or the end of the fence's life."""
+        for batch in _batches(keys):
+            await cast("Awaitable[None]", self._fence(keys=batch, args=[token, FENCE_LIFETIME]))
+
+    async def drop(self, keys: Sequence[str], token: str, linger: int) -> None:
+        """Drops the entries and whatever lease there is; that fence, and no other's, stands ``linger`` seconds more."""
+        for batch in _batches(keys):
+            await cast("Awaitable[None]", self._drop(keys=batch, args=[token, linger, FENCE_LIFETIME]))
+
+    async def ping(self) -> None:
+        await self._redis.ping()
+
+    async def aclose(self) -> None:
+        await self._redis.aclose()
+
+
+def _batches(keys: Sequence[str]) -> Iterator[list[str]]:
+    return (list(keys[start : start + BATCH]) for start in range(0, len(keys), BATCH))

@@ -1,0 +1,106 @@
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+
+from openmusic_kit.database import Database, open_database
+from openmusic_kit.events import EventData
+from openmusic_kit.messaging import Queue, RetrySchedule
+from openmusic_kit.migrations import migrate
+from openmusic_kit.settings import DatabaseSettings
+
+Eventually = Callable[..., Awaitable[Any]]
+
+
+class ThingMoved(EventData):
+    event_type: ClassVar[str] = "thing.moved"
+    event_version: ClassVar[int] = 1
+
+    to: str
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Waits until the (perhaps asynchronous) condition holds and returns what it gave."""
+
+    async def wait(condition: Callable[[], Any], seconds: float = 20) -> Any:
+        deadline = time.monotonic() + seconds
+        while True:
+            found = condition()
+            found = await found if isinstance(found, Awaitable) else found
+            if found:
+                return found
+            assert time.monotonic() < deadline, "it did not happen in time"
+            await asyncio.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def moved() -> Callable[[str], EventData]:
+    return lambda to: ThingMoved(to=to)
+
+
+@pytest.fixture
+def queue() -> Queue:
+    """A queue of the test's own, with a short schedule."""
+    return Queue(f"test.{uuid.uuid4().hex}", ("thing.moved.v1",), RetrySchedule((0.05, 0.3), give_up_after=0.5))
+
+
+@pytest.fixture
+def open_channel(rabbitmq_url: str) -> Callable[[], Any]:
+    """A look at RabbitMQ past our own code."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[AbstractChannel]:
+        connection = await aio_pika.connect(rabbitmq_url)
+        async with connection, connection.channel() as channel:
+            yield channel
+
+    return opened
+
+
+@pytest.fixture
+async def take(open_channel: Callable[[], Any]) -> Callable[[str], Awaitable[Any]]:
+    """The next message of a queue, or None; the message is gone then."""
+
+    async def next_message(name: str) -> Any:
+        async with open_channel() as channel:
+            source = await channel.get_queue(name, ensure=False)
+            return await source.get(no_ack=True, fail=False)
+
+    return next_message
+
+
+@pytest.fixture
+async def remove(open_channel: Callable[[], Any], queue: Queue) -> AsyncIterator[None]:
+    """Leaves nothing of the test's queue behind."""
+    yield
+    async with open_channel() as channel:
+        for name in (queue.name, queue.dead, *map(queue.retry_queue, queue.retry.delays)):
+            await channel.queue_delete(name)
+
+
+@pytest.fixture(scope="session")
+def database_settings(
+    database_factory: Callable[[str], dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> DatabaseSettings:
+    settings = DatabaseSettings(**database_factory("kit"))
+    nothing: Path = tmp_path_factory.mktemp("migrations")
+    migrate(settings, nothing, with_outbox=True, with_inbox=True)
+    return settings
+
+
+@pytest.fixture
+async def database(database_settings: DatabaseSettings) -> AsyncIterator[Database]:
+    async with open_database(database_settings) as database:
+        async with database.read() as connection:
+            await connection.execute("TRUNCATE outbox, inbox")
+        yield database

@@ -1,0 +1,252 @@
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+
+from openmusic_kit.database import Database, open_database
+from openmusic_kit.events import Envelope, EventData
+from openmusic_kit.inbox import first_seen
+from openmusic_kit.messaging import Broker, Queue, Subscription
+from openmusic_kit.outbox import OutboxRelay
+from openmusic_kit.settings import DatabaseSettings
+
+pytestmark = pytest.mark.usefixtures("remove")
+
+Eventually = Callable[..., Awaitable[Any]]
+Moved = Callable[[str], EventData]
+Relaying = Callable[..., Any]
+
+
+@pytest.fixture
+def relaying(rabbitmq_url: str, database: Database, queue: Queue, eventually: Eventually) -> Relaying:
+    """Relays at work, each with a broker of its own."""
+
+    @asynccontextmanager
+    async def run(*, relays: int = 1) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for _ in range(relays):
+                broker = Broker(rabbitmq_url)
+                broker.ensure_queue(queue)
+                await stack.enter_async_context(broker.running())
+                await eventually(lambda broker=broker: broker.connected)
+                await stack.enter_async_context(OutboxRelay(database, broker).running())
+            yield
+
+    return run
+
+
+@pytest.fixture
+def waiting(database: Database) -> Callable[[], Awaitable[int]]:
+    async def count() -> int:
+        async with database.read() as connection:
+            row = await (await connection.execute("SELECT count(*) AS rows FROM outbox")).fetchone()
+        return int(row["rows"]) if row else 0
+
+    return count
+
+
+@pytest.fixture
+def drain(open_channel: Callable[[], Any], queue: Queue) -> Callable[[], Awaitable[list[Envelope]]]:
+    """All that is in the test's queue."""
+
+    async def taken() -> list[Envelope]:
+        found = []
+        async with open_channel() as channel:
+            source = await channel.get_queue(queue.name, ensure=False)
+            while (message := await source.get(no_ack=True, fail=False)) is not None:
+                found.append(Envelope.model_validate_json(message.body))
+        return found
+
+    return taken
+
+
+async def record(database: Database, event: EventData, sequence: int = 1) -> None:
+    async with database.unit_of_work() as work:
+        await work.record(event, aggregate_id="thing-1", sequence=sequence)
+        await work.commit()
+
+
+async def test_an_event_is_published_once_its_change_is_committed(
+    database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any, eventually: Eventually
+) -> None:
+    async with relaying():
+        async with database.unit_of_work() as work:
+            await work.record(moved("nowhere"), aggregate_id="thing-1", sequence=1)
+        await record(database, moved("the shelf"), sequence=2)
+        await eventually(lambda: _is_zero(waiting))
+    (only,) = await drain()
+    assert (only.type, only.version, only.aggregate_id, only.sequence) == ("thing.moved", 1, "thing-1", 2)
+    assert only.data == {"to": "the shelf"}
+
+
+async def test_a_commit_wakes_the_relay(
+    database: Database,
+    relaying: Relaying,
+    moved: Moved,
+    waiting: Any,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("openmusic_kit.outbox.POLL_INTERVAL", 3600)
+    async with relaying():
+        await record(database, moved("the shelf"))
+        await eventually(lambda: _is_zero(waiting), seconds=5)
+        await record(database, moved("the floor"))
+        await eventually(lambda: _is_zero(waiting), seconds=5)
+    assert await waiting() == 0
+
+
+async def test_several_relays_publish_each_event_once(
+    database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any, eventually: Eventually
+) -> None:
+    events = 1000
+    async with database.unit_of_work() as work:
+        for number in range(events):
+            await work.record(moved(str(number)), aggregate_id="thing-1", sequence=number)
+        await work.commit()
+    async with relaying(relays=3):
+        await eventually(lambda: _is_zero(waiting))
+    times = Counter(envelope.sequence for envelope in await drain())
+    assert times == Counter(range(events))
+
+
+async def test_an_event_that_is_not_confirmed_stays(
+    database: Database,
+    relaying: Relaying,
+    moved: Moved,
+    waiting: Any,
+    drain: Any,
+    eventually: Eventually,
+    open_channel: Callable[[], Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with relaying(), open_channel() as channel:
+        refuses = {"x-max-length": 0, "x-overflow": "reject-publish"}
+        full = await channel.declare_queue(exclusive=True, arguments=refuses)
+        await full.bind("openmusic.events", "thing.moved.v1")
+        await record(database, moved("the shelf"))
+        await eventually(lambda: "outbox is waiting" in caplog.text)
+        assert await waiting() == 1
+        await channel.queue_delete(full.name)
+        await eventually(lambda: _is_zero(waiting))
+    assert {envelope.sequence for envelope in await drain()} == {1}
+
+
+async def test_events_wait_while_rabbitmq_is_down(
+    database: Database,
+    relaying: Relaying,
+    moved: Moved,
+    waiting: Any,
+    drain: Any,
+    eventually: Eventually,
+    test_stack: Any,
+) -> None:
+    async with relaying():
+        await asyncio.to_thread(test_stack.stop_process, "rabbitmq")
+        try:
+            for number in range(3):
+                await record(database, moved("the shelf"), sequence=number)
+            assert await waiting() == 3
+        finally:
+            await asyncio.to_thread(test_stack.start_process, "rabbitmq")
+        await eventually(lambda: _is_zero(waiting), seconds=40)
+    assert {envelope.sequence for envelope in await drain()} == {0, 1, 2}
+
+
+async def test_the_relay_outlives_a_restart_of_postgresql(
+    database: Database,
+    relaying: Relaying,
+    moved: Moved,
+    waiting: Any,
+    drain: Any,
+    eventually: Eventually,
+    test_stack: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with relaying():
+        await record(database, moved("the shelf"), sequence=1)
+        await eventually(lambda: _is_zero(waiting))
+        await asyncio.to_thread(test_stack.stop_process, "postgres")
+        await asyncio.to_thread(test_stack.start_process, "postgres")
+        await eventually(lambda: _succeeds(database.ping))
+        await eventually(lambda: _listens(database))
+        monkeypatch.setattr("openmusic_kit.outbox.POLL_INTERVAL", 3600)
+        await record(database, moved("the floor"), sequence=2)
+        await eventually(lambda: _is_zero(waiting))
+    assert {envelope.sequence for envelope in await drain()} == {1, 2}
+
+
+async def test_a_message_that_comes_twice_is_applied_once(
+    database: Database, rabbitmq_url: str, queue: Queue, moved: Moved, eventually: Eventually
+) -> None:
+    handled: list[bool] = []
+
+    async def apply(envelope: Envelope) -> None:
+        async with database.unit_of_work() as work:
+            new = await first_seen(work.connection, envelope.id)
+            await work.commit()
+        handled.append(new)
+
+    broker = Broker(rabbitmq_url)
+    broker.subscribe(Subscription(queue, apply))
+    envelope = Envelope.of(moved("the shelf"), "thing-1", 1)
+    async with broker.running():
+        await eventually(lambda: broker.connected)
+        body = envelope.model_dump_json(by_alias=True).encode()
+        for _ in range(3):
+            await broker.publish(body, routing_key=envelope.routing_key, message_id=envelope.id)
+        await eventually(lambda: len(handled) == 3)
+    assert sorted(handled) == [False, False, True]
+
+
+async def test_an_event_that_was_not_committed_may_be_applied_again(database: Database) -> None:
+    async with database.unit_of_work() as work:
+        assert await first_seen(work.connection, "event-1")
+    async with database.unit_of_work() as work:
+        assert await first_seen(work.connection, "event-1")
+        await work.commit()
+    async with database.unit_of_work() as work:
+        assert not await first_seen(work.connection, "event-1")
+
+
+async def test_of_two_who_apply_an_event_at_once_the_second_waits_and_finds_it_done(
+    database_settings: DatabaseSettings, database: Database
+) -> None:
+    async with open_database(database_settings) as other, other.unit_of_work() as second:
+        async with database.unit_of_work() as first:
+            assert await first_seen(first.connection, "event-1")
+            waiting = asyncio.create_task(first_seen(second.connection, "event-1"))
+            await asyncio.wait([waiting], timeout=0.1)
+            assert not waiting.done()
+            await first.commit()
+        assert await waiting is False
+
+
+async def test_very_old_ids_are_forgotten(database: Database) -> None:
+    async with database.read() as connection:
+        await connection.execute("INSERT INTO inbox VALUES ('ancient', now() - interval '31 days')")
+        assert await first_seen(connection, "event-1")
+        rows = await (await connection.execute("SELECT event_id FROM inbox")).fetchall()
+    assert [row["event_id"] for row in rows] == ["event-1"]
+
+
+async def _is_zero(count: Callable[[], Awaitable[int]]) -> bool:
+    return await count() == 0
+
+
+async def _succeeds(action: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        await action()
+    except Exception:
+        return False
+    return True
+
+
+async def _listens(database: Database) -> bool:
+    async with await AsyncConnection.connect(database.conninfo, autocommit=True) as connection:
+        cursor = await connection.execute("SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN outbox'")
+        return await cursor.fetchone() is not None
