@@ -49,5 +49,6 @@ def serve(app: str | Callable[..., object], settings: ServiceSettings) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=75,  # seconds; longer than the gateway keeps an idle connection
         timeout_graceful_shutdown=int(settings.shutdown_grace),
     )

@@ -1,0 +1,261 @@
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from openmusic_kit.cache import Cache, Cached
+from openmusic_kit.errors import Conflict, Unavailable
+from openmusic_kit.settings import CacheSettings
+
+Eventually = Callable[..., Awaitable[Any]]
+
+
+class Source:
+    """What the cache stands before: a value, and how often it was loaded."""
+
+    def __init__(self, value: bytes = b"one") -> None:
+        self.value = value
+        self.loads = 0
+        self.loading = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def load(self) -> bytes:
+        self.loads += 1
+        value = self.value
+        self.loading.set()
+        await self.go_on.wait()
+        return value
+
+
+@pytest.fixture
+async def open_cache(redis_server: tuple[str, int]) -> AsyncIterator[Callable[[], Awaitable[Cache]]]:
+    """Caches as separate processes would have them, all with the same entries."""
+    prefix = uuid.uuid4().hex
+    async with AsyncExitStack() as stack:
+
+        async def opened(*, port: int = redis_server[1]) -> Cache:
+            cache = Cache.from_settings(CacheSettings(redis_server=redis_server[0], redis_port=port), prefix)
+            await stack.enter_async_context(cache.running())
+            return cache
+
+        yield opened
+
+
+@pytest.fixture
+async def cache(open_cache: Callable[[], Awaitable[Cache]]) -> Cache:
+    return await open_cache()
+
+
+@pytest.fixture
+async def other(open_cache: Callable[[], Awaitable[Cache]]) -> Cache:
+    return await open_cache()
+
+
+async def test_the_second_read_is_a_hit_until_a_change(cache: Cache, other: Cache) -> None:
+    source = Source()
+    assert await cache.read("key", source.load, 60) == Cached(b"one", hit=False)
+    assert await other.read("key", source.load, 60) == Cached(b"one", hit=True)
+    async with other.changing("key"):
+        source.value = b"two"
+    assert await cache.read("key", source.load, 60) == Cached(b"two", hit=False)
+    assert await cache.read("key", source.load, 60) == Cached(b"two", hit=True)
+
+
+async def test_an_entry_lives_as_long_as_it_was_told_to(
+    cache: Cache, redis_server: tuple[str, int], eventually: Eventually
+) -> None:
+    source = Source()
+    await cache.read("key", source.load, 1)
+    source.value = b"two"
+
+    async def renewed() -> bool:
+        return (await cache.read("key", source.load, 60)).value == b"two"
+
+    await eventually(renewed)
+    async with Redis(host=redis_server[0], port=redis_server[1]) as redis:
+        (name,) = [name async for name in redis.scan_iter(f"{cache._prefix}:*")]
+        assert 50 < await redis.ttl(name) <= 60
+
+
+async def test_a_thousand_readers_at_once_load_once(cache: Cache) -> None:
+    source = Source()
+    found = await asyncio.gather(*(cache.read("key", source.load, 60) for _ in range(1000)))
+    assert {each.value for each in found} == {b"one"}
+    assert source.loads == 1
+
+
+async def test_readers_of_several_processes_load_once(cache: Cache, other: Cache) -> None:
+    source = Source()
+    found = await asyncio.gather(*(each.read("key", source.load, 60) for each in (cache, other) * 50))
+    assert {each.value for each in found} == {b"one"}
+    assert source.loads == 1
+
+
+async def test_who_comes_after_the_loading_began_does_not_get_its_value(cache: Cache) -> None:
+    source = Source()
+    source.go_on.clear()
+    early = asyncio.create_task(cache.read("key", source.load, 60))
+    await source.loading.wait()
+    async with cache.changing("key"):
+        source.value = b"two"
+    late = asyncio.create_task(cache.read("key", source.load, 60))
+    source.go_on.set()
+    assert (await early).value == b"one"
+    assert await late == Cached(b"two", hit=False)
+    assert await cache.read("key", source.load, 60) == Cached(b"two", hit=True)
+
+
+async def test_nothing_is_stored_while_a_change_is_under_way(cache: Cache, other: Cache) -> None:
+    source = Source()
+    async with cache.changing() as change:
+        await change.add("key")
+        for _ in range(2):
+            assert await other.read("key", source.load, 60) == Cached(b"one", hit=False)
+        source.value = b"two"
+    assert source.loads == 2
+    assert await other.read("key", source.load, 60) == Cached(b"two", hit=False)
+
+
+async def test_the_end_of_one_change_does_not_lift_the_fence_of_another(cache: Cache, other: Cache) -> None:
+    source = Source()
+    async with cache.changing("key"):
+        async with other.changing("key"):
+            pass
+        assert not (await other.read("key", source.load, 60)).hit
+        assert not (await other.read("key", source.load, 60)).hit
+
+
+async def test_a_change_that_fails_leaves_nothing_behind(cache: Cache) -> None:
+    source = Source()
+    with pytest.raises(Conflict):
+        async with cache.changing("key"):
+            raise Conflict
+    assert not (await cache.read("key", source.load, 60)).hit
+    assert (await cache.read("key", source.load, 60)).hit
+
+
+async def test_an_entry_stays_fenced_when_its_change_may_yet_be_committed(cache: Cache) -> None:
+    source = Source()
+    with pytest.raises(Unavailable):
+        async with cache.changing("key"):
+            raise Unavailable
+    await cache.read("key", source.load, 60)
+    source.value = b"two"
+    assert await cache.read("key", source.load, 60) == Cached(b"two", hit=False)
+
+
+async def test_a_change_of_thousands_of_entries_drops_them_all(cache: Cache) -> None:
+    source = Source()
+    keys = [f"key-{number}" for number in range(1200)]
+    await asyncio.gather(*(cache.read(key, source.load, 60) for key in keys))
+    async with cache.changing(*keys):
+        source.value = b"two"
+    found = await asyncio.gather(*(cache.read(key, source.load, 60) for key in keys))
+    assert {(each.value, each.hit) for each in found} == {(b"two", False)}
+
+
+async def test_a_reader_that_goes_away_does_not_take_the_others_with_it(cache: Cache) -> None:
+    source = Source()
+    source.go_on.clear()
+    readers = [asyncio.create_task(cache.read("key", source.load, 60)) for _ in range(3)]
+    await source.loading.wait()
+    readers[0].cancel()
+    await asyncio.wait([readers[0]])
+    source.go_on.set()
+    assert {each.value for each in await asyncio.gather(*readers[1:])} == {b"one"}
+    assert source.loads == 1
+    assert (await cache.read("key", source.load, 60)).hit
+
+
+async def test_an_error_of_loading_reaches_all_who_wait_and_is_not_kept(cache: Cache) -> None:
+    async def fail() -> bytes:
+        raise Conflict("not now")
+
+    outcomes = await asyncio.gather(*(cache.read("key", fail, 60) for _ in range(3)), return_exceptions=True)
+    assert [str(each) for each in outcomes] == ["not now"] * 3
+    assert await cache.read("key", Source().load, 60) == Cached(b"one", hit=False)
+
+
+async def test_a_cancelled_change_still_drops_the_entry(cache: Cache) -> None:
+    source = Source()
+    await cache.read("key", source.load, 60)
+    inside = asyncio.Event()
+
+    async def change() -> None:
+        async with cache.changing("key"):
+            source.value = b"two"
+            inside.set()
+            await asyncio.Event().wait()
+
+    changing = asyncio.create_task(change())
+    await inside.wait()
+    changing.cancel()
+    await asyncio.wait([changing])
+    assert changing.cancelled()
+    assert (await cache.read("key", source.load, 60)).value == b"two"
+
+
+async def test_without_redis_everything_is_loaded_and_one_line_logged(
+    open_cache: Callable[..., Awaitable[Cache]], caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Source()
+    cache = await open_cache(port=1)
+    found = await asyncio.gather(*(cache.read("key", source.load, 60) for _ in range(100)))
+    assert {(each.value, each.hit) for each in found} == {(b"one", False)}
+    assert source.loads <= 2
+    async with cache.changing("key"):
+        source.value = b"two"
+    assert (await cache.read("key", source.load, 60)).value == b"two"
+    with pytest.raises(RedisConnectionError):
+        await cache.ping()
+    assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
+        "cache is not available"
+    ]
+
+
+async def test_what_could_not_be_dropped_is_not_read_and_dropped_later(
+    cache: Cache, other: Cache, test_stack: Any, redis_server: tuple[str, int], eventually: Eventually
+) -> None:
+    source = Source()
+    await cache.read("key", source.load, 60)
+    async with Redis(host=redis_server[0], port=redis_server[1], db=0) as redis:
+        before = await redis.get(f"{cache._prefix}:key")
+        assert before == b"one"
+    await asyncio.to_thread(test_stack.kill, "redis", "STOP")
+    try:
+        async with cache.changing("key"):
+            source.value = b"two"
+        assert await cache.read("key", source.load, 60) == Cached(b"two", hit=False)
+    finally:
+        await asyncio.to_thread(test_stack.kill, "redis", "CONT")
+    await eventually(lambda: _hits(other, source))
+    assert (await other.read("key", source.load, 60)).value == b"two"
+    await eventually(lambda: _hits(cache, source))
+    assert (await cache.read("key", source.load, 60)).value == b"two"
+
+
+async def test_the_cache_works_again_after_a_restart_of_redis(
+    cache: Cache, test_stack: Any, eventually: Eventually
+) -> None:
+    source = Source()
+    await asyncio.gather(*(cache.read(f"key-{number}", source.load, 60) for number in range(100)))
+    await asyncio.to_thread(test_stack.stop_process, "redis")
+    try:
+        async with cache.changing("key"):
+            source.value = b"two"
+        assert (await cache.read("key", source.load, 60)).value == b"two"
+    finally:
+        await asyncio.to_thread(test_stack.start_process, "redis")
+    await eventually(lambda: _hits(cache, source))
+    await cache.ping()
+
+
+async def _hits(cache: Cache, source: Source) -> bool:
+    return (await cache.read("key", source.load, 60)).hit

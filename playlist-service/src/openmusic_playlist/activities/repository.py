@@ -1,0 +1,21 @@
+from psycopg.rows import DictRow
+
+from openmusic_kit.database import Connection
+
+
+class ActivityRepository:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def of_playlist(self, playlist_id: str, after: int, limit: int) -> list[DictRow]:
+        """``{position, username, title, action, time}``, oldest first, behind the position ``after``."""
+        cursor = await self._connection.execute(
+            """
+            SELECT a.position, u.username, a.title, a.action, a.time
+            FROM activities a JOIN users u ON u.id = a.user_id
+            WHERE a.playlist_id = %(playlist_id)s AND a.position > %(after)s
+            ORDER BY a.position LIMIT %(limit)s
+            """,
+            {"playlist_id": playlist_id, "after": after, "limit": limit},
+        )
+        return await cursor.fetchall()

@@ -1,0 +1,16 @@
+from datetime import datetime
+from typing import Literal
+
+from openmusic_kit.schemas import WireModel
+
+
+class Activity(WireModel):
+    username: str
+    title: str
+    action: Literal["add", "delete"]
+    time: datetime
+
+
+class ActivitiesData(WireModel):
+    playlist_id: str
+    activities: list[Activity]

@@ -1,0 +1,19 @@
+from psycopg.rows import DictRow
+
+from openmusic_kit.database import Database
+from openmusic_kit.paging import CursorInvalid
+from openmusic_playlist.activities.repository import ActivityRepository
+from openmusic_playlist.playlists.access import access_to
+
+
+class ActivityService:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_playlist(self, playlist_id: str, user_id: str, after: str, limit: int) -> list[DictRow]:
+        """``after`` is the position of the last activity seen, or empty."""
+        if after and not (after.isascii() and after.isdecimal() and len(after) < 19):
+            raise CursorInvalid
+        async with self._database.read() as connection:
+            (await access_to(connection, playlist_id, user_id)).require_member()
+            return await ActivityRepository(connection).of_playlist(playlist_id, int(after or 0), limit)

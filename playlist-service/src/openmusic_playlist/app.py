@@ -1,0 +1,71 @@
+"""The composition root of the playlist service."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from openmusic_kit.cache import Cache
+from openmusic_kit.clients import ServiceClient
+from openmusic_kit.database import open_database
+from openmusic_kit.health import HardCheck, Health, SoftCheck
+from openmusic_kit.identity import open_token_verifier
+from openmusic_kit.messaging import Broker
+from openmusic_kit.web import create_service_app
+from openmusic_playlist.activities import endpoints as activities
+from openmusic_playlist.activities.service import ActivityService
+from openmusic_playlist.collaborations import endpoints as collaborations
+from openmusic_playlist.collaborations.service import CollaborationService
+from openmusic_playlist.playlist_songs import endpoints as playlist_songs
+from openmusic_playlist.playlist_songs.service import PlaylistSongService
+from openmusic_playlist.playlists import endpoints as playlists
+from openmusic_playlist.playlists.service import PlaylistService
+from openmusic_playlist.read_copies.consumer import ReadCopies
+from openmusic_playlist.read_copies.owners import Owners
+from openmusic_playlist.settings import Settings
+
+ROUTERS = (
+    playlists.router,
+    playlists.internal_router,
+    playlist_songs.router,
+    activities.router,
+    collaborations.router,
+)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(open_database(settings))
+            cache = Cache.from_settings(settings, prefix="playlist")
+            await stack.enter_async_context(cache.running())
+            credential = settings.service_credential.get_secret_value()
+            catalog = await stack.enter_async_context(ServiceClient("catalog", settings.catalog_url, credential))
+            auth = await stack.enter_async_context(ServiceClient("auth", settings.auth_url, credential))
+            broker = Broker(settings.rabbitmq_server.get_secret_value())
+            broker.subscribe(ReadCopies(database, cache).subscription)
+            await stack.enter_async_context(broker.running())
+            app.state.token_verifier = await stack.enter_async_context(open_token_verifier(settings))
+            owners = Owners(database, catalog, auth)
+            app.state.playlists = PlaylistService(database, cache, owners)
+            app.state.playlist_songs = PlaylistSongService(
+                database, cache, owners, app.state.playlists, settings.songs_cache_ttl
+            )
+            app.state.activities = ActivityService(database)
+            app.state.collaborations = CollaborationService(database, cache, owners)
+            app.state.health = Health(
+                {
+                    "postgresql": HardCheck(database.ping),
+                    "redis": SoftCheck(cache.ping),
+                    "rabbitmq": SoftCheck(broker.ping),
+                    "auth": SoftCheck(app.state.token_verifier.ready),
+                }
+            )
+            yield
+
+    return create_service_app(
+        "playlist", settings, lifespan=lifespan, routers=ROUTERS, health=lambda app: app.state.health
+    )

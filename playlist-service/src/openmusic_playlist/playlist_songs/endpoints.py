@@ -1,0 +1,35 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from openmusic_kit.schemas import Answer, Done
+from openmusic_kit.web import CurrentUser, ProtectedRoute, cacheable_answer
+from openmusic_playlist.playlist_songs.schemas import PlaylistData, SongPayload
+from openmusic_playlist.playlist_songs.service import PlaylistSongService
+
+
+def _playlist_songs(request: Request) -> PlaylistSongService:
+    service: PlaylistSongService = request.app.state.playlist_songs
+    return service
+
+
+PlaylistSongs = Annotated[PlaylistSongService, Depends(_playlist_songs)]
+
+router = APIRouter(prefix="/playlists/{playlist_id}/songs", tags=["playlists"], route_class=ProtectedRoute)
+
+
+@router.post("", status_code=201)
+async def add_song(playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs) -> Done:
+    await songs.add(playlist_id, payload.song_id, user_id)
+    return Done(message="Song added to the playlist")
+
+
+@router.get("", response_model=Answer[PlaylistData])
+async def get_songs(playlist_id: str, user_id: CurrentUser, songs: PlaylistSongs) -> Response:
+    return cacheable_answer(await songs.get(playlist_id, user_id))
+
+
+@router.delete("")
+async def delete_song(playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs) -> Done:
+    await songs.delete(playlist_id, payload.song_id, user_id)
+    return Done(message="Song deleted from the playlist")

@@ -1,0 +1,37 @@
+from openmusic_kit.database import Connection
+
+
+class PlaylistSongRepository:
+    """Each change writes its activity in the same statement, so that none is without the other."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, playlist_id: str, song_id: str, user_id: str, title: str) -> None:
+        """Raises UniqueViolation when it is in the playlist, ForeignKeyViolation when there is no such playlist."""
+        await self._connection.execute(
+            """
+            WITH added AS (
+                INSERT INTO playlist_songs (playlist_id, song_id) VALUES (%(playlist_id)s, %(song_id)s)
+                RETURNING playlist_id
+            )
+            INSERT INTO activities (playlist_id, user_id, title, action)
+            SELECT playlist_id, %(user_id)s, %(title)s, 'add' FROM added
+            """,
+            {"playlist_id": playlist_id, "song_id": song_id, "user_id": user_id, "title": title},
+        )
+
+    async def delete(self, playlist_id: str, song_id: str, user_id: str) -> bool:
+        cursor = await self._connection.execute(
+            """
+            WITH deleted AS (
+                DELETE FROM playlist_songs WHERE playlist_id = %(playlist_id)s AND song_id = %(song_id)s
+                RETURNING playlist_id, song_id
+            )
+            INSERT INTO activities (playlist_id, user_id, title, action)
+            SELECT deleted.playlist_id, %(user_id)s, s.title, 'delete'
+            FROM deleted JOIN songs s ON s.id = deleted.song_id
+            """,
+            {"playlist_id": playlist_id, "song_id": song_id, "user_id": user_id},
+        )
+        return cursor.rowcount == 1

@@ -1,0 +1,17 @@
+from openmusic_kit.schemas import AnyId, WireModel
+from openmusic_playlist.playlists.schemas import Song
+
+
+class SongPayload(WireModel):
+    song_id: AnyId
+
+
+class PlaylistWithSongs(WireModel):
+    id: str
+    name: str
+    username: str
+    songs: list[Song]
+
+
+class PlaylistData(WireModel):
+    playlist: PlaylistWithSongs

@@ -1,0 +1,65 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from openmusic_kit.paging import PAGE_SIZE, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.schemas import Answer, Created, Done
+from openmusic_kit.web import CurrentUser, InternalRoute, ProtectedRoute
+from openmusic_playlist.playlists.schemas import (
+    Owner,
+    PlaylistCopy,
+    PlaylistId,
+    PlaylistPayload,
+    PlaylistsData,
+    PlaylistSummary,
+)
+from openmusic_playlist.playlists.service import PlaylistService
+
+
+def _playlists(request: Request) -> PlaylistService:
+    service: PlaylistService = request.app.state.playlists
+    return service
+
+
+Playlists = Annotated[PlaylistService, Depends(_playlists)]
+
+router = APIRouter(prefix="/playlists", tags=["playlists"], route_class=ProtectedRoute)
+internal_router = APIRouter(prefix="/internal/playlists", route_class=InternalRoute, include_in_schema=False)
+
+
+@router.post("", status_code=201)
+async def add_playlist(payload: PlaylistPayload, user_id: CurrentUser, playlists: Playlists) -> Created[PlaylistId]:
+    playlist_id = await playlists.add(payload.name, user_id)
+    return Created(message="Playlist added", data=PlaylistId(playlist_id=playlist_id))
+
+
+@router.get("")
+async def list_playlists(
+    response: Response,
+    user_id: CurrentUser,
+    playlists: Playlists,
+    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
+    cursor: str = "",
+) -> Answer[PlaylistsData]:
+    rows = await playlists.visible_to(user_id, decode_cursor(cursor), limit + 1)
+    page = rows[:limit]
+    if len(rows) > limit:
+        link = next_page_link("/playlists", limit=limit, cursor=encode_cursor(page[-1]["id"]))
+        response.headers["Link"] = link
+    return Answer(data=PlaylistsData(playlists=[PlaylistSummary.model_validate(row) for row in page]))
+
+
+@router.delete("/{playlist_id}")
+async def delete_playlist(playlist_id: str, user_id: CurrentUser, playlists: Playlists) -> Done:
+    await playlists.delete(playlist_id, user_id)
+    return Done(message="Playlist deleted")
+
+
+@internal_router.get("/{playlist_id}/owner")
+async def get_owner(playlist_id: str, playlists: Playlists) -> Answer[Owner]:
+    return Answer(data=Owner(owner_id=await playlists.owner_of(playlist_id)))
+
+
+@internal_router.get("/{playlist_id}")
+async def get_playlist_copy(playlist_id: str, playlists: Playlists) -> Answer[PlaylistCopy]:
+    return Answer(data=PlaylistCopy.model_validate(await playlists.get_with_songs(playlist_id)))

@@ -1,0 +1,63 @@
+"""Keeps the copies of songs and user names up to date with the events of their owners."""
+
+from pydantic import ValidationError
+
+from openmusic_kit.cache import Cache
+from openmusic_kit.database import Database
+from openmusic_kit.events import Envelope
+from openmusic_kit.inbox import first_seen
+from openmusic_kit.messaging import Queue, Rejected, Subscription
+from openmusic_playlist.cache_keys import songs_key
+from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
+from openmusic_playlist.read_copies.schemas import SongData, SongDeletedData, UserData
+
+QUEUE = Queue("playlist.read_copies", ("song.created.v1", "song.updated.v1", "song.deleted.v1", "user.registered.v1"))
+
+
+class ReadCopies:
+    def __init__(self, database: Database, cache: Cache) -> None:
+        self._database = database
+        self._cache = cache
+
+    @property
+    def subscription(self) -> Subscription:
+        return Subscription(QUEUE, self.apply)
+
+    async def apply(self, event: Envelope) -> None:
+        """Applies an event once, however often it comes. Raises Rejected for one that makes no sense."""
+        try:
+            match (event.type, event.version):
+                case ("song.created" | "song.updated", 1):
+                    await self._keep_song(event, SongData.model_validate(event.data))
+                case ("song.deleted", 1):
+                    await self._bury_song(event, SongDeletedData.model_validate(event.data))
+                case ("user.registered", 1):
+                    await self._keep_user(event, UserData.model_validate(event.data))
+                case _:
+                    raise Rejected(f"unknown event {event.type} v{event.version}")
+        except ValidationError as error:
+            raise Rejected(f"malformed data: {error.errors()[0]['msg']}") from error
+
+    async def _keep_song(self, event: Envelope, song: SongData) -> None:
+        async with self._cache.changing() as change, self._database.unit_of_work() as work:
+            if not await first_seen(work.connection, event.id):
+                return
+            copies = SongCopyRepository(work.connection)
+            if await copies.keep(song.song_id, song.title, song.performer, event.sequence):
+                await change.add(*map(songs_key, await copies.playlists_with(song.song_id)))
+            await work.commit()
+
+    async def _bury_song(self, event: Envelope, song: SongDeletedData) -> None:
+        async with self._cache.changing() as change, self._database.unit_of_work() as work:
+            if not await first_seen(work.connection, event.id):
+                return
+            copies = SongCopyRepository(work.connection)
+            await copies.bury(song.song_id, event.sequence)
+            await change.add(*map(songs_key, await copies.remove_from_playlists(song.song_id)))
+            await work.commit()
+
+    async def _keep_user(self, event: Envelope, user: UserData) -> None:
+        async with self._database.unit_of_work() as work:
+            if await first_seen(work.connection, event.id):
+                await UserCopyRepository(work.connection).keep(user.user_id, user.username)
+                await work.commit()

@@ -1,0 +1,60 @@
+"""Asks those who own songs and users, for what no event has told us yet."""
+
+from openmusic_kit.clients import ServiceClient
+from openmusic_kit.database import Database
+from openmusic_kit.errors import Unavailable
+from openmusic_kit.ids import is_id
+from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
+from openmusic_playlist.read_copies.schemas import SongAnswer, UserAnswer
+
+
+class Owners:
+    def __init__(self, database: Database, catalog: ServiceClient, auth: ServiceClient) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._auth = auth
+
+    async def song_exists(self, song_id: str) -> bool:
+        """Asks the catalogue each time, so that a client sees its own changes there at once; the copy follows.
+
+        While the catalogue does not answer, a living copy is believed. Raises Unavailable without one.
+        """
+        if not is_id("song", song_id):
+            return False
+        try:
+            answer = await self._catalog.get(f"/internal/songs/{song_id}")
+        except Unavailable:
+            async with self._database.read() as connection:
+                if await SongCopyRepository(connection).get_living(song_id):
+                    return True
+            raise
+        if answer.status_code == 404:
+            return False
+        song = SongAnswer.model_validate(answer.json()["data"])
+        async with self._database.unit_of_work() as work:
+            await SongCopyRepository(work.connection).keep(song.id, song.title, song.performer, song.version)
+            await work.commit()
+        return True
+
+    async def song_is_known(self, song_id: str) -> bool:
+        """Whether we have heard of it; every song that is in any playlist is known."""
+        if not is_id("song", song_id):
+            return False
+        async with self._database.read() as connection:
+            return await SongCopyRepository(connection).get_living(song_id) is not None
+
+    async def user_exists(self, user_id: str) -> bool:
+        """Users are never deleted or renamed, so a copy is good for ever. Raises Unavailable."""
+        if not is_id("user", user_id):
+            return False
+        async with self._database.read() as connection:
+            if await UserCopyRepository(connection).exists(user_id):
+                return True
+        answer = await self._auth.get(f"/internal/users/{user_id}")
+        if answer.status_code == 404:
+            return False
+        user = UserAnswer.model_validate(answer.json()["data"])
+        async with self._database.unit_of_work() as work:
+            await UserCopyRepository(work.connection).keep(user.id, user.username)
+            await work.commit()
+        return True

@@ -1,0 +1,10 @@
+from openmusic_kit.settings import BrokerSettings, CacheSettings, DatabaseSettings, IdentitySettings, ServiceSettings
+
+
+class Settings(DatabaseSettings, CacheSettings, BrokerSettings, IdentitySettings, ServiceSettings):
+    port: int = 5103
+    pguser: str = "openmusic_playlist"
+    pgdatabase: str = "openmusic_playlist"
+    catalog_url: str = "http://127.0.0.1:5102"
+    songs_cache_ttl: int = 1800
+    """Seconds that the songs of a playlist may stay cached when nothing changes them."""
