@@ -1,0 +1,28 @@
+import sys
+from pathlib import Path
+
+from openmusic_export.app import create_app, create_worker
+from openmusic_export.settings import Settings, WorkerSettings
+from openmusic_kit.cli import run_cli, serve
+from openmusic_kit.migrations import migrate
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def main() -> None:
+    if sys.argv[1:] == ["worker"]:
+        run_cli("export", WorkerSettings, {"worker": lambda settings: serve(create_worker(settings), settings)})
+        return
+    run_cli(
+        "export",
+        Settings,
+        {
+            "serve": lambda settings: serve(create_app(settings), settings),
+            "migrate": lambda settings: migrate(settings, MIGRATIONS, with_outbox=True),
+            "worker": lambda _: None,  # listed for the help text; it has settings of its own, above
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

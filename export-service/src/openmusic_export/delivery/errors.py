@@ -1,0 +1,10 @@
+class MailRefused(Exception):
+    """The mail server will never take this mail; the text is its reason."""
+
+
+class MailNotSent(Exception):
+    """The mail server did not take the mail this time."""
+
+
+class JobTaken(Exception):
+    """Another worker has the job in hand."""

@@ -1,0 +1,29 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from openmusic_export.exports.schemas import ExportPayload
+from openmusic_export.exports.service import ExportService
+from openmusic_kit.schemas import Done
+from openmusic_kit.web import CurrentUser, ProtectedRoute
+
+ACCEPTED = "Permintaan Anda sedang kami proses"  # existing clients compare this text
+
+
+def _exports(request: Request) -> ExportService:
+    service: ExportService = request.app.state.exports
+    return service
+
+
+router = APIRouter(prefix="/export", tags=["exports"], route_class=ProtectedRoute)
+
+
+@router.post("/playlists/{playlist_id}", status_code=201)
+async def export_playlist(
+    playlist_id: str,
+    payload: ExportPayload,
+    user_id: CurrentUser,
+    exports: Annotated[ExportService, Depends(_exports)],
+) -> Done:
+    await exports.request(playlist_id, payload.target_email, user_id)
+    return Done(message=ACCEPTED)

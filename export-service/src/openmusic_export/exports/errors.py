@@ -1,0 +1,9 @@
+from openmusic_kit.errors import Forbidden, NotFound
+
+
+class PlaylistNotFound(NotFound):
+    message = "There is no such playlist"
+
+
+class OwnerOnly(Forbidden):
+    message = "Only the owner of a playlist may export it"

@@ -1,0 +1,41 @@
+from psycopg.rows import DictRow
+
+from openmusic_kit.database import Connection
+
+
+class JobRepository:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, job_id: str, playlist_id: str, target_email: str, requested_by: str) -> None:
+        await self._connection.execute(
+            """
+            INSERT INTO export_jobs (id, playlist_id, target_email, requested_by)
+            VALUES (%(id)s, %(playlist_id)s, %(target_email)s, %(requested_by)s)
+            """,
+            {
+                "id": job_id,
+                "playlist_id": playlist_id,
+                "target_email": target_email,
+                "requested_by": requested_by,
+            },
+        )
+
+    async def exists(self, job_id: str) -> bool:
+        cursor = await self._connection.execute("SELECT 1 FROM export_jobs WHERE id = %(id)s", {"id": job_id})
+        return await cursor.fetchone() is not None
+
+    async def take(self, job_id: str) -> DictRow | None:
+        """``{status}`` of the job, which is ours until the transaction ends; None when another has it or it is none."""
+        cursor = await self._connection.execute(
+            "SELECT status FROM export_jobs WHERE id = %(id)s FOR UPDATE SKIP LOCKED", {"id": job_id}
+        )
+        return await cursor.fetchone()
+
+    async def settle(self, job_id: str, status: str, reason: str | None = None) -> None:
+        await self._connection.execute(
+            """
+            UPDATE export_jobs SET status = %(status)s, reason = %(reason)s, settled_at = now() WHERE id = %(id)s
+            """,
+            {"id": job_id, "status": status, "reason": reason},
+        )
