@@ -27,7 +27,8 @@ def compose(job_id: str, playlist: Playlist, target_email: str, sender: str, sub
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's out-of-office note should answer
     count = f"{len(playlist.songs)} song{'' if len(playlist.songs) == 1 else 's'}"
     mail.set_content(
-        f"Here is your playlist “{playlist.name}” with {count}.\n\nThe attached JSON file holds all of it.\n\nOpenMusic\n"
+        f"Here is your playlist “{playlist.name}” with {count}.\n\n"
+        "The attached JSON file holds all of it.\n\nOpenMusic\n"
     )
     name = html.escape(playlist.name)
     mail.add_alternative(

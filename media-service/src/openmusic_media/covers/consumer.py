@@ -1,0 +1,49 @@
+"""Deletes covers that are no longer used, as the catalogue tells us. Deleting twice does no harm."""
+
+from pydantic import ValidationError
+
+from openmusic_kit.events import Envelope
+from openmusic_kit.ids import is_id
+from openmusic_kit.messaging import Queue, Rejected, Subscription
+from openmusic_kit.schemas import WireModel
+from openmusic_media.covers.service import PUBLIC_PREFIX, CoverService
+
+QUEUE = Queue("media.covers", ("album.deleted.v1", "album.cover_replaced.v1"))
+
+
+class AlbumDeleted(WireModel):
+    album_id: str
+
+
+class CoverReplaced(WireModel):
+    album_id: str
+    path: str
+
+
+def subscription(covers: CoverService) -> Subscription:
+    async def apply(event: Envelope) -> None:
+        try:
+            match (event.type, event.version):
+                case ("album.deleted", 1):
+                    await _forget_album(covers, AlbumDeleted.model_validate(event.data))
+                case ("album.cover_replaced", 1):
+                    await _forget_cover(covers, CoverReplaced.model_validate(event.data))
+                case _:
+                    raise Rejected(f"unknown event {event.type} v{event.version}")
+        except ValidationError as error:
+            raise Rejected(f"malformed data: {error.errors()[0]['msg']}") from error
+
+    return Subscription(QUEUE, apply)
+
+
+async def _forget_album(covers: CoverService, event: AlbumDeleted) -> None:
+    if not is_id("album", event.album_id):
+        raise Rejected("not the id of an album")
+    await covers.forget_album(event.album_id)
+
+
+async def _forget_cover(covers: CoverService, event: CoverReplaced) -> None:
+    key = event.path.removeprefix(PUBLIC_PREFIX)
+    if not is_id("album", event.album_id) or not key.startswith(f"{event.album_id}/") or ".." in key:
+        raise Rejected("not a cover of that album")
+    await covers.forget(key)

@@ -1,0 +1,70 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from openmusic_kit.schemas import Done
+from openmusic_media.covers.errors import CoverMissing, CoverTooLarge
+from openmusic_media.covers.ranges import RangeNotSatisfiable, requested_range
+from openmusic_media.covers.service import CoverService
+
+FOREVER = "public, max-age=31536000, immutable"
+
+
+def _covers(request: Request) -> CoverService:
+    service: CoverService = request.app.state.covers
+    return service
+
+
+Covers = Annotated[CoverService, Depends(_covers)]
+
+router = APIRouter(tags=["covers"])
+
+
+@router.post("/albums/{album_id}/covers", status_code=201)
+async def upload_cover(album_id: str, request: Request, covers: Covers) -> Done:
+    """A multipart form with the file field ``cover``."""
+    await covers.replace(album_id, await _uploaded(request))
+    return Done(message="Cover uploaded")
+
+
+async def _uploaded(request: Request) -> bytes:
+    try:
+        async with request.form(max_files=10, max_fields=10) as form:
+            cover = form.get("cover")
+            if not isinstance(cover, UploadFile):
+                raise CoverMissing
+            return await cover.read()
+    except HTTPException as error:
+        if error.status_code == 413:
+            raise CoverTooLarge from error
+        raise CoverMissing from error  # not a form, or a broken one
+
+
+@router.api_route("/covers/{album_id}/{file}", methods=["GET", "HEAD"], response_class=Response)
+async def get_cover(album_id: str, file: str, request: Request, covers: Covers) -> Response:
+    cover, digest = await covers.get(f"{album_id}/{file}")
+    etag = f'"{digest}"'
+    headers = {
+        "ETag": etag,
+        "Cache-Control": FOREVER,
+        "Accept-Ranges": "bytes",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": "inline",
+        "Content-Security-Policy": "default-src 'none'",
+    }
+    asked = request.headers.get("if-none-match", "")
+    if asked == "*" or etag in [each.strip().removeprefix("W/") for each in asked.split(",")]:
+        return Response(status_code=304, headers=headers)
+    size = len(cover.content)
+    try:
+        part = requested_range(request.headers.get("range"), size)
+    except RangeNotSatisfiable:
+        body = {"status": "fail", "message": "The range is outside of the image"}
+        return JSONResponse(body, 416, {"Content-Range": f"bytes */{size}"})
+    if part is None:
+        return Response(cover.content, media_type=cover.content_type, headers=headers)
+    headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    return Response(cover.content[part.start : part.stop], 206, headers, cover.content_type)

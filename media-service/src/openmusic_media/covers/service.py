@@ -1,0 +1,58 @@
+import hashlib
+import os
+import re
+import uuid
+
+from anyio import CapacityLimiter, to_thread
+
+from openmusic_kit.clients import ServiceClient
+from openmusic_kit.ids import require_id
+from openmusic_media.covers.errors import AlbumNotFound, CoverNotFound, CoverTooLarge
+from openmusic_media.covers.images import clean
+from openmusic_media.storage.content_types import CONTENT_TYPES
+from openmusic_media.storage.interface import ObjectNotFound, Storage, StoredObject
+
+MAX_BYTES = 512_000
+PUBLIC_PREFIX = "/covers/"
+_KEY = re.compile(r"album-[0-9a-f]{32}/([0-9a-f]{32})-[0-9a-f]{32}\.(?:png|jpg|webp|gif|avif)")
+
+
+class CoverService:
+    def __init__(self, storage: Storage, catalog: ServiceClient) -> None:
+        self._storage = storage
+        self._catalog = catalog
+        self._decoders = CapacityLimiter(max(2, os.cpu_count() or 1))
+
+    async def replace(self, album_id: str, content: bytes) -> None:
+        """Stores the image, then has the album refer to it; nobody sees it before.
+
+        When the album's owner does not answer, it is not known whether it refers to the image: it is kept, unseen.
+        """
+        if len(content) > MAX_BYTES:
+            raise CoverTooLarge
+        image = await to_thread.run_sync(clean, content, limiter=self._decoders)
+        require_id("album", album_id, AlbumNotFound)
+        digest = hashlib.sha256(image.content).hexdigest()[:32]
+        # The unique part keeps the deletion of a replaced cover from hitting the same image uploaded again.
+        key = f"{album_id}/{digest}-{uuid.uuid4().hex}.{image.ending}"
+        await self._storage.put(key, image.content, CONTENT_TYPES[image.ending])
+        answer = await self._catalog.put(f"/internal/albums/{album_id}/cover", json={"path": PUBLIC_PREFIX + key})
+        if answer.status_code == 404:
+            await self._storage.delete(key)
+            raise AlbumNotFound
+
+    async def get(self, key: str) -> tuple[StoredObject, str]:
+        """The image and the hash of its content."""
+        match = _KEY.fullmatch(key)
+        if match is None:
+            raise CoverNotFound
+        try:
+            return await self._storage.get(key), match[1]
+        except ObjectNotFound as error:
+            raise CoverNotFound from error
+
+    async def forget(self, key: str) -> None:
+        await self._storage.delete(key)
+
+    async def forget_album(self, album_id: str) -> None:
+        await self._storage.delete_all(f"{album_id}/")

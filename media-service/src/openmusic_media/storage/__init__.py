@@ -1,0 +1,1 @@
+"""Where covers are kept: one small interface, two backends."""

@@ -1,0 +1,97 @@
+"""S3-compatible storage. The SDK is synchronous, so each call runs in one of a few worker threads."""
+
+import io
+from collections.abc import Callable
+from typing import TypeVar
+
+import urllib3
+from anyio import CapacityLimiter, to_thread
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+from minio.error import MinioException, S3Error
+
+from openmusic_kit.errors import Unavailable
+from openmusic_media.settings import Settings
+from openmusic_media.storage.interface import ObjectNotFound, StoredObject
+
+T = TypeVar("T")
+
+THREADS = 16
+TIMEOUT = urllib3.Timeout(connect=1.0, read=5.0)
+GONE = frozenset({"NoSuchKey", "NoSuchObject", "NoSuchBucket"})
+
+
+class S3Storage:
+    def __init__(self, settings: Settings) -> None:
+        self._bucket = settings.s3_bucket
+        self._limiter = CapacityLimiter(THREADS)
+        self._client = Minio(
+            endpoint=settings.s3_endpoint,
+            access_key=settings.s3_access_key,
+            secret_key=settings.s3_secret_key.get_secret_value(),
+            secure=settings.s3_secure,
+            region="us-east-1",
+            http_client=urllib3.PoolManager(timeout=TIMEOUT, maxsize=THREADS, retries=urllib3.Retry(1)),
+        )
+        self._has_bucket = False
+
+    async def put(self, key: str, content: bytes, content_type: str) -> None:
+        def put() -> None:
+            self._ensure_bucket()
+            self._client.put_object(
+                bucket_name=self._bucket,
+                object_name=key,
+                data=io.BytesIO(content),
+                length=len(content),
+                content_type=content_type,
+            )
+
+        await self._run(put)
+
+    async def get(self, key: str) -> StoredObject:
+        def get() -> StoredObject:
+            answer = self._client.get_object(bucket_name=self._bucket, object_name=key)
+            try:
+                return StoredObject(answer.read(), answer.headers.get("Content-Type", "application/octet-stream"))
+            finally:
+                answer.close()
+                answer.release_conn()
+
+        return await self._run(get)
+
+    async def delete(self, key: str) -> None:
+        await self._run(lambda: self._client.remove_object(bucket_name=self._bucket, object_name=key))
+
+    async def delete_all(self, prefix: str) -> None:
+        def delete_all() -> None:
+            self._ensure_bucket()
+            found = self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True)
+            doomed = [DeleteObject(each.object_name) for each in found if each.object_name]
+            for error in self._client.remove_objects(bucket_name=self._bucket, delete_object_list=doomed):
+                raise Unavailable(f"The cover storage refused to delete: {error.code}")
+
+        await self._run(delete_all)
+
+    async def ping(self) -> None:
+        await self._run(self._ensure_bucket)
+
+    def _ensure_bucket(self) -> None:
+        if self._has_bucket:
+            return
+        if not self._client.bucket_exists(bucket_name=self._bucket):
+            try:
+                self._client.make_bucket(bucket_name=self._bucket)
+            except S3Error as error:  # another copy may have been faster
+                if error.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                    raise
+        self._has_bucket = True
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        try:
+            return await to_thread.run_sync(call, limiter=self._limiter)
+        except S3Error as error:
+            if error.code in GONE:
+                raise ObjectNotFound(str(error.object_name)) from error
+            raise Unavailable("The cover storage refused") from error
+        except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unavailable("The cover storage is not available") from error
