@@ -1,0 +1,150 @@
+import io
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+DEADLINE = 20.0  # seconds for what happens behind the answer
+
+
+@dataclass(frozen=True)
+class User:
+    id: str
+    username: str
+    headers: dict[str, str]
+    refresh_token: str
+
+
+class Client:
+    """What a REST client does, through the gateway."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self.http = http
+
+    def call(self, method: str, path: str, json: Any = None, user: User | None = None, **more: Any) -> httpx.Response:
+        headers = {**(user.headers if user else {}), **more.pop("headers", {})}
+        if json is not None:
+            more["json"] = json
+        return self.http.request(method, path, headers=headers, **more)
+
+    def created(self, path: str, json: Any, user: User | None = None) -> Any:
+        """The data of a 201."""
+        answer = self.call("POST", path, json, user)
+        assert answer.status_code == 201, answer.text
+        body = answer.json()
+        assert body["status"] == "success"
+        assert isinstance(body["message"], str)
+        assert body["message"]
+        return body.get("data")
+
+    def register(self, prefix: str = "user") -> User:
+        username = f"{prefix}_{secrets.token_hex(6)}"
+        user_id = self.created("/users", {"username": username, "password": "secret", "fullname": "A User"})["userId"]
+        tokens = self.created("/authentications", {"username": username, "password": "secret"})
+        headers = {"Authorization": f"Bearer {tokens['accessToken']}"}
+        return User(user_id, username, headers, tokens["refreshToken"])
+
+    def album(self, name: str = "Viva la Vida", year: int = 2008) -> str:
+        album_id: str = self.created("/albums", {"name": name, "year": year})["albumId"]
+        return album_id
+
+    def song(self, title: str = "Lost!", **more: Any) -> str:
+        song = {"title": title, "year": 2008, "genre": "Pop", "performer": "Coldplay", **more}
+        song_id: str = self.created("/songs", song)["songId"]
+        return song_id
+
+    def playlist(self, user: User, name: str = "Road trip") -> str:
+        playlist_id: str = self.created("/playlists", {"name": name}, user)["playlistId"]
+        return playlist_id
+
+    def add(self, playlist_id: str, song_id: str, user: User) -> None:
+        self.created(f"/playlists/{playlist_id}/songs", {"songId": song_id}, user)
+
+    def share(self, playlist_id: str, owner: User, friend: User) -> str:
+        payload = {"playlistId": playlist_id, "userId": friend.id}
+        collaboration_id: str = self.created("/collaborations", payload, owner)["collaborationId"]
+        return collaboration_id
+
+    def songs_in(self, playlist_id: str, user: User) -> list[dict[str, str]]:
+        answer = self.call("GET", f"/playlists/{playlist_id}/songs", user=user)
+        assert answer.status_code == 200, answer.text
+        songs: list[dict[str, str]] = answer.json()["data"]["playlist"]["songs"]
+        return songs
+
+    def upload(self, album_id: str, content: bytes, name: str = "cover.png", kind: str = "image/png") -> httpx.Response:
+        return self.http.post(f"/albums/{album_id}/covers", files={"cover": (name, content, kind)})
+
+
+@pytest.fixture(scope="session")
+def url(request: pytest.FixtureRequest) -> str:
+    given = os.environ.get("OPENMUSIC_URL")
+    return given or str(request.getfixturevalue("stack").url)
+
+
+@pytest.fixture(scope="session")
+def mail_url(request: pytest.FixtureRequest) -> str:
+    given = os.environ.get("OPENMUSIC_MAIL_URL")
+    return given or str(request.getfixturevalue("stack").mail_url)
+
+
+@pytest.fixture(scope="session")
+def client(url: str) -> Iterator[Client]:
+    with httpx.Client(base_url=url, timeout=20, trust_env=False) as http:
+        yield Client(http)
+
+
+@pytest.fixture(scope="session")
+def alice(client: Client) -> User:
+    return client.register("alice")
+
+
+@pytest.fixture(scope="session")
+def bob(client: Client) -> User:
+    return client.register("bob")
+
+
+@pytest.fixture(scope="session")
+def stranger(client: Client) -> User:
+    return client.register("stranger")
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., Any]:
+    """Waits until the call gives something true, and gives it; fails after a deadline in seconds."""
+
+    def wait(call: Callable[[], Any], deadline: float = DEADLINE) -> Any:
+        end = time.monotonic() + deadline
+        while not (found := call()):
+            if time.monotonic() > end:
+                pytest.fail(f"not within {deadline} s")
+            time.sleep(0.05)
+        return found
+
+    return wait
+
+
+@pytest.fixture
+def mails(mail_url: str) -> Callable[[str], list[dict[str, Any]]]:
+    """The mails that arrived at an address."""
+
+    def to(address: str) -> list[dict[str, Any]]:
+        found = httpx.get(f"{mail_url}/api/email", timeout=20, trust_env=False).json()
+        return [mail for mail in found if any(each["address"] == address for each in mail["to"])]
+
+    return to
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., bytes]:
+    def draw(kind: str = "PNG", colour: str = "teal", size: tuple[int, int] = (64, 64), **options: Any) -> bytes:
+        target = io.BytesIO()
+        Image.new("RGB", size, colour).save(target, kind, **options)
+        return target.getvalue()
+
+    return draw

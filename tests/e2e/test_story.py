@@ -1,0 +1,164 @@
+"""Each row of the contract, as it succeeds."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+
+def test_albums_and_songs(client: Any) -> None:
+    album_id = client.album("Parachutes", 2000)
+    assert album_id.startswith("album-")
+    song_id = client.song("Yellow", albumId=album_id, duration=266)
+    assert song_id.startswith("song-")
+
+    album = client.call("GET", f"/albums/{album_id}").json()["data"]["album"]
+    assert album == {
+        "id": album_id,
+        "name": "Parachutes",
+        "year": 2000,
+        "coverUrl": None,
+        "songs": [{"id": song_id, "title": "Yellow", "performer": "Coldplay"}],
+    }
+    song = client.call("GET", f"/songs/{song_id}").json()["data"]["song"]
+    assert song == {
+        "id": song_id,
+        "title": "Yellow",
+        "year": 2008,
+        "performer": "Coldplay",
+        "genre": "Pop",
+        "duration": 266,
+        "albumId": album_id,
+    }
+
+    for path, body in [
+        (f"/albums/{album_id}", {"name": "New", "year": 2001}),
+        (f"/songs/{song_id}", {"title": "Y", "year": 1, "genre": "g", "performer": "p"}),
+    ]:
+        answer = client.call("PUT", path, body)
+        assert (answer.status_code, answer.json()["status"], bool(answer.json()["message"])) == (200, "success", True)
+    assert client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["songs"] == []
+    for path in (f"/albums/{album_id}", f"/songs/{song_id}"):
+        assert client.call("DELETE", path, {"stray": "body"}).status_code == 200
+        assert client.call("GET", path).status_code == 404
+
+
+def test_songs_are_found_by_title_and_performer(client: Any) -> None:
+    song_id = client.song("Every Teardrop Is a Waterfall", performer="Coldplay 2011")
+
+    found = client.call("GET", "/songs", params={"title": "tEARDROP", "performer": "2011"}).json()["data"]["songs"]
+
+    assert {"id": song_id, "title": "Every Teardrop Is a Waterfall", "performer": "Coldplay 2011"} in found
+    assert all(song.keys() == {"id", "title", "performer"} for song in found)
+
+
+def test_users_and_authentications(client: Any) -> None:
+    user = client.register()
+    answer = client.call("GET", f"/users/{user.id}").json()
+    assert answer["data"]["user"] == {"id": user.id, "username": user.username, "fullname": "A User"}
+
+    for _ in range(3):
+        fresh = client.call("PUT", "/authentications", {"refreshToken": user.refresh_token})
+        assert fresh.status_code == 200
+        bearer = {"Authorization": f"Bearer {fresh.json()['data']['accessToken']}"}
+        assert client.call("GET", "/playlists", headers=bearer).status_code == 200
+
+    assert client.call("DELETE", "/authentications", {"refreshToken": user.refresh_token}).status_code == 200
+    for method in ("PUT", "DELETE"):
+        assert client.call(method, "/authentications", {"refreshToken": user.refresh_token}).status_code == 400
+
+
+def test_a_shared_playlist(client: Any, alice: Any, bob: Any) -> None:
+    playlist_id = client.playlist(alice, "Ours")
+    first, second = client.song("First"), client.song("Second")
+    assert client.share(playlist_id, alice, bob).startswith("collab-")
+    client.add(playlist_id, second, bob)
+    client.add(playlist_id, first, alice)
+
+    expected = {"id": playlist_id, "name": "Ours", "username": alice.username}
+    for user in (alice, bob):
+        assert expected in client.call("GET", "/playlists", user=user).json()["data"]["playlists"]
+        answer = client.call("GET", f"/playlists/{playlist_id}/songs", user=user).json()
+        songs = [{"id": second, "title": "Second", "performer": "Coldplay"}]
+        songs.append({"id": first, "title": "First", "performer": "Coldplay"})
+        assert answer["data"]["playlist"] == {**expected, "songs": songs}
+
+    path = f"/playlists/{playlist_id}/songs"
+    assert client.call("DELETE", path, {"songId": second}, bob).status_code == 200
+    data = client.call("GET", f"/playlists/{playlist_id}/activities", user=bob).json()["data"]
+    assert data["playlistId"] == playlist_id
+    assert [(each["username"], each["title"], each["action"]) for each in data["activities"]] == [
+        (bob.username, "Second", "add"),
+        (alice.username, "First", "add"),
+        (bob.username, "Second", "delete"),
+    ]
+
+    collaboration = {"playlistId": playlist_id, "userId": bob.id}
+    assert client.call("DELETE", "/collaborations", collaboration, alice).status_code == 200
+    assert client.call("GET", path, user=bob).status_code == 403
+    assert client.call("DELETE", f"/playlists/{playlist_id}", user=alice).status_code == 200
+    assert client.call("GET", path, user=alice).status_code == 404
+
+
+def test_likes_and_where_they_came_from(client: Any, alice: Any, bob: Any) -> None:
+    path = f"/albums/{client.album()}/likes"
+    for method, user, likes in [("POST", alice, 1), ("POST", bob, 2), ("DELETE", alice, 1)]:
+        assert client.call(method, path, user=user).status_code == (201 if method == "POST" else 200)
+        first, second = client.call("GET", path), client.call("GET", path)
+        assert first.json()["data"] == second.json()["data"] == {"likes": likes}
+        assert "X-Data-Source" not in first.headers
+        assert second.headers["X-Data-Source"] == "cache"
+
+
+def test_an_export_arrives_by_mail(
+    client: Any, alice: Any, mails: Callable[[str], list[Any]], mail_url: str, eventually: Any
+) -> None:
+    playlist_id = client.playlist(alice, "Söngs <b>&</b>")
+    song_id = client.song("Exported")
+    client.add(playlist_id, song_id, alice)
+    address = f"{playlist_id[-12:]}@listener.test"
+
+    answer = client.call("POST", f"/export/playlists/{playlist_id}", {"targetEmail": address}, alice)
+
+    assert answer.status_code == 201
+    assert answer.json() == {"status": "success", "message": "Permintaan Anda sedang kami proses"}
+    mail = eventually(lambda: mails(address))[0]
+    assert mail["subject"] == "Your playlist export"
+    assert "Söngs <b>&</b>" in mail["text"]
+    assert "&lt;b&gt;" in mail["html"]
+    attachment = mail["attachments"][0]
+    assert attachment["contentType"] == "application/json"
+    file = httpx.get(f"{mail_url}/api/email/{mail['id']}/attachment/{attachment['generatedFileName']}", trust_env=False)
+    assert json.loads(file.content) == {
+        "playlist": {
+            "id": playlist_id,
+            "name": "Söngs <b>&</b>",
+            "songs": [{"id": song_id, "title": "Exported", "performer": "Coldplay"}],
+        }
+    }
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])
+def test_a_cover_can_be_uploaded_and_replaced(client: Any, picture: Any, kind: str, eventually: Any) -> None:
+    album_id = client.album()
+    assert client.upload(album_id, picture(kind), "anything.txt", "text/plain").status_code == 201
+    first = client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["coverUrl"]
+
+    image = httpx.get(first, trust_env=False)
+    assert image.status_code == 200
+    assert image.headers["content-type"] == f"image/{kind.lower()}"
+    assert image.headers["x-content-type-options"] == "nosniff"
+    assert "immutable" in image.headers["cache-control"]
+    not_modified = httpx.get(first, headers={"If-None-Match": image.headers["etag"]}, trust_env=False)
+    assert not_modified.status_code == 304
+    part = httpx.get(first, headers={"Range": "bytes=0-9"}, trust_env=False)
+    assert (part.status_code, part.content) == (206, image.content[:10])
+
+    assert client.upload(album_id, picture("PNG", "red")).status_code == 201
+    second = client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["coverUrl"]
+    assert second != first
+    eventually(lambda: httpx.get(first, trust_env=False).status_code == 404)
+    assert client.call("DELETE", f"/albums/{album_id}").status_code == 200
+    eventually(lambda: httpx.get(second, trust_env=False).status_code == 404)
