@@ -1,0 +1,114 @@
+"""The sentences of docs/architecture.md and of the layout, as checks."""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from openmusic_gateway.routes import ROUTES
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("auth", "catalog", "playlist", "media", "export")
+CONTEXT_WORDS = re.compile(r"\b(album|song|playlist|cover|track|artist|performer|like)s?_?\b", re.IGNORECASE)
+SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE \w+|DELETE FROM|WITH \w+ AS)\s", re.IGNORECASE)
+KIT_WITH_SQL = {"database.py", "outbox.py", "inbox.py", "migrations.py"}
+WEB = {"fastapi", "starlette"}
+
+
+def sources(folder: str) -> list[Path]:
+    found = sorted((ROOT / folder / "src").rglob("*.py"))
+    assert found
+    return found
+
+
+def service_sources() -> list[Path]:
+    return [path for service in SERVICES for path in sources(f"{service}-service")]
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def texts(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+@pytest.mark.parametrize("path", sources("kit"), ids=lambda path: path.name)
+def test_the_kit_knows_no_context(path: Path) -> None:
+    words = [word for word in CONTEXT_WORDS.findall(path.read_text()) if word.lower() != "like"]
+    assert not words
+
+
+@pytest.mark.parametrize("path", service_sources(), ids=str)
+def test_sql_stands_in_repositories_only(path: Path) -> None:
+    if path.name != "repository.py":
+        assert not [text for text in texts(path) if SQL.match(text)]
+
+
+def test_in_the_kit_sql_stands_where_the_database_is_the_subject() -> None:
+    for path in sources("kit"):
+        if path.name not in KIT_WITH_SQL:
+            assert not [text for text in texts(path) if SQL.match(text)], path
+
+
+@pytest.mark.parametrize("path", service_sources(), ids=str)
+def test_only_endpoints_and_the_composition_root_know_the_web(path: Path) -> None:
+    if path.name not in {"endpoints.py", "app.py"}:
+        assert not imports(path) & WEB
+
+
+def test_the_gateway_knows_no_web_framework() -> None:
+    for path in sources("gateway"):
+        assert not imports(path) & WEB, path
+
+
+def test_services_import_no_other_service() -> None:
+    packages = {f"openmusic_{service}" for service in (*SERVICES, "gateway")}
+    for service in (*SERVICES, "gateway"):
+        folder = service if service == "gateway" else f"{service}-service"
+        for path in sources(folder):
+            assert not imports(path) & (packages - {f"openmusic_{service}"}), path
+
+
+def test_every_setting_is_in_the_example() -> None:
+    named = set(re.findall(r"^#([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    wanted = set()
+    for service in (*SERVICES, "gateway"):
+        module = importlib.import_module(f"openmusic_{service}.settings")
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, BaseSettings):
+                wanted |= {name.upper() for name in value.model_fields}
+    assert wanted <= named, wanted - named
+
+
+def test_the_gateway_routes_nothing_internal_and_every_public_prefix() -> None:
+    patterns = {route.pattern.split("/")[1] for route in ROUTES}
+    public = {"albums", "songs", "users", "authentications", "playlists", "collaborations", "export", "covers"}
+    assert patterns == public | {".well-known"}
+
+
+@pytest.mark.parametrize(
+    "example", sorted((ROOT / "contracts" / "events").glob("*.example.json")), ids=lambda p: p.name
+)
+def test_every_event_example_matches_its_schema_and_the_envelope(example: Path) -> None:
+    import json
+
+    import jsonschema
+
+    from openmusic_kit.events import Envelope
+
+    schema = example.with_name(example.name.replace(".example.", ".schema."))
+    jsonschema.validate(json.loads(example.read_text()), json.loads(schema.read_text()))
+    assert f"{Envelope.model_validate_json(example.read_text()).routing_key}.example.json" == example.name
