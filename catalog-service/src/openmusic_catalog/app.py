@@ -4,9 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
-from openmusic_kit.cache import Cache
-from openmusic_kit.messaging import Broker
-from openmusic_kit.outbox import OutboxRelay
 
 from openmusic_catalog.albums import endpoints as albums
 from openmusic_catalog.albums.service import AlbumService
@@ -15,9 +12,12 @@ from openmusic_catalog.likes.service import LikeService
 from openmusic_catalog.settings import Settings
 from openmusic_catalog.songs import endpoints as songs
 from openmusic_catalog.songs.service import SongService
+from openmusic_kit.cache import Cache
 from openmusic_kit.database import open_database
 from openmusic_kit.health import HardCheck, Health, SoftCheck
 from openmusic_kit.identity import open_token_verifier
+from openmusic_kit.messaging import Broker
+from openmusic_kit.outbox import OutboxRelay
 from openmusic_kit.web import create_service_app
 
 ROUTERS = (

@@ -1,10 +1,9 @@
-from openmusic_kit.cache import Cache, Cached
-
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.albums.repository import AlbumRepository
 from openmusic_catalog.albums.schemas import Album, AlbumData, AlbumPayload
 from openmusic_catalog.cache_keys import album_key, likes_key
 from openmusic_catalog.events import AlbumCoverReplaced, AlbumDeleted
+from openmusic_kit.cache import Cache, Cached
 from openmusic_kit.database import Database
 from openmusic_kit.ids import new_id, require_id
 from openmusic_kit.schemas import Answer

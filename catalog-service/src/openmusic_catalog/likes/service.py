@@ -1,4 +1,3 @@
-from openmusic_kit.cache import Cache, Cached
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from openmusic_catalog.albums.errors import AlbumNotFound
@@ -6,6 +5,7 @@ from openmusic_catalog.cache_keys import likes_key
 from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
 from openmusic_catalog.likes.repository import LikeRepository
 from openmusic_catalog.likes.schemas import LikesData
+from openmusic_kit.cache import Cache, Cached
 from openmusic_kit.database import Database
 from openmusic_kit.ids import require_id
 from openmusic_kit.schemas import Answer

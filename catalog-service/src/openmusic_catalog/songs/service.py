@@ -1,4 +1,3 @@
-from openmusic_kit.cache import Cache
 from psycopg.errors import ForeignKeyViolation
 from psycopg.rows import DictRow
 
@@ -8,6 +7,7 @@ from openmusic_catalog.events import SongCreated, SongDeleted, SongUpdated
 from openmusic_catalog.songs.errors import SongNotFound
 from openmusic_catalog.songs.repository import SongRepository
 from openmusic_catalog.songs.schemas import SongPayload
+from openmusic_kit.cache import Cache
 from openmusic_kit.database import Database
 from openmusic_kit.ids import new_id, require_id
 
