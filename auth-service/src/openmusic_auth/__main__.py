@@ -3,7 +3,7 @@ import logging
 from pathlib import Path
 
 from openmusic_auth.app import create_app
-from openmusic_auth.keys.service import SigningKeys
+from openmusic_auth.keys.service import PUBLISH_AHEAD, SigningKeys
 from openmusic_auth.settings import Settings
 from openmusic_kit.cli import run_cli, serve
 from openmusic_kit.database import open_database
@@ -18,7 +18,7 @@ async def rotate_keys(settings: Settings) -> None:
     async with open_database(settings) as database:
         secret = settings.signing_key_secret.get_secret_value()
         kid = await SigningKeys(database, secret, settings.access_token_age).rotate()
-    logger.info("a new key signs", extra={"kid": kid})
+    logger.info("a new key will sign", extra={"kid": kid, "seconds": PUBLISH_AHEAD})
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ from openmusic_kit.errors import Unavailable
 logger = logging.getLogger(__name__)
 
 RELOAD_INTERVAL = 3.0  # seconds after which a rotation is noticed
-LEEWAY = 60  # seconds beyond the age of a token that its key stays published
+PUBLISH_AHEAD = 10  # seconds that a key is published before it signs, so that no copy signs with what others do not know
+LEEWAY = 60  # seconds beyond the age of a token that its key stays published; more than the two above
 
 
 class SigningKeys:
@@ -58,12 +59,14 @@ class SigningKeys:
         return {"keys": [_public(kid, key) for kid, key in self._keys.items()]}
 
     async def rotate(self) -> str:
-        """A new key signs from now on. Returns its id."""
+        """Adds a key that signs as soon as every copy publishes it. Returns its id; raises SigningKeyUnreadable."""
+        await self.reload()  # a key encrypted with another secret than the others would lock every copy out
         kid, private_key = await self._generate()
         async with self._database.unit_of_work() as work:
             keys = KeyRepository(work.connection)
-            await keys.retire_current(self._token_age + LEEWAY)
-            await keys.add_first(kid, private_key)
+            await keys.take_turns()
+            await keys.retire_newest(self._token_age + LEEWAY)
+            await keys.add_unless_present(kid, private_key)
             await work.commit()
         await self.reload()
         return kid
@@ -71,16 +74,17 @@ class SigningKeys:
     async def reload(self) -> None:
         async with self._database.read() as connection:
             keys = KeyRepository(connection)
-            rows = await keys.valid()
+            rows = await keys.valid(PUBLISH_AHEAD)
             if not rows or rows[0]["retires_at"] is not None:
-                await keys.add_first(*await self._generate())
-                rows = await keys.valid()
+                await keys.add_unless_present(*await self._generate())
+                rows = await keys.valid(PUBLISH_AHEAD)
         known: dict[str, Ed25519PrivateKey] = {}
         for row in rows:
             kid = row["kid"]
             key = self._keys.get(kid)
             known[kid] = key if key is not None else await to_thread.run_sync(self._decrypt, row["private_key"])
-        self._keys, self._current = known, rows[0]["kid"]
+        signing = next((row for row in rows if row["known_everywhere"]), rows[-1])
+        self._keys, self._current = known, signing["kid"]
 
     async def _reload_for_ever(self) -> None:
         while True:

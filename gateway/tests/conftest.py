@@ -1,0 +1,181 @@
+"""A gateway in a process of its own, in front of small services that do as the tests want."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+import uvicorn
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.algorithms import OKPAlgorithm
+
+SIGNING_KEY = Ed25519PrivateKey.generate()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Service:
+    """Echoes what it got as JSON; a path may ask for something else. Also publishes the test's signing key."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+        self.received = 0
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["path"] == "/.well-known/jwks.json":
+            key = OKPAlgorithm.to_jwk(SIGNING_KEY.public_key(), as_dict=True) | {"kid": "test", "alg": "EdDSA"}
+            await _send(send, 200, json.dumps({"keys": [key]}).encode())
+            return
+        behaviour = scope["path"].rpartition("/")[2]
+        body = b""
+        size = 0
+        more = True
+        while more:
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size < 100_000:
+                body += message.get("body", b"")
+            more = message.get("more_body", False)
+        self.received = size
+        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+        echo = {
+            "method": scope["method"],
+            "path": scope["raw_path"].decode("latin-1"),
+            "query": scope["query_string"].decode(),
+            "headers": headers,
+            "body": body.decode("latin-1"),
+            "size": size,
+        }
+        self.seen.append(echo)
+        await self._behave(behaviour, echo, send)
+
+    async def _behave(self, behaviour: str, echo: dict[str, Any], send: Any) -> None:
+        if behaviour == "slow":
+            await asyncio.sleep(3)
+        if behaviour == "broken":
+            start = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]}
+            await send(start)
+            await send({"type": "http.response.body", "body": b"x" * 10, "more_body": True})
+            raise RuntimeError("breaks off in the middle of its answer")
+        if behaviour == "large":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(300):
+                await send({"type": "http.response.body", "body": b"y" * 1_000_000, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        extra = [(b"connection", b"x-private"), (b"x-private", b"1"), (b"x-kept", b"2"), (b"keep-alive", b"timeout=5")]
+        await _send(send, 200, json.dumps(echo).encode(), extra)
+
+
+async def _send(send: Any, status: int, body: bytes, extra: list[tuple[bytes, bytes]] | None = None) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *(extra or [])]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@contextmanager
+def serving(app: Any, port: int) -> Iterator[uvicorn.Server]:
+    config = uvicorn.Config(app, port=port, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    _wait(lambda: server.started)
+    try:
+        yield server
+    finally:
+        server.should_exit = True
+        thread.join(timeout=5)
+
+
+@contextmanager
+def gateway(**settings: Any) -> Iterator[tuple[str, int]]:
+    """Its address and its process id."""
+    port = free_port()
+    environment = {**os.environ, "PORT": str(port), **{name.upper(): str(value) for name, value in settings.items()}}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "openmusic_gateway", "serve"], env=environment, stdout=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait(lambda: _answers(f"{url}/health/live"))
+        yield url, process.pid
+    finally:
+        process.terminate()
+        assert process.wait(timeout=15) in {0, -15}
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def start_gateway() -> Callable[..., Any]:
+    return gateway
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., Any]:
+    return serving
+
+
+@pytest.fixture(scope="session")
+def unused_port() -> Callable[[], int]:
+    return free_port
+
+
+@pytest.fixture(scope="session")
+def new_service() -> type[Service]:
+    return Service
+
+
+@pytest.fixture(scope="session")
+def service_url() -> Iterator[tuple[Service, str]]:
+    service, port = Service(), free_port()
+    with serving(service, port):
+        yield service, f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def url(service_url: tuple[Service, str]) -> Iterator[str]:
+    everywhere = {f"{name}_url": service_url[1] for name in ("auth", "catalog", "playlist", "media", "export")}
+    with gateway(**everywhere, upstream_timeout=1.0) as (address, _):
+        yield address
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def token() -> str:
+    now = int(time.time())
+    claims = {"sub": "user-1", "iss": "openmusic-auth", "aud": "openmusic", "iat": now, "exp": now + 600}
+    return jwt.encode(claims, SIGNING_KEY, algorithm="EdDSA", headers={"kid": "test", "typ": "at+jwt"})

@@ -1,0 +1,302 @@
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import aio_pika
+import httpx
+import jwt
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI
+from jwt.algorithms import OKPAlgorithm
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+
+from openmusic_kit.context import new_request_id
+from openmusic_kit.database import connection_string
+from openmusic_kit.ids import new_id
+from openmusic_kit.migrations import migrate
+from openmusic_playlist.__main__ import MIGRATIONS
+from openmusic_playlist.app import create_app
+from openmusic_playlist.settings import Settings
+
+CREDENTIAL = "the-shared-credential"
+SIGNING_KEY = Ed25519PrivateKey.generate()
+ISSUED = {"iss": "openmusic-auth", "aud": "openmusic"}
+
+Eventually = Callable[..., Awaitable[Any]]
+
+
+@dataclass
+class Owners:
+    """The services that own songs and users, as far as this one asks them; both at one address."""
+
+    url: str = ""
+    songs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    users: dict[str, str] = field(default_factory=dict)
+    down: set[str] = field(default_factory=set)
+    """``songs``, ``users``: asked for these, they answer 500."""
+    asked: list[str] = field(default_factory=list)
+    """The paths of all questions so far."""
+    holding: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when an answer about a song is ready but held back."""
+    let_go: asyncio.Event | None = None
+    """When there is one, answers about songs are held back until it is set."""
+
+    def add_song(self, title: str = "Lost!", performer: str = "Coldplay") -> str:
+        song_id = new_id("song")
+        self.songs[song_id] = {"id": song_id, "title": title, "performer": performer, "version": 1}
+        return song_id
+
+    def rename(self, song_id: str, title: str) -> int:
+        """The new version."""
+        version: int = self.songs[song_id]["version"] + 1
+        self.songs[song_id] |= {"title": title, "version": version}
+        return version
+
+    def hold_back(self) -> asyncio.Event:
+        self.let_go = asyncio.Event()
+        return self.let_go
+
+    async def answer_song(self, request: web.Request) -> web.Response:
+        song = self.songs.get(request.match_info["id"])
+        answer = self._answer(request, "songs", dict(song) if song else None)
+        if self.let_go is not None:
+            self.holding.set()
+            await self.let_go.wait()
+        return answer
+
+    async def answer_user(self, request: web.Request) -> web.Response:
+        user_id = request.match_info["id"]
+        known = user_id in self.users
+        return self._answer(request, "users", {"id": user_id, "username": self.users[user_id]} if known else None)
+
+    def _answer(self, request: web.Request, kind: str, found: dict[str, Any] | None) -> web.Response:
+        assert request.headers["X-Service-Credential"] == CREDENTIAL
+        self.asked.append(request.path)
+        if kind in self.down:
+            return web.json_response({"status": "error", "message": "down"}, status=500)
+        if found is None:
+            return web.json_response({"status": "fail", "message": "Not found"}, status=404)
+        return web.json_response({"status": "success", "data": found})
+
+
+async def _answer_keys(_: web.Request) -> web.Response:
+    key = OKPAlgorithm.to_jwk(SIGNING_KEY.public_key(), as_dict=True) | {"kid": "test", "alg": "EdDSA"}
+    return web.json_response({"keys": [key]})
+
+
+@pytest.fixture
+async def owners() -> AsyncIterator[Owners]:
+    owners = Owners()
+    application = web.Application()
+    application.router.add_get("/.well-known/jwks.json", _answer_keys)
+    application.router.add_get("/internal/songs/{id}", owners.answer_song)
+    application.router.add_get("/internal/users/{id}", owners.answer_user)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    owners.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield owners
+    if owners.let_go is not None:
+        owners.let_go.set()
+    await runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+def base_settings(
+    database_factory: Callable[[str], dict[str, Any]], redis_server: tuple[str, int], rabbitmq_url: str
+) -> Settings:
+    settings = Settings(
+        **database_factory("playlist"),
+        redis_server=redis_server[0],
+        redis_port=redis_server[1],
+        rabbitmq_server=rabbitmq_url,
+        service_credential=CREDENTIAL,
+    )
+    migrate(settings, MIGRATIONS, with_inbox=True)
+    return settings
+
+
+@pytest.fixture
+def settings(base_settings: Settings, owners: Owners) -> Settings:
+    return base_settings.model_copy(update={"auth_url": owners.url, "catalog_url": owners.url})
+
+
+@pytest.fixture
+async def start(settings: Settings) -> AsyncIterator[Callable[..., Awaitable[httpx.AsyncClient]]]:
+    """Starts another copy of the service, perhaps with other settings, and gives a client of it."""
+    async with AsyncExitStack() as stack:
+
+        async def start_one(**changes: Any) -> httpx.AsyncClient:
+            app: FastAPI = create_app(settings.model_copy(update=changes))
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            transport = httpx.ASGITransport(app)
+            return await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://playlist"))
+
+        yield start_one
+
+
+@pytest.fixture
+async def client(start: Callable[..., Awaitable[httpx.AsyncClient]]) -> httpx.AsyncClient:
+    return await start()
+
+
+@pytest.fixture
+async def connection(settings: Settings) -> AsyncIterator[AsyncConnection[DictRow]]:
+    async with await AsyncConnection.connect(
+        connection_string(settings), autocommit=True, row_factory=dict_row
+    ) as connection:
+        yield connection
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Waits until the asynchronous condition holds and returns what it gave."""
+
+    async def wait(condition: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (found := await condition()):
+            assert time.monotonic() < deadline, "it did not happen in time"
+            await asyncio.sleep(0.02)
+        return found
+
+    return wait
+
+
+class Person:
+    """A user with a token, who calls the service."""
+
+    def __init__(self, client: httpx.AsyncClient, user_id: str, username: str) -> None:
+        self.id = user_id
+        self.username = username
+        now = int(time.time())
+        claims = ISSUED | {"sub": user_id, "iat": now, "exp": now + 600}
+        token = jwt.encode(claims, SIGNING_KEY, algorithm="EdDSA", headers={"kid": "test", "typ": "at+jwt"})
+        self.headers = {"Authorization": f"Bearer {token}"}
+        self._client = client
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, through: httpx.AsyncClient | None = None
+    ) -> httpx.Response:
+        return await (through or self._client).request(method, path, json=body, headers=self.headers)
+
+    async def add_playlist(self, name: str = "On the road") -> str:
+        answer = await self.call("POST", "/playlists", {"name": name})
+        assert answer.status_code == 201, answer.text
+        playlist_id: str = answer.json()["data"]["playlistId"]
+        return playlist_id
+
+    async def add(self, playlist_id: str, song_id: str) -> int:
+        return (await self.call("POST", f"/playlists/{playlist_id}/songs", {"songId": song_id})).status_code
+
+    async def remove(self, playlist_id: str, song_id: str) -> int:
+        return (await self.call("DELETE", f"/playlists/{playlist_id}/songs", {"songId": song_id})).status_code
+
+    async def share(self, playlist_id: str, other: "Person") -> int:
+        return (
+            await self.call("POST", "/collaborations", {"playlistId": playlist_id, "userId": other.id})
+        ).status_code
+
+    async def unshare(self, playlist_id: str, other: "Person") -> int:
+        return (
+            await self.call("DELETE", "/collaborations", {"playlistId": playlist_id, "userId": other.id})
+        ).status_code
+
+    async def read(self, playlist_id: str) -> tuple[list[str], bool]:
+        """The titles, and whether the answer came from the cache."""
+        answer = await self.call("GET", f"/playlists/{playlist_id}/songs")
+        assert answer.status_code == 200, answer.text
+        titles = [song["title"] for song in answer.json()["data"]["playlist"]["songs"]]
+        return titles, answer.headers.get("X-Data-Source") == "cache"
+
+    async def activities(self, playlist_id: str) -> list[dict[str, Any]]:
+        answer = await self.call("GET", f"/playlists/{playlist_id}/activities")
+        assert answer.status_code == 200, answer.text
+        activities: list[dict[str, Any]] = answer.json()["data"]["activities"]
+        return activities
+
+
+@pytest.fixture
+def person(client: httpx.AsyncClient, owners: Owners) -> Callable[[str], Person]:
+    """Registers somebody at the owner of users."""
+
+    def register(username: str) -> Person:
+        user_id = new_id("user")
+        owners.users[user_id] = username
+        return Person(client, user_id, username)
+
+    return register
+
+
+@pytest.fixture
+def alice(person: Callable[[str], Person]) -> Person:
+    return person("alice")
+
+
+@pytest.fixture
+def bob(person: Callable[[str], Person]) -> Person:
+    return person("bob")
+
+
+class Events:
+    """What the owners announce, sent through the real broker."""
+
+    def __init__(self, exchange: aio_pika.abc.AbstractExchange, channel: aio_pika.abc.AbstractChannel) -> None:
+        self._exchange = exchange
+        self.channel = channel
+
+    async def publish(self, kind: str, aggregate_id: str, sequence: int, data: Any, **changes: Any) -> str:
+        """The id of the event, which is known to be in a queue."""
+        event = {
+            "id": new_request_id(),
+            "type": kind,
+            "version": 1,
+            "aggregateId": aggregate_id,
+            "sequence": sequence,
+            "time": "2026-01-02T03:04:05Z",
+            "requestId": new_request_id(),
+            "data": data,
+        } | changes
+        await self.publish_as_it_is(event, f"{event['type']}.v{event['version']}")
+        event_id: str = event["id"]
+        return event_id
+
+    async def publish_as_it_is(self, event: Any, routing_key: str) -> None:
+        message = aio_pika.Message(json.dumps(event).encode(), message_id=event["id"])
+        await self._exchange.publish(message, routing_key, mandatory=True)
+
+    async def song(self, kind: str, song_id: str, sequence: int, title: str = "", performer: str = "Coldplay") -> str:
+        data = {"songId": song_id} | ({} if kind == "deleted" else {"title": title, "performer": performer})
+        return await self.publish(f"song.{kind}", song_id, sequence, data)
+
+
+@pytest.fixture
+async def events(rabbitmq_url: str, client: httpx.AsyncClient, eventually: Eventually) -> AsyncIterator[Events]:
+    async def listening() -> bool:
+        up: bool = (await client.get("/health/ready")).json()["data"]["rabbitmq"] == "up"
+        return up
+
+    await eventually(listening)
+    async with await aio_pika.connect(rabbitmq_url) as broker:
+        channel = await broker.channel(publisher_confirms=True, on_return_raises=True)
+        yield Events(await channel.get_exchange("openmusic.events"), channel)
+
+
+@pytest.fixture
+def applied(connection: AsyncConnection[DictRow], eventually: Eventually) -> Callable[..., Awaitable[None]]:
+    """Waits until all these events were applied."""
+
+    async def wait(*event_ids: str, seconds: float = 20) -> None:
+        async def all_known() -> bool:
+            cursor = await connection.execute("SELECT 1 FROM inbox WHERE event_id = ANY(%s)", [list(event_ids)])
+            return len(await cursor.fetchall()) == len(event_ids)
+
+        await eventually(all_known, seconds)
+
+    return wait
