@@ -16,18 +16,23 @@ TRUSTED = {"X-Service-Credential": "the-shared-credential"}
 
 
 class Listener:
-    def __init__(self, queue: aio_pika.abc.AbstractQueue) -> None:
-        self._queue = queue
+    """Keeps every event that arrives."""
 
-    async def next(self, kind: str) -> dict[str, Any]:
-        """The next event of that type, checked against its schema."""
-        async with asyncio.timeout(10), self._queue.iterator(no_ack=True) as messages:
-            async for message in messages:
-                if message.routing_key == kind:
-                    event: dict[str, Any] = json.loads(message.body)
+    def __init__(self) -> None:
+        self._arrived: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
+
+    async def take(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        await self._arrived.put(message)
+
+    async def next(self, kind: str, aggregate_id: str) -> dict[str, Any]:
+        """The next event of that type about that aggregate, checked against its schema."""
+        async with asyncio.timeout(10):
+            while True:
+                message = await self._arrived.get()
+                event: dict[str, Any] = json.loads(message.body)
+                if message.routing_key == kind and event["aggregateId"] == aggregate_id:
                     jsonschema.validate(event, json.loads((CONTRACTS / f"{kind}.schema.json").read_text()))
                     return event
-        raise AssertionError("the queue was closed")
 
 
 @pytest.fixture
@@ -37,16 +42,18 @@ async def events(rabbitmq_url: str) -> AsyncIterator[Listener]:
         exchange = await channel.declare_exchange("openmusic.events", "topic", durable=True)
         queue = await channel.declare_queue(exclusive=True)
         await queue.bind(exchange, "#")
-        yield Listener(queue)
+        listener = Listener()
+        await queue.consume(listener.take, no_ack=True)
+        yield listener
 
 
 async def test_a_song_announces_its_whole_life(events: Listener, client: httpx.AsyncClient, add_song: Any) -> None:
     song_id = await add_song(title="Talk")
-    created = await events.next("song.created.v1")
+    created = await events.next("song.created.v1", song_id)
     await client.put(f"/songs/{song_id}", json={"title": "Talk 2", "year": 1, "genre": "x", "performer": "y"})
-    updated = await events.next("song.updated.v1")
+    updated = await events.next("song.updated.v1", song_id)
     await client.delete(f"/songs/{song_id}")
-    deleted = await events.next("song.deleted.v1")
+    deleted = await events.next("song.deleted.v1", song_id)
 
     assert created["data"] == {"songId": song_id, "title": "Talk", "performer": "Coldplay"}
     assert updated["data"] == {"songId": song_id, "title": "Talk 2", "performer": "y"}
@@ -65,8 +72,8 @@ async def test_an_album_announces_covers_no_longer_used_and_its_end(
         assert answer.status_code == 200
     await client.delete(f"/albums/{album_id}")
 
-    replaced = await events.next("album.cover_replaced.v1")
-    deleted = await events.next("album.deleted.v1")
+    replaced = await events.next("album.cover_replaced.v1", album_id)
+    deleted = await events.next("album.deleted.v1", album_id)
 
     assert replaced["data"] == {"albumId": album_id, "path": old}
     assert deleted["data"] == {"albumId": album_id}
@@ -79,6 +86,6 @@ async def test_a_refused_change_announces_nothing(events: Listener, client: http
     assert (await client.put(f"/songs/{song_id}", json=wrong)).status_code == 404
     await client.delete(f"/songs/{song_id}")
 
-    deleted = await events.next("song.deleted.v1")
+    deleted = await events.next("song.deleted.v1", song_id)
 
     assert deleted["sequence"] == 2, "the refused update must not have counted"

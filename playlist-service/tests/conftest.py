@@ -199,9 +199,7 @@ class Person:
         return (await self.call("DELETE", f"/playlists/{playlist_id}/songs", {"songId": song_id})).status_code
 
     async def share(self, playlist_id: str, other: "Person") -> int:
-        return (
-            await self.call("POST", "/collaborations", {"playlistId": playlist_id, "userId": other.id})
-        ).status_code
+        return (await self.call("POST", "/collaborations", {"playlistId": playlist_id, "userId": other.id})).status_code
 
     async def unshare(self, playlist_id: str, other: "Person") -> int:
         return (
@@ -279,7 +277,7 @@ class Events:
 @pytest.fixture
 async def events(rabbitmq_url: str, client: httpx.AsyncClient, eventually: Eventually) -> AsyncIterator[Events]:
     async def listening() -> bool:
-        up: bool = (await client.get("/health/ready")).json()["data"]["rabbitmq"] == "up"
+        up: bool = (await client.get("/health/ready")).json()["data"]["dependencies"]["rabbitmq"] == "up"
         return up
 
     await eventually(listening)

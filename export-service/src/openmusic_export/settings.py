@@ -1,8 +1,27 @@
-from typing import Literal, Self
+from email.utils import formataddr, parseaddr
+from ipaddress import ip_address
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from openmusic_kit.settings import BrokerSettings, DatabaseSettings, IdentitySettings, ServiceSettings
+
+
+def _one_line(text: str) -> str:
+    """What goes into a header of a mail; a line break would begin another header."""
+    if not text.isprintable():
+        raise ValueError("must be a single line of printable characters")
+    return text
+
+
+def _sender(text: str) -> str:
+    name, address = parseaddr(_one_line(text))
+    try:
+        validate_email(address, check_deliverability=False, allow_smtputf8=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise ValueError("must be an address, or a name with an address in angle brackets") from error
+    return formataddr((name, address))
 
 
 class DatabaseOfExports(DatabaseSettings):
@@ -25,18 +44,33 @@ class WorkerSettings(DatabaseOfExports, BrokerSettings, ServiceSettings):
     """Mails that one worker sends at once; each holds a database connection meanwhile."""
     export_retry_for: float = 259_200
     """Seconds after its first failure that an export goes to the dead letters."""
-    mail_from: str = "OpenMusic <no-reply@openmusic.example>"
-    mail_subject: str = "Your playlist export"
+    mail_from: Annotated[str, AfterValidator(_sender)] = "OpenMusic <no-reply@openmusic.example>"
+    mail_subject: Annotated[str, AfterValidator(_one_line)] = "Your playlist export"
     smtp_host: str = "127.0.0.1"
     smtp_port: int = 1025
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
-    smtp_security: Literal["none", "starttls", "tls"] | None = None
-    """By default ``starttls`` when there is a user to log in, else ``none``."""
+    smtp_security: Literal["auto", "none", "starttls", "tls"] = "auto"
+    """``auto`` is ``none`` without a login. With one it is ``starttls``; on this very machine only if offered."""
     smtp_timeout: float = 15.0
     """Seconds that the mail server has for each step."""
+
+    @property
+    def smtp_is_local(self) -> bool:
+        try:
+            return ip_address(self.smtp_host).is_loopback
+        except ValueError:
+            return self.smtp_host == "localhost"
 
     @model_validator(mode="after")
     def _leave_room_in_the_pool(self) -> Self:
         self.pg_pool_max = max(self.pg_pool_max, self.export_concurrency + 2)
+        return self
+
+    @model_validator(mode="after")
+    def _never_show_the_password(self) -> Self:
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("SMTP_USER and SMTP_PASSWORD go together")
+        if self.smtp_user is not None and self.smtp_security == "none" and not self.smtp_is_local:
+            raise ValueError("SMTP_SECURITY=none would send SMTP_PASSWORD readable to another machine")
         return self

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
+from openmusic_kit import tasks
+
 logger = logging.getLogger(__name__)
 
 RESOLVE_INTERVAL = 2.0  # seconds after which a name is looked up again
@@ -74,5 +76,4 @@ async def resolving(upstreams: list[Upstream]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await tasks.stop(task)

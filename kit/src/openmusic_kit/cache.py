@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from openmusic_kit import tasks
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.leases import LeasedEntries
 from openmusic_kit.settings import CacheSettings
@@ -102,9 +103,7 @@ class Cache:
             if self._dropping:
                 await asyncio.wait(self._dropping, timeout=LAST_CHANCE)
             left = [*self._dropping, *(flight.task for flight in self._flights.values())]
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            await tasks.stop(*left)
             await self._entries.aclose()
 
     async def ping(self) -> None:

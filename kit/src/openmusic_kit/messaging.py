@@ -15,7 +15,7 @@ from aio_pika import RobustConnection
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage
 
-from openmusic_kit import topology
+from openmusic_kit import tasks, topology
 from openmusic_kit.consumer import Consumer, Rejected, Subscription
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.topology import EXCHANGE, Queue, RetrySchedule
@@ -91,8 +91,7 @@ class Broker:
         try:
             yield
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            await tasks.stop(keeping)
             await self._stop()
 
     async def ping(self) -> None:

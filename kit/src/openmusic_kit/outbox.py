@@ -15,6 +15,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
+from openmusic_kit import tasks
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.events import Envelope, EventData
 
@@ -68,10 +69,8 @@ class OutboxRelay:
         finally:
             self._stopping.set()
             self._woken.set()
-            listening.cancel()
             await asyncio.wait([publishing], timeout=STOP_TIMEOUT)
-            publishing.cancel()
-            await asyncio.gather(publishing, listening, return_exceptions=True)
+            await tasks.stop(publishing, listening)
 
     async def _publish_for_ever(self) -> None:
         failures = 0

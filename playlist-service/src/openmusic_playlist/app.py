@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             broker.subscribe(ReadCopies(database, cache).subscription)
             await stack.enter_async_context(broker.running())
             app.state.token_verifier = await stack.enter_async_context(open_token_verifier(settings))
-            owners = Owners(database, catalog, auth)
+            owners = Owners(database, cache, catalog, auth)
             app.state.playlists = PlaylistService(database, cache, owners)
             app.state.playlist_songs = PlaylistSongService(
                 database, cache, owners, app.state.playlists, settings.songs_cache_ttl

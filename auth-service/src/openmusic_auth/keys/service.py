@@ -14,13 +14,16 @@ from uuid_utils import uuid7
 
 from openmusic_auth.keys.errors import SigningKeyUnreadable
 from openmusic_auth.keys.repository import KeyRepository
+from openmusic_kit import tasks
 from openmusic_kit.database import Database
 from openmusic_kit.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
 RELOAD_INTERVAL = 3.0  # seconds after which a rotation is noticed
-PUBLISH_AHEAD = 10  # seconds that a key is published before it signs, so that no copy signs with what others do not know
+PUBLISH_AHEAD = (
+    10  # seconds that a key is published before it signs, so that no copy signs with what others do not know
+)
 LEEWAY = 60  # seconds beyond the age of a token that its key stays published; more than the two above
 
 
@@ -43,8 +46,7 @@ class SigningKeys:
         try:
             yield
         finally:
-            reloading.cancel()
-            await asyncio.gather(reloading, return_exceptions=True)
+            await tasks.stop(reloading)
 
     def current(self) -> tuple[str, Ed25519PrivateKey]:
         """The key id and the key that signs. Raises Unavailable before any could be read."""

@@ -1,11 +1,14 @@
-from openmusic_export.delivery.errors import JobTaken, MailRefused
+from openmusic_export.delivery.errors import JobTaken, MailNotSent, MailRefused
 from openmusic_export.delivery.mail import compose
 from openmusic_export.delivery.smtp import MailSender
 from openmusic_export.events import ExportRequested
 from openmusic_export.exports.repository import JobRepository
 from openmusic_export.playlists import Playlists
 from openmusic_kit.database import Database
+from openmusic_kit.errors import Unavailable
 from openmusic_kit.messaging import Rejected
+
+DONE = {"sent", "cancelled"}
 
 
 class DeliveryService:
@@ -29,8 +32,13 @@ class DeliveryService:
             row = await jobs.take(job.job_id)
             if row is None:
                 await self._explain_absence(jobs, job.job_id)
-            elif row["status"] in {"pending", "failed"}:
-                reason = await self._send(jobs, job)
+            elif row["status"] not in DONE:
+                try:
+                    reason = await self._send(jobs, job)
+                except (MailNotSent, Unavailable) as error:
+                    await jobs.note_failure(job.job_id, str(error))
+                    await work.commit()
+                    raise
                 await work.commit()
                 if reason:
                     raise Rejected(reason)

@@ -1,5 +1,6 @@
 """Hands mails to an SMTP server, over connections that are kept for the next one."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +14,8 @@ from openmusic_export.delivery.errors import MailNotSent, MailRefused
 from openmusic_export.settings import WorkerSettings
 
 REUSE_WITHIN = 5.0  # seconds; servers close connections that idle longer
+SEND_WITHIN = 45.0  # seconds for all steps of a mail; PostgreSQL lets the job's lock go after 60 without a statement
+LOGIN_WANTED = {530, 534, 535, 538}  # RFC 4954; some servers say so only when they see the recipient
 
 
 class MailSender(Protocol):
@@ -35,6 +38,13 @@ class SmtpSender:
 
     async def send(self, mail: EmailMessage) -> None:
         try:
+            async with asyncio.timeout(SEND_WITHIN):
+                await self._send(mail)
+        except TimeoutError as error:
+            raise MailNotSent("the mail server took too long") from error
+
+    async def _send(self, mail: EmailMessage) -> None:
+        try:
             connection = await self._connection()
         except (aiosmtplib.SMTPException, OSError) as error:  # a server that is set up wrongly can be mended
             raise MailNotSent(f"cannot log in to the mail server: {error}") from error
@@ -42,7 +52,7 @@ class SmtpSender:
             await connection.send_message(mail)
         except (aiosmtplib.SMTPException, OSError) as error:
             await _hang_up(connection)
-            if (code := _code(error)) is not None and 500 <= code < 600:
+            if _is_final(error):
                 raise MailRefused(str(error)) from error
             raise MailNotSent(str(error)) from error
         except BaseException:
@@ -57,25 +67,37 @@ class SmtpSender:
                 return connection
             await _hang_up(connection)
         settings = self._settings
-        security = settings.smtp_security or ("starttls" if settings.smtp_user else "none")
         connection = SMTP(
             hostname=settings.smtp_host,
             port=settings.smtp_port,
             username=settings.smtp_user,
             password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
             timeout=settings.smtp_timeout,
-            use_tls=security == "tls",
-            start_tls=security == "starttls",
+            use_tls=settings.smtp_security == "tls",
+            start_tls=_start_tls(settings),
         )
         await connection.connect()
         return connection
 
 
-def _code(error: Exception) -> int | None:
-    """The server's reply code, if it was a reply."""
+def _start_tls(settings: WorkerSettings) -> bool | None:
+    """Whether to demand STARTTLS; None to use it if it is offered."""
+    if settings.smtp_security != "auto":
+        return settings.smtp_security == "starttls"
+    if settings.smtp_user is None:
+        return False
+    return None if settings.smtp_is_local else True
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether this recipient or this content was refused; a sender or login that is not liked can be mended here."""
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        return max(each.code for each in error.recipients)
-    return error.code if isinstance(error, aiosmtplib.SMTPResponseException) else None
+        codes = {each.code for each in error.recipients}
+    elif isinstance(error, aiosmtplib.SMTPDataError):
+        codes = {error.code}
+    else:
+        return False
+    return all(500 <= code < 600 for code in codes) and not codes & LOGIN_WANTED
 
 
 async def _hang_up(connection: SMTP) -> None:

@@ -35,7 +35,16 @@ class JobRepository:
     async def settle(self, job_id: str, status: str, reason: str | None = None) -> None:
         await self._connection.execute(
             """
-            UPDATE export_jobs SET status = %(status)s, reason = %(reason)s, settled_at = now() WHERE id = %(id)s
+            UPDATE export_jobs
+            SET status = %(status)s, reason = %(reason)s, attempts = attempts + 1, settled_at = now()
+            WHERE id = %(id)s
             """,
             {"id": job_id, "status": status, "reason": reason},
+        )
+
+    async def note_failure(self, job_id: str, reason: str) -> None:
+        """Of an attempt that will be repeated."""
+        await self._connection.execute(
+            "UPDATE export_jobs SET reason = %(reason)s, attempts = attempts + 1 WHERE id = %(id)s",
+            {"id": job_id, "reason": reason},
         )

@@ -10,6 +10,7 @@ from openmusic_kit.messaging import Queue, Rejected, Subscription
 from openmusic_playlist.cache_keys import songs_key
 from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongData, SongDeletedData, UserData
+from openmusic_playlist.read_copies.song_news import keep_song
 
 QUEUE = Queue("playlist.read_copies", ("song.created.v1", "song.updated.v1", "song.deleted.v1", "user.registered.v1"))
 
@@ -42,9 +43,14 @@ class ReadCopies:
         async with self._cache.changing() as change, self._database.unit_of_work() as work:
             if not await first_seen(work.connection, event.id):
                 return
-            copies = SongCopyRepository(work.connection)
-            if await copies.keep(song.song_id, song.title, song.performer, event.sequence):
-                await change.add(*map(songs_key, await copies.playlists_with(song.song_id)))
+            await keep_song(
+                work.connection,
+                change,
+                song_id=song.song_id,
+                title=song.title,
+                performer=song.performer,
+                version=event.sequence,
+            )
             await work.commit()
 
     async def _bury_song(self, event: Envelope, song: SongDeletedData) -> None:

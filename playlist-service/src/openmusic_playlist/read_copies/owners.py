@@ -1,16 +1,19 @@
 """Asks those who own songs and users, for what no event has told us yet."""
 
+from openmusic_kit.cache import Cache
 from openmusic_kit.clients import ServiceClient
 from openmusic_kit.database import Database
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import is_id
 from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongAnswer, UserAnswer
+from openmusic_playlist.read_copies.song_news import keep_song
 
 
 class Owners:
-    def __init__(self, database: Database, catalog: ServiceClient, auth: ServiceClient) -> None:
+    def __init__(self, database: Database, cache: Cache, catalog: ServiceClient, auth: ServiceClient) -> None:
         self._database = database
+        self._cache = cache
         self._catalog = catalog
         self._auth = auth
 
@@ -31,8 +34,15 @@ class Owners:
         if answer.status_code == 404:
             return False
         song = SongAnswer.model_validate(answer.json()["data"])
-        async with self._database.unit_of_work() as work:
-            await SongCopyRepository(work.connection).keep(song.id, song.title, song.performer, song.version)
+        async with self._cache.changing() as change, self._database.unit_of_work() as work:
+            await keep_song(
+                work.connection,
+                change,
+                song_id=song.id,
+                title=song.title,
+                performer=song.performer,
+                version=song.version,
+            )
             await work.commit()
         return True
 

@@ -1,0 +1,97 @@
+"""What the auth service announces, as it arrives at a queue of the real broker."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import httpx
+import jsonschema
+import psycopg
+import pytest
+
+from openmusic_auth.events import UserRegistered
+from openmusic_auth.settings import Settings
+from openmusic_kit.database import connection_string
+
+CONTRACTS = Path(__file__).parents[2] / "contracts" / "events"
+SCHEMA = json.loads((CONTRACTS / "user.registered.v1.schema.json").read_text())
+EXAMPLE = json.loads((CONTRACTS / "user.registered.v1.example.json").read_text())
+
+
+class Listener:
+    """Keeps every event that arrives."""
+
+    def __init__(self) -> None:
+        self._arrived: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
+
+    async def take(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        await self._arrived.put(message)
+
+    async def next(self) -> dict[str, Any]:
+        async with asyncio.timeout(10):
+            message = await self._arrived.get()
+        assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+        event: dict[str, Any] = json.loads(message.body)
+        return event
+
+
+@pytest.fixture
+async def events(rabbitmq_url: str, client: httpx.AsyncClient, settings: Settings) -> AsyncIterator[Listener]:
+    """What is announced from now on: what earlier tests left in the outbox has gone out before."""
+    assert (await client.get("/health/live")).status_code == 200
+    async with (
+        asyncio.timeout(15),
+        await psycopg.AsyncConnection.connect(connection_string(settings), autocommit=True) as database,
+    ):
+        while await (await database.execute("SELECT 1 FROM outbox LIMIT 1")).fetchone():
+            await asyncio.sleep(0.05)
+    async with await aio_pika.connect(rabbitmq_url) as connection:
+        channel = await connection.channel()
+        exchange = await channel.declare_exchange("openmusic.events", "topic", durable=True)
+        queue = await channel.declare_queue(exclusive=True)
+        await queue.bind(exchange, "user.registered.v1")
+        listener = Listener()
+        await queue.consume(listener.take, no_ack=True)
+        yield listener
+
+
+async def test_a_registration_is_announced_as_the_contract_says(events: Listener, register: Any, username: str) -> None:
+    user_id = await register(username)
+
+    event = await events.next()
+
+    jsonschema.validate(event, SCHEMA, format_checker=jsonschema.FormatChecker())
+    assert set(event) == set(EXAMPLE)
+    assert event["data"] == {"userId": user_id, "username": username}
+    assert (event["type"], event["version"]) == ("user.registered", 1)
+    assert (event["aggregateId"], event["sequence"]) == (user_id, 1)
+
+
+async def test_the_example_of_the_contract_is_what_this_service_would_say() -> None:
+    data = UserRegistered.model_validate(EXAMPLE["data"])
+
+    assert data.model_dump(by_alias=True) == EXAMPLE["data"]
+    assert (data.event_type, data.event_version) == (EXAMPLE["type"], EXAMPLE["version"])
+
+
+async def test_a_refused_registration_announces_nothing(
+    events: Listener, client: httpx.AsyncClient, register: Any, username: str
+) -> None:
+    first = await register(username)
+    again = {"username": username, "password": "secret", "fullname": "Chris Martin"}
+    assert (await client.post("/users", json=again)).status_code == 400
+    second = await register(f"{username}2")
+
+    assert [(await events.next())["aggregateId"] for _ in range(2)] == [first, second]
+
+
+async def test_the_event_carries_the_id_of_the_request(
+    events: Listener, client: httpx.AsyncClient, username: str
+) -> None:
+    registration = {"username": username, "password": "secret", "fullname": "Chris Martin"}
+    await client.post("/users", json=registration, headers={"X-Request-ID": "req-of-this-test"})
+
+    assert (await events.next())["requestId"] == "req-of-this-test"

@@ -1,0 +1,1 @@
+ALTER TABLE export_jobs ADD COLUMN attempts integer NOT NULL DEFAULT 0;

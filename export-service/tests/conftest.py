@@ -1,0 +1,340 @@
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from ssl import SSLContext
+from typing import Any
+
+import aio_pika
+import httpx
+import jwt
+import pytest
+from aio_pika.abc import AbstractChannel
+from aiohttp import web
+from aiosmtpd.smtp import SMTP
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI
+from jwt.algorithms import OKPAlgorithm
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+
+from openmusic_export.__main__ import MIGRATIONS
+from openmusic_export.app import create_app, create_worker
+from openmusic_export.events import jobs_queue
+from openmusic_export.settings import Settings, WorkerSettings
+from openmusic_kit import topology
+from openmusic_kit.database import connection_string
+from openmusic_kit.ids import new_id
+from openmusic_kit.migrations import migrate
+
+CREDENTIAL = "the-shared-credential"
+SIGNING_KEY = Ed25519PrivateKey.generate()
+
+Eventually = Callable[..., Awaitable[Any]]
+
+
+@dataclass
+class Neighbours:
+    """The playlist service as far as this one asks it, and the issuer of tokens; both at one address."""
+
+    url: str = ""
+    playlists: dict[str, dict[str, Any]] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    down: bool = False
+    garbled: bool = False
+    """Whether answers lack what they should have."""
+
+    def add_playlist(self, owner: str, name: str = "Road trip", songs: int = 2) -> str:
+        playlist_id = new_id("playlist")
+        self.owners[playlist_id] = owner
+        self.playlists[playlist_id] = {
+            "id": playlist_id,
+            "name": name,
+            "songs": [
+                {"id": new_id("song"), "title": f"Song № {number}", "performer": "Sigur Rós"} for number in range(songs)
+            ],
+        }
+        return playlist_id
+
+    async def answer_owner(self, request: web.Request) -> web.Response:
+        owner = self.owners.get(request.match_info["id"])
+        return self._answer(request, {"ownerId": owner} if owner else None)
+
+    async def answer_playlist(self, request: web.Request) -> web.Response:
+        return self._answer(request, self.playlists.get(request.match_info["id"]))
+
+    def _answer(self, request: web.Request, found: dict[str, Any] | None) -> web.Response:
+        assert request.headers["X-Service-Credential"] == CREDENTIAL
+        if self.down:
+            return web.json_response({"status": "error", "message": "down"}, status=500)
+        if found is None:
+            return web.json_response({"status": "fail", "message": "Not found"}, status=404)
+        return web.json_response({"status": "success", "data": {} if self.garbled else found})
+
+
+async def _answer_keys(_: web.Request) -> web.Response:
+    key = OKPAlgorithm.to_jwk(SIGNING_KEY.public_key(), as_dict=True) | {"kid": "test", "alg": "EdDSA"}
+    return web.json_response({"keys": [key]})
+
+
+@pytest.fixture
+async def neighbours() -> AsyncIterator[Neighbours]:
+    neighbours = Neighbours()
+    application = web.Application()
+    application.router.add_get("/.well-known/jwks.json", _answer_keys)
+    application.router.add_get("/internal/playlists/{id}/owner", neighbours.answer_owner)
+    application.router.add_get("/internal/playlists/{id}", neighbours.answer_playlist)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    neighbours.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield neighbours
+    await runner.cleanup()
+
+
+@dataclass
+class MailServer:
+    """A real SMTP server that can be told to refuse; it keeps what it accepted."""
+
+    port: int = 0
+    replies: dict[str, str] = field(default_factory=dict)
+    """What it says to ``MAIL``, ``RCPT`` and ``DATA`` instead of taking them."""
+    delay: float = 0.0
+    """Seconds before it takes a mail."""
+    mails: list[EmailMessage] = field(default_factory=list)
+    connections: int = 0
+    secured: list[bool] = field(default_factory=list)
+    """Of each mail, whether it came encrypted."""
+
+    async def handle_MAIL(  # noqa: N802 - the library calls it so
+        self, _server: Any, _session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        if "MAIL" not in self.replies:
+            envelope.mail_from = address
+            envelope.mail_options.extend(options)
+        return self.replies.get("MAIL", "250 OK")
+
+    async def handle_RCPT(  # noqa: N802 - the library calls it so
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        if "RCPT" not in self.replies:
+            envelope.rcpt_tos.append(address)
+        return self.replies.get("RCPT", "250 OK")
+
+    async def handle_DATA(  # noqa: N802 - the library calls it so
+        self, _server: Any, session: Any, envelope: Any
+    ) -> str:
+        await asyncio.sleep(self.delay)
+        if "DATA" in self.replies:
+            return self.replies["DATA"]
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        self.secured.append(session.ssl is not None)
+        return "250 OK"
+
+    def ids(self) -> list[str]:
+        return [str(mail["Message-ID"]) for mail in self.mails]
+
+    @asynccontextmanager
+    async def listening(
+        self, port: int = 0, ssl: SSLContext | None = None, **options: Any
+    ) -> AsyncIterator["MailServer"]:
+        def meet() -> SMTP:
+            self.connections += 1
+            return SMTP(self, hostname="mail.test", **options)
+
+        server = await asyncio.get_running_loop().create_server(meet, "127.0.0.1", port, ssl=ssl)
+        self.port = server.sockets[0].getsockname()[1]
+        yield self
+        server.close()
+
+
+@pytest.fixture
+async def mail_server() -> AsyncIterator[MailServer]:
+    async with MailServer().listening() as server:
+        yield server
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Waits until the (perhaps asynchronous) condition holds and returns what it gave."""
+
+    async def wait(condition: Callable[[], Any], seconds: float = 20) -> Any:
+        deadline = time.monotonic() + seconds
+        while True:
+            found = condition()
+            found = await found if isinstance(found, Awaitable) else found
+            if found:
+                return found
+            assert time.monotonic() < deadline, "it did not happen in time"
+            await asyncio.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def bearer() -> Callable[[str], dict[str, str]]:
+    def headers(user_id: str) -> dict[str, str]:
+        now = int(time.time())
+        claims = {"sub": user_id, "iss": "openmusic-auth", "aud": "openmusic", "iat": now, "exp": now + 300}
+        token = jwt.encode(claims, SIGNING_KEY, algorithm="EdDSA", headers={"kid": "test", "typ": "at+jwt"})
+        return {"Authorization": f"Bearer {token}"}
+
+    return headers
+
+
+@pytest.fixture(scope="session")
+def surroundings(database_factory: Callable[[str], dict[str, Any]], rabbitmq_url: str) -> dict[str, Any]:
+    """The settings that the API and the worker share."""
+    shared = {**database_factory("export"), "rabbitmq_server": rabbitmq_url, "service_credential": CREDENTIAL}
+    migrate(Settings(**shared), MIGRATIONS, with_outbox=True)
+    return shared
+
+
+@pytest.fixture
+def settings(surroundings: dict[str, Any], neighbours: Neighbours) -> Settings:
+    return Settings(**surroundings, playlist_url=neighbours.url, auth_url=neighbours.url)
+
+
+@pytest.fixture
+def run_api(settings: Settings) -> Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]:
+    """An API that runs, with some settings of its own, and a client of it."""
+
+    @asynccontextmanager
+    async def run(**changes: Any) -> AsyncIterator[httpx.AsyncClient]:
+        app = create_app(Settings(**{**settings.model_dump(), **changes}))
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://export") as client,
+        ):
+            yield client
+
+    return run
+
+
+@pytest.fixture
+async def client(run_api: Callable[..., Any]) -> AsyncIterator[httpx.AsyncClient]:
+    async with run_api() as client:
+        yield client
+
+
+@pytest.fixture
+def run_worker(
+    surroundings: dict[str, Any], neighbours: Neighbours, mail_server: MailServer, queues: "Queues"
+) -> Callable[..., AbstractAsyncContextManager[FastAPI]]:
+    """A worker that runs, with some settings of its own."""
+    assert queues.channel
+
+    @asynccontextmanager
+    async def run(**changes: Any) -> AsyncIterator[FastAPI]:
+        usual = {**surroundings, "playlist_url": neighbours.url, "smtp_port": mail_server.port}
+        app = create_worker(WorkerSettings(**{**usual, **changes}))
+        async with app.router.lifespan_context(app):
+            yield app
+
+    return run
+
+
+@pytest.fixture
+async def worker(run_worker: Callable[..., Any]) -> AsyncIterator[FastAPI]:
+    async with run_worker() as app:
+        yield app
+
+
+@pytest.fixture
+async def connection(surroundings: dict[str, Any]) -> AsyncIterator[AsyncConnection[DictRow]]:
+    """A look at the database past our own code."""
+    conninfo = connection_string(Settings(**surroundings))
+    async with await AsyncConnection.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
+        yield connection
+
+
+@dataclass
+class Jobs:
+    connection: AsyncConnection[DictRow]
+
+    async def of(self, playlist_id: str) -> DictRow:
+        """The one job of that playlist."""
+        cursor = await self.connection.execute(
+            "SELECT * FROM export_jobs WHERE playlist_id = %(id)s", {"id": playlist_id}
+        )
+        (job,) = await cursor.fetchall()
+        return job
+
+    async def unannounced(self) -> int:
+        """Events that the broker has not confirmed yet."""
+        cursor = await self.connection.execute("SELECT count(*) AS events FROM outbox")
+        row = await cursor.fetchone()
+        assert row is not None
+        return int(row["events"])
+
+    async def count(self) -> int:
+        cursor = await self.connection.execute("SELECT count(*) AS jobs FROM export_jobs")
+        row = await cursor.fetchone()
+        assert row is not None
+        return int(row["jobs"])
+
+
+@pytest.fixture
+def jobs(connection: AsyncConnection[DictRow]) -> Jobs:
+    return Jobs(connection)
+
+
+@dataclass
+class Queues:
+    """A look at RabbitMQ past our own code."""
+
+    channel: AbstractChannel
+
+    async def depth(self, name: str) -> int:
+        """The messages that wait there."""
+        queue = await self.channel.declare_queue(name, passive=True)
+        return queue.declaration_result.message_count or 0
+
+    async def on_their_way(self) -> int:
+        queue = jobs_queue()
+        return sum([await self.depth(name) for name in (queue.name, *map(queue.retry_queue, queue.retry.delays))])
+
+    async def take(self, name: str) -> Any:
+        """The next message, or None; it is gone then."""
+        queue = await self.channel.get_queue(name, ensure=False)
+        return await queue.get(no_ack=True, fail=False)
+
+    async def put(self, message: dict[str, Any]) -> None:
+        body = json.dumps(message).encode()
+        persistent = aio_pika.Message(body, message_id=message["id"], delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        await self.channel.default_exchange.publish(persistent, "export.jobs")
+
+
+@pytest.fixture
+async def queues(rabbitmq_url: str, connection: AsyncConnection[DictRow]) -> AsyncIterator[Queues]:
+    """All are there, and nothing of another test is on its way."""
+    await connection.execute("TRUNCATE outbox, export_jobs")
+    broker = await aio_pika.connect(rabbitmq_url)
+    queue = jobs_queue()
+    async with broker, broker.channel() as channel:
+        await topology.declare(broker, [queue])
+        for name in (queue.name, queue.dead, *map(queue.retry_queue, queue.retry.delays)):
+            await (await channel.get_queue(name, ensure=False)).purge()
+        yield Queues(channel)
+
+
+Export = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def export(client: httpx.AsyncClient, bearer: Callable[[str], dict[str, str]], neighbours: Neighbours) -> Export:
+    """Requests an export as the owner does."""
+
+    async def request(playlist_id: str, address: str = "listener@mail.test") -> None:
+        headers = bearer(neighbours.owners[playlist_id])
+        answer = await client.post(f"/export/playlists/{playlist_id}", json={"targetEmail": address}, headers=headers)
+        assert answer.status_code == 201, answer.text
+
+    return request

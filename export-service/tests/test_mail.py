@@ -1,0 +1,141 @@
+"""What the mail says, byte for byte where clients rely on it."""
+
+import json
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+import httpx
+import pytest
+from aiosmtplib.email import flatten_message
+from pydantic import ValidationError
+
+from openmusic_export.delivery.mail import compose
+from openmusic_export.playlists import Playlist, PlaylistSong
+from openmusic_export.settings import WorkerSettings
+from openmusic_kit.ids import new_id
+
+SENDER = "OpenMusic <no-reply@openmusic.example>"
+JOB = "export-01932f3a7c5e7d4a8b1c2d3e4f506174"
+
+
+def arrived(playlist: Playlist, sender: str = SENDER, cte_type: str = "8bit") -> EmailMessage:
+    """The mail as it is read at the other end."""
+    mail = compose(JOB, playlist, "listener@mail.test", sender, "Your playlist export")
+    read = message_from_bytes(flatten_message(mail, cte_type=cte_type), policy=policy.default)
+    assert isinstance(read, EmailMessage)
+    return read
+
+
+def text_of(mail: EmailMessage, kind: str) -> str:
+    part = mail.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+def playlist_named(name: str, *songs: PlaylistSong) -> Playlist:
+    return Playlist(id=new_id("playlist"), name=name, songs=list(songs))
+
+
+@pytest.mark.parametrize("cte_type", ["8bit", "7bit"])
+def test_a_mail_has_a_text_an_html_part_and_the_playlist_as_json(cte_type: str) -> None:
+    song = PlaylistSong(id=new_id("song"), title="Sæglópur “live”", performer="Sigur Rós")
+    playlist = playlist_named("Söngs 🎵", song)
+
+    mail = arrived(playlist, cte_type=cte_type)
+
+    assert (mail["From"], mail["To"], mail["Subject"]) == (SENDER, "listener@mail.test", "Your playlist export")
+    assert mail["Message-ID"] == f"<{JOB}@openmusic.example>"
+    assert mail["Date"].datetime.tzinfo is not None
+    assert "“Söngs 🎵” with 1 song." in text_of(mail, "plain")
+    assert "<strong>Söngs 🎵</strong>" in text_of(mail, "html")
+    (attachment,) = mail.iter_attachments()
+    assert attachment.get_content_type() == "application/json"
+    assert attachment.get_filename() == f"{playlist.id}.json"
+    assert json.loads(attachment.get_content()) == {
+        "playlist": {
+            "id": playlist.id,
+            "name": "Söngs 🎵",
+            "songs": [{"id": song.id, "title": "Sæglópur “live”", "performer": "Sigur Rós"}],
+        }
+    }
+
+
+def test_an_empty_playlist_has_no_songs_in_its_file() -> None:
+    playlist = playlist_named("Nothing yet")
+    (attachment,) = arrived(playlist).iter_attachments()
+    expected = {"playlist": {"id": playlist.id, "name": "Nothing yet", "songs": []}}
+    assert json.loads(attachment.get_content()) == expected
+
+
+def test_the_same_job_has_the_same_message_id_and_another_sender_its_own_domain() -> None:
+    first, second = arrived(playlist_named("a")), arrived(playlist_named("b"))
+    assert first["Message-ID"] == second["Message-ID"]
+    assert arrived(playlist_named("c"), "me@sender.test")["Message-ID"] == f"<{JOB}@sender.test>"
+
+
+@pytest.mark.parametrize(
+    "name", ["x\r\nBcc: b@mail.test", "x\n\n<script>", "\r\n.\r\nRCPT TO:<b@mail.test>", "x\x0b\x85"]
+)
+def test_a_name_with_line_breaks_adds_no_header_and_no_part(name: str) -> None:
+    plain, odd = arrived(playlist_named("x")), arrived(playlist_named(name))
+    assert odd.keys() == plain.keys()
+    assert [part.get_content_type() for part in odd.walk()] == [part.get_content_type() for part in plain.walk()]
+    (attachment,) = odd.iter_attachments()
+    assert json.loads(attachment.get_content())["playlist"]["name"] == name
+
+
+def test_a_name_is_no_markup() -> None:
+    html = text_of(arrived(playlist_named('<img src="x" onerror=alert(1)> & "co"')), "html")
+    assert "<img" not in html
+    assert "&lt;img src=&quot;x&quot; onerror=alert(1)&gt; &amp; &quot;co&quot;" in html
+
+
+def test_a_very_long_name_stays_within_the_lines_of_a_mail() -> None:
+    mail = compose(JOB, playlist_named("n" * 5000), "listener@mail.test", SENDER, "s")
+    assert max(len(line) for line in flatten_message(mail).splitlines()) <= 998  # RFC 5322
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mail_from": "nobody"},
+        {"mail_from": "A <a@sender.test>\r\nBcc: b@mail.test"},
+        {"mail_subject": "Hello\r\nBcc: b@mail.test"},
+        {"smtp_user": "me"},
+        {"smtp_user": "me", "smtp_password": "p", "smtp_security": "none", "smtp_host": "mail.sender.test"},
+    ],
+)
+def test_settings_that_would_break_mails_or_show_the_password_are_refused_at_the_start(wrong: Any) -> None:
+    with pytest.raises(ValidationError):
+        WorkerSettings(**wrong)
+
+
+def test_the_pool_has_a_connection_for_every_mail_in_hand() -> None:
+    settings = WorkerSettings(export_concurrency=30)
+    assert settings.pg_pool_max > 30
+
+
+async def test_a_mail_server_with_a_web_page_shows_it_as_it_was_meant(
+    run_worker: Any, export: Any, neighbours: Any, mail_sink: Any, eventually: Any
+) -> None:
+    playlist_id = neighbours.add_playlist("user-a", "Söngs <b>&</b>", songs=3)
+    address = f"{playlist_id[-12:]}@listener.test"
+    async with run_worker(smtp_host=mail_sink.smtp_host, smtp_port=mail_sink.smtp_port):
+        await export(playlist_id, address)
+        async with httpx.AsyncClient(base_url=mail_sink.web_url, trust_env=False) as page:
+
+            async def received() -> list[Any]:
+                mails = (await page.get("/api/email")).json()
+                return [mail for mail in mails if mail["to"][0]["address"] == address]
+
+            (mail,) = await eventually(received)
+            name = mail["attachments"][0]["generatedFileName"]
+            file = await page.get(f"/api/email/{mail['id']}/attachment/{name}")
+
+    assert mail["subject"] == "Your playlist export"
+    assert mail["from"][0]["address"] == "no-reply@openmusic.example"
+    assert "Söngs <b>&</b>" in mail["text"]
+    assert "Söngs &lt;b&gt;&amp;&lt;/b&gt;" in mail["html"]
+    assert name == f"{playlist_id}.json"
+    assert file.json() == {"playlist": neighbours.playlists[playlist_id]}

@@ -1,0 +1,211 @@
+"""The sender against mail servers that are secured, set up wrongly or slow."""
+
+import asyncio
+import datetime
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import AuthResult, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from openmusic_export.delivery import smtp
+from openmusic_export.delivery.errors import MailNotSent
+from openmusic_export.delivery.smtp import SmtpSender
+from openmusic_export.settings import WorkerSettings
+
+LOGIN = {"smtp_user": "export", "smtp_password": "right"}
+
+
+@pytest.fixture
+def mail() -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Message-ID"] = "a@sender.test", "b@mail.test", "<1@sender.test>"
+    mail.set_content("Hello")
+    return mail
+
+
+@asynccontextmanager
+async def sender(port: int, **settings: Any) -> AsyncIterator[SmtpSender]:
+    sender = SmtpSender(WorkerSettings(smtp_port=port, **settings))
+    async with sender.running():
+        yield sender
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of 127.0.0.1, with its key, in one file."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("certificate") / "mail.pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(secret + signed.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+
+class Keeper:
+    """Knows who may log in, and what passwords it was shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+
+    def __call__(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+        assert isinstance(data, LoginPassword)
+        self.seen.append(data.password)
+        return AuthResult(success=data.password == b"right", handled=False)
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_login_goes_over_starttls(mail_server: Any, mail: EmailMessage, tls: ssl.SSLContext) -> None:
+    keeper = Keeper()
+    demands = {"tls_context": tls, "require_starttls": True, "auth_required": True, "authenticator": keeper}
+    async with mail_server.listening(**demands), sender(mail_server.port, **LOGIN) as connected:
+        await connected.send(mail)
+        await connected.send(mail)
+    assert mail_server.secured == [True, True]
+    assert keeper.seen == [b"right"], "the second mail goes over the same connection"
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_wrong_password_can_be_mended(mail_server: Any, mail: EmailMessage, tls: ssl.SSLContext) -> None:
+    keeper = Keeper()
+    demands = {"tls_context": tls, "auth_required": True, "authenticator": keeper}
+    wrong = {"smtp_user": "export", "smtp_password": "wrong"}
+    async with mail_server.listening(**demands), sender(mail_server.port, **wrong) as connected:
+        with pytest.raises(MailNotSent, match="cannot log in"):
+            await connected.send(mail)
+    assert keeper.seen[0] == b"wrong"
+    assert mail_server.mails == []
+
+
+@pytest.mark.parametrize("security", ["starttls", "auto"])
+async def test_a_password_is_not_shown_to_a_stranger_with_a_certificate_of_his_own(
+    mail_server: Any, mail: EmailMessage, tls: ssl.SSLContext, security: str
+) -> None:
+    keeper = Keeper()
+    demands = {"tls_context": tls, "authenticator": keeper, "auth_require_tls": False}
+    async with (
+        mail_server.listening(**demands),
+        sender(mail_server.port, smtp_security=security, **LOGIN) as connected,
+    ):
+        with pytest.raises(MailNotSent, match="certificate"):
+            await connected.send(mail)
+    assert keeper.seen == []
+
+
+async def test_a_password_is_not_sent_readable_when_a_server_stops_offering_starttls(
+    mail_server: Any, mail: EmailMessage
+) -> None:
+    keeper = Keeper()
+    async with (
+        mail_server.listening(authenticator=keeper, auth_require_tls=False),
+        sender(mail_server.port, smtp_security="starttls", **LOGIN) as connected,
+    ):
+        with pytest.raises(MailNotSent):
+            await connected.send(mail)
+    assert keeper.seen == []
+
+
+async def test_elsewhere_a_login_demands_starttls_by_itself() -> None:
+    here, there = (WorkerSettings(smtp_host=host, **LOGIN) for host in ("127.0.0.1", "mail.sender.test"))
+    assert smtp._start_tls(here) is None
+    assert smtp._start_tls(there) is True
+    assert smtp._start_tls(WorkerSettings(smtp_host="mail.sender.test")) is False
+
+
+async def test_a_login_on_this_machine_needs_no_starttls(mail_server: Any, mail: EmailMessage) -> None:
+    keeper = Keeper()
+    async with (
+        mail_server.listening(authenticator=keeper, auth_require_tls=False),
+        sender(mail_server.port, **LOGIN) as connected,
+    ):
+        await connected.send(mail)
+    assert (keeper.seen, mail_server.secured) == ([b"right"], [False])
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_server_that_speaks_tls_from_the_start(
+    mail_server: Any, mail: EmailMessage, tls: ssl.SSLContext
+) -> None:
+    async with mail_server.listening(ssl=tls), sender(mail_server.port, smtp_security="tls") as connected:
+        await connected.send(mail)
+    assert mail_server.ids() == ["<1@sender.test>"]
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"554 not today\r\n", b"421 too busy\r\n", b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"]
+)
+async def test_a_server_that_does_not_let_us_in_can_be_mended(mail: EmailMessage, greeting: bytes) -> None:
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        async with sender(server.sockets[0].getsockname()[1]) as connected:
+            with pytest.raises(MailNotSent):
+                await connected.send(mail)
+
+
+async def test_a_server_that_says_nothing_is_left_after_a_while(mail_server: Any, mail: EmailMessage) -> None:
+    mail_server.delay = 30
+    async with sender(mail_server.port, smtp_timeout=0.2) as connected:
+        with pytest.raises(MailNotSent):
+            await connected.send(mail)
+        mail_server.delay = 0
+        await connected.send(mail)
+    assert len(mail_server.mails) == 1
+
+
+async def test_all_steps_together_end_before_the_lock_of_the_job_does(
+    mail_server: Any, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "SEND_WITHIN", 0.2)
+    mail_server.delay = 30
+    async with sender(mail_server.port) as connected:
+        with pytest.raises(MailNotSent, match="too long"):
+            await connected.send(mail)
+
+
+async def test_a_connection_that_the_server_closed_is_made_again(mail_server: Any, mail: EmailMessage) -> None:
+    port = mail_server.port
+    async with sender(port) as connected:
+        await connected.send(mail)
+        (_, idle), *_ = connected._idle
+        idle.close()
+        await connected.send(mail)
+    assert len(mail_server.mails) == 2
+    assert mail_server.connections == 2

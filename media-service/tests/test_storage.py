@@ -1,0 +1,79 @@
+"""One set of rules that both backends keep."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openmusic_kit.errors import Unavailable
+from openmusic_media.settings import Settings
+from openmusic_media.storage.folder import FolderStorage
+from openmusic_media.storage.interface import ObjectNotFound, Storage
+from openmusic_media.storage.s3 import S3Storage
+
+KEY = "album-1/abc.png"
+
+
+@pytest.fixture(params=["folder", "s3"])
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    if request.param == "folder":
+        return FolderStorage(tmp_path / "covers")
+    server: Any = request.getfixturevalue("s3_server")
+    storage = S3Storage(_settings(server.endpoint, server.access_key, server.secret_key))
+    await storage.ping()
+    return storage
+
+
+def _settings(endpoint: str, access_key: str, secret_key: str) -> Settings:
+    return Settings(
+        storage="s3",
+        s3_endpoint=endpoint,
+        s3_access_key=access_key,
+        s3_secret_key=secret_key,
+        s3_bucket="test-covers",
+    )
+
+
+async def test_what_was_put_comes_back(storage: Storage) -> None:
+    await storage.put(KEY, b"first", "image/png")
+    await storage.put(KEY, b"second", "image/png")
+
+    found = await storage.get(KEY)
+
+    assert (found.content, found.content_type) == (b"second", "image/png")
+
+
+async def test_what_is_deleted_is_gone_and_may_be_deleted_again(storage: Storage) -> None:
+    await storage.put(KEY, b"x", "image/png")
+    for _ in range(2):
+        await storage.delete(KEY)
+    with pytest.raises(ObjectNotFound):
+        await storage.get(KEY)
+
+
+async def test_everything_of_one_album_can_be_deleted(storage: Storage) -> None:
+    for key in ("album-a/1.png", "album-a/2.gif", "album-ab/1.png"):
+        await storage.put(key, b"x", "image/png")
+    for _ in range(2):
+        await storage.delete_all("album-a/")
+    for key in ("album-a/1.png", "album-a/2.gif"):
+        with pytest.raises(ObjectNotFound):
+            await storage.get(key)
+    assert (await storage.get("album-ab/1.png")).content == b"x"
+
+
+async def test_a_wrong_secret_is_refused(s3_server: Any) -> None:
+    with pytest.raises(Unavailable):
+        await S3Storage(_settings(s3_server.endpoint, s3_server.access_key, "wrong")).put(KEY, b"x", "image/png")
+
+
+async def test_a_storage_that_is_away_is_unavailable() -> None:
+    with pytest.raises(Unavailable):
+        await S3Storage(_settings("127.0.0.1:9", "key", "secret")).get(KEY)
+
+
+async def test_no_key_leads_out_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    storage = FolderStorage(tmp_path / "covers")
+    with pytest.raises(ObjectNotFound):
+        await storage.get("../secret")
