@@ -130,12 +130,12 @@ async def test_a_mail_server_with_a_web_page_shows_it_as_it_was_meant(
                 return [mail for mail in mails if mail["to"][0]["address"] == address]
 
             (mail,) = await eventually(received)
-            name = mail["attachments"][0]["generatedFileName"]
-            file = await page.get(f"/api/email/{mail['id']}/attachment/{name}")
+            (attachment,) = mail["attachments"]
+            file = await page.get(f"/api/email/{mail['id']}/attachment/{attachment['generatedFileName']}")
 
     assert mail["subject"] == "Your playlist export"
     assert mail["from"][0]["address"] == "no-reply@openmusic.example"
     assert "Söngs <b>&</b>" in mail["text"]
     assert "Söngs &lt;b&gt;&amp;&lt;/b&gt;" in mail["html"]
-    assert name == f"{playlist_id}.json"
+    assert (attachment["filename"], attachment["contentType"]) == (f"{playlist_id}.json", "application/json")
     assert file.json() == {"playlist": neighbours.playlists[playlist_id]}

@@ -174,10 +174,10 @@ async def test_a_server_that_does_not_let_us_in_can_be_mended(mail: EmailMessage
         writer.write(greeting)
         writer.close()
 
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        async with sender(server.sockets[0].getsockname()[1]) as connected:
-            with pytest.raises(MailNotSent):
-                await connected.send(mail)
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server, sender(server.sockets[0].getsockname()[1]) as connected:
+        with pytest.raises(MailNotSent):
+            await connected.send(mail)
 
 
 async def test_a_server_that_says_nothing_is_left_after_a_while(mail_server: Any, mail: EmailMessage) -> None:

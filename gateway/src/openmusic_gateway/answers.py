@@ -19,6 +19,7 @@ class Refused(Exception):
 NOT_FOUND = "There is no such route"
 BODY_TOO_LARGE = "The request body is too large"
 HEADERS_TOO_LARGE = "The request headers are too large"
+UNEXPECTED = "Something went wrong on our side"
 
 
 def method_not_allowed(methods: list[str]) -> Refused:

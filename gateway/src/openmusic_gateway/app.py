@@ -10,7 +10,7 @@ import aiohttp
 
 from openmusic_gateway import answers
 from openmusic_gateway.answers import Refused
-from openmusic_gateway.body import Body, ClientGone
+from openmusic_gateway.body import Body, ClientGone, WhileClientWaits
 from openmusic_gateway.forwarding import AnswerBroken, Forwarder
 from openmusic_gateway.routes import Route, RouteTable
 from openmusic_gateway.settings import Settings
@@ -88,6 +88,10 @@ class Gateway:
         except AnswerBroken:
             status = 502
             raise  # the server then cuts the connection, so that the client knows
+        except Exception:  # nothing was sent yet: what breaks after that is an AnswerBroken
+            logger.exception("unexpected error")
+            status = 500
+            await answers.send_refusal(send, Refused(500, answers.UNEXPECTED), request_id)
         finally:
             duration = round((time.perf_counter() - started) * 1000, 2)
             details = {"method": scope["method"], "path": scope["path"], "status": status, "duration_ms": duration}
@@ -97,7 +101,9 @@ class Gateway:
         self, scope: dict[str, Any], given: dict[bytes, bytes], receive: Any, send: Any, request_id: str
     ) -> int:
         path = scope["raw_path"].decode("latin-1")
-        if path in {"/health/live", "/health/ready"} and scope["method"] == "GET":
+        if path in {"/health/live", "/health/ready"}:
+            if scope["method"] != "GET":
+                raise answers.method_not_allowed(["GET"])
             return await self._answer_health(path, send, request_id)
         self._check_headers(scope["headers"])
         route = self._find(scope["method"], path)
@@ -109,7 +115,8 @@ class Gateway:
         limit = self._settings.cover_body_limit if route.upload else self._settings.body_limit
         body = Body(receive, given, limit)
         await body.prepare()
-        return await self._forwarder.forward(scope, body, send, route.service, request_id)
+        with WhileClientWaits(body):
+            return await self._forwarder.forward(scope, body, send, route.service, request_id)
 
     def _find(self, method: str, path: str) -> Route:
         methods = self._routes.match(path)

@@ -9,6 +9,7 @@ from openmusic_gateway.answers import BODY_TOO_LARGE, Refused
 REPLAYABLE = 65_536  # bytes; a body up to this size is read first, so that it can be sent once more
 DRAIN_LIMIT = 16 * 1024 * 1024  # bytes of a refused body that are read, so that the client gets to see the answer
 DRAIN_SECONDS = 5.0
+LOOK_AFTER = 0.5  # seconds that a request takes before it is worth the effort to look whether its client still waits
 
 
 class ClientGone(Exception):
@@ -23,6 +24,15 @@ class Body:
         self._announced = int(headers.get(b"content-length", b"-1"))
         self._complete = self._announced <= 0 and b"transfer-encoding" not in headers
         self.small: bytes | None = b"" if self._complete else None
+
+    @property
+    def complete(self) -> bool:
+        return self._complete
+
+    async def client_gone(self) -> None:
+        """Returns when the client has hung up. The body must be complete: what is received here is lost."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     async def prepare(self) -> None:
         """Reads a body that was announced to be small. Raises Refused for one that was announced to be too large."""
@@ -58,3 +68,42 @@ class Body:
                     self._complete = not message.get("more_body", False)
         except TimeoutError:
             pass
+
+
+class WhileClientWaits:
+    """Cancels what is done inside ``with`` once the client has hung up; it then ends with ClientGone.
+
+    Most requests are over before the first look, so all they pay for is a timer.
+    """
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._gone = False
+        self._watch: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - the server runs every request in a task
+        self._task = task
+        self._look_later()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._timer.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._gone and kind is asyncio.CancelledError and self._task.uncancel() == 0:
+            raise ClientGone
+
+    def _look_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(LOOK_AFTER, self._look)
+
+    def _look(self) -> None:
+        if self._body.complete:
+            self._watch = asyncio.create_task(self._cancel_when_gone())
+        else:
+            self._look_later()  # who reads the body will notice
+
+    async def _cancel_when_gone(self) -> None:
+        await self._body.client_gone()
+        self._gone = True
+        self._task.cancel()

@@ -8,7 +8,7 @@ from yarl import URL
 
 from openmusic_gateway import answers, headers
 from openmusic_gateway.answers import Refused
-from openmusic_gateway.body import Body
+from openmusic_gateway.body import Body, ClientGone
 from openmusic_gateway.upstreams import Upstream
 
 logger = logging.getLogger(__name__)
@@ -38,39 +38,47 @@ class Forwarder:
             replica = replicas[number % len(replicas)]
             last = number == TRIES - 1
             try:
-                answer = await self._request(scope["method"], replica + target, passed, body)
-            except aiohttp.ClientConnectorError as error:  # it cannot have been executed: anything may be repeated
-                upstream.dead(replica)
-                if last or body.small is None:
-                    raise answers.unavailable(service) from error
+                answer, first = await self._request(scope["method"], replica + target, passed, body)
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+                upstream.dead(replica)  # nothing was sent: anything may be repeated
+                if last:
+                    slow = isinstance(error, TimeoutError)
+                    raise (answers.timed_out if slow else answers.unavailable)(service) from error
             except (aiohttp.ServerTimeoutError, TimeoutError) as error:
                 raise answers.timed_out(service) from error
             except (aiohttp.ClientError, OSError) as error:
-                _raise_refusal_in(error)
+                _raise_own_error_in(error)
                 upstream.dead(replica)
                 if last or scope["method"] not in IDEMPOTENT or body.small is None:
                     raise answers.bad_gateway(service) from error
             else:
                 upstream.alive(replica)
-                return await self._pass_on(answer, send, request_id)
+                return await self._pass_on(answer, first, send, request_id)
         raise answers.unavailable(service)
 
     async def _request(
         self, method: str, url: str, passed: "aiohttp.typedefs.LooseHeaders", body: Body
-    ) -> aiohttp.ClientResponse:
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """The answer and the first piece of its body: a service that dies between the two can still be replaced."""
         data = body.stream() if body.small is None else body.small or None
-        return await self._session.request(
+        answer = await self._session.request(
             method, URL(url, encoded=True), headers=passed, data=data, allow_redirects=False
         )
+        try:
+            return answer, await answer.content.readany()
+        except BaseException:
+            answer.close()
+            raise
 
-    async def _pass_on(self, answer: aiohttp.ClientResponse, send: Any, request_id: str) -> int:
+    async def _pass_on(self, answer: aiohttp.ClientResponse, chunk: bytes, send: Any, request_id: str) -> int:
         try:
             raw = headers.to_client(answer.raw_headers, request_id)
             await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-            async for chunk in answer.content.iter_any():
+            while not answer.content.at_eof():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        except (aiohttp.ClientError, TimeoutError) as error:
+                chunk = await answer.content.readany()
+            await send({"type": "http.response.body", "body": chunk})
+        except Exception as error:  # whatever it was, the client must not take what it has for the whole
             logger.warning("answer broke off", extra={"error": repr(error)})
             raise AnswerBroken from error
         finally:
@@ -78,10 +86,10 @@ class Forwarder:
         return answer.status
 
 
-def _raise_refusal_in(error: BaseException) -> None:
-    """Our own refusal of a body that streamed through the client comes back wrapped in the client's error."""
+def _raise_own_error_in(error: BaseException) -> None:
+    """What went wrong with the body that was streaming comes back wrapped in the error of the HTTP client."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, Refused):
+        if isinstance(cause, Refused | ClientGone):
             raise cause
         cause = cause.__cause__ or cause.__context__

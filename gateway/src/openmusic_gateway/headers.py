@@ -38,6 +38,8 @@ _FORGEABLE = frozenset(
         b"x-user-id",
     }
 )
+# Ours, on every answer; the server that runs the gateway adds the date.
+_SET_HERE = frozenset({b"date", b"server", b"x-content-type-options", b"x-request-id"})
 
 
 def _named_in_connection(headers: Raw) -> set[bytes]:
@@ -48,6 +50,14 @@ def _named_in_connection(headers: Raw) -> set[bytes]:
     return names
 
 
+def _text(value: bytes) -> str:
+    """The client encodes as UTF-8, so what is UTF-8 arrives as it was sent; ISO 8859-1 arrives as UTF-8."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 def to_service(scope: dict[str, Any], request_id: str) -> CIMultiDict[str]:
     """The headers of the request as the service gets them."""
     raw = scope["headers"]
@@ -55,9 +65,9 @@ def to_service(scope: dict[str, Any], request_id: str) -> CIMultiDict[str]:
     passed: CIMultiDict[str] = CIMultiDict()
     for name, value in raw:
         if name not in dropped and not name.startswith(b"x-openmusic-"):
-            passed.add(name.decode("latin-1"), value.decode("latin-1"))
+            passed.add(name.decode("latin-1"), _text(value))
         elif name == b"host":
-            passed["X-Forwarded-Host"] = value.decode("latin-1")
+            passed["X-Forwarded-Host"] = _text(value)
     client = scope.get("client")
     passed["X-Forwarded-For"] = client[0] if client else "unknown"
     passed["X-Forwarded-Proto"] = scope.get("scheme", "http")
@@ -68,7 +78,7 @@ def to_service(scope: dict[str, Any], request_id: str) -> CIMultiDict[str]:
 def to_client(raw: Raw, request_id: str) -> list[tuple[bytes, bytes]]:
     """The headers of the answer as the client gets them."""
     raw = [(name.lower(), value) for name, value in raw]
-    dropped = _HOP_BY_HOP | _named_in_connection(raw) | {b"server", b"x-request-id", b"x-content-type-options"}
+    dropped = _HOP_BY_HOP | _named_in_connection(raw) | _SET_HERE
     passed = [(name, value) for name, value in raw if name not in dropped]
     passed.append((b"x-request-id", request_id.encode()))
     passed.append((b"x-content-type-options", b"nosniff"))
