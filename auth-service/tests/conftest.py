@@ -16,6 +16,8 @@ from openmusic_kit.migrations import migrate
 
 SettingsFactory = Callable[..., Settings]
 
+PASSWORD = "secret"
+
 
 @pytest.fixture(scope="session")
 def new_settings(database_factory: Callable[[str], dict[str, Any]], rabbitmq_url: str) -> SettingsFactory:
@@ -69,7 +71,7 @@ def username() -> str:
 
 @pytest.fixture
 def register(client: httpx.AsyncClient) -> Callable[..., Awaitable[str]]:
-    async def register(username: str, password: str = "secret") -> str:
+    async def register(username: str, password: str = PASSWORD) -> str:
         answer = await client.post(
             "/users", json={"username": username, "password": password, "fullname": "Chris Martin"}
         )
@@ -84,7 +86,7 @@ def register(client: httpx.AsyncClient) -> Callable[..., Awaitable[str]]:
 def log_in(client: httpx.AsyncClient) -> Callable[..., Awaitable[dict[str, str]]]:
     """Gives ``{accessToken, refreshToken}``."""
 
-    async def log_in(username: str, password: str = "secret") -> dict[str, str]:
+    async def log_in(username: str, password: str = PASSWORD) -> dict[str, str]:
         answer = await client.post("/authentications", json={"username": username, "password": password})
         assert answer.status_code == 201, answer.text
         tokens: dict[str, str] = answer.json()["data"]

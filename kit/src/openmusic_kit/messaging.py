@@ -7,8 +7,8 @@ A message is acknowledged after its handler returned. A handler that fails has i
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from aio_pika import RobustConnection
@@ -108,13 +108,9 @@ class Broker:
         if not self._connected:
             raise Unavailable("The broker is not available")
         try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT):
-                await self._broker.publish(body, content_type="application/json", persist=True, **options)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise Unavailable("The broker went away") from error  # the library cancels who waits for a confirmation
+            with _loss_of_connection_as_error():
+                async with asyncio.timeout(PUBLISH_TIMEOUT):
+                    await self._broker.publish(body, content_type="application/json", persist=True, **options)
         except Exception:
             self._incomplete.set()  # perhaps for want of a queue
             raise
@@ -124,7 +120,8 @@ class Broker:
         while True:
             self._incomplete.clear()
             try:
-                await self._complete()
+                with _loss_of_connection_as_error():
+                    await self._complete()
             except Exception as error:  # whatever it is, without a broker we go on trying
                 if not warned:
                     logger.warning("broker is not available", extra={"error": repr(error)})
@@ -174,3 +171,15 @@ class Broker:
         self._connected = False
         for consumer in self._consumers:
             await consumer.abandon()
+
+
+@contextmanager
+def _loss_of_connection_as_error() -> Iterator[None]:
+    """The library cancels whoever waits for an answer when the connection is lost; nobody asked this task to end."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise Unavailable("The broker went away") from error
