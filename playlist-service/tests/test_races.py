@@ -102,3 +102,24 @@ async def test_a_playlist_deleted_during_additions_is_gone_for_good(owners: Any,
     assert (await alice.call("GET", f"/playlists/{playlist_id}/songs")).status_code == 404
     left = await connection.execute("SELECT 1 FROM playlist_songs WHERE playlist_id = %s", [playlist_id])
     assert await left.fetchall() == []
+
+
+async def test_an_addition_waits_for_a_deletion_that_is_about_to_commit(
+    owners: Any, alice: Any, connection: Any, eventually: Any
+) -> None:
+    playlist_id, other, song_id = await alice.add_playlist(), await alice.add_playlist(), owners.add_song()
+    await alice.add(other, song_id)
+    owners.down.add("songs")  # so that the copy alone is asked, and without a lock
+
+    async with connection.transaction():
+        await connection.execute("UPDATE songs SET deleted = true WHERE id = %s", [song_id])
+        adding = asyncio.create_task(alice.add(playlist_id, song_id))
+
+        async def waits_or_is_done() -> bool:
+            blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            return adding.done() or bool(await (await connection.execute(blocked)).fetchall())
+
+        await eventually(waits_or_is_done)
+
+    assert await adding == 404
+    assert (await alice.read(playlist_id))[0] == []
