@@ -48,7 +48,7 @@ class Subscription:
 class Consumer:
     def __init__(self, subscription: Subscription, send: Send) -> None:
         self._handler = subscription.handler
-        self._queue = subscription.queue
+        self.queue = subscription.queue
         self._send = send
         self._in_flight: set[asyncio.Task[Any]] = set()
 
@@ -74,7 +74,7 @@ class Consumer:
         try:
             envelope = Envelope.model_validate_json(message.body)
             request_id.set(envelope.request_id)
-            if envelope.routing_key not in self._queue.routing_keys:
+            if envelope.routing_key not in self.queue.routing_keys:
                 raise Rejected(f"unknown event: {envelope.routing_key}")
             await self._handler(envelope)
         except ValidationError as error:
@@ -87,20 +87,20 @@ class Consumer:
             await message.ack()
 
     async def _bury(self, message: RabbitMessage, reason: str) -> None:
-        logger.error("message is dead", extra={"queue": self._queue.name, "id": message.message_id, "reason": reason})
-        await self._move(message, self._queue.dead, *_history(message), reason)
+        logger.error("message is dead", extra={"queue": self.queue.name, "id": message.message_id, "reason": reason})
+        await self._move(message, self.queue.dead, *_history(message), reason)
 
     async def _set_aside(self, message: RabbitMessage, error: Exception) -> None:
         failures, first_failure = _history(message)
-        if time.time() - first_failure >= self._queue.retry.give_up_after:
+        if time.time() - first_failure >= self.queue.retry.give_up_after:
             await self._bury(message, repr(error))
             return
         attempt = failures + 1
         logger.warning(
             "message will be tried again",
-            extra={"queue": self._queue.name, "id": message.message_id, "attempt": attempt, "error": repr(error)},
+            extra={"queue": self.queue.name, "id": message.message_id, "attempt": attempt, "error": repr(error)},
         )
-        target = self._queue.retry_queue(self._queue.retry.delay(attempt))
+        target = self.queue.retry_queue(self.queue.retry.delay(attempt))
         await self._move(message, target, attempt, first_failure, repr(error))
 
     async def _move(self, message: RabbitMessage, target: str, attempt: int, first_failure: float, reason: str) -> None:

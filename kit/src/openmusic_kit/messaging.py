@@ -45,6 +45,7 @@ class Broker:
     def __init__(self, url: str, grace: float = 10.0) -> None:
         self._grace = grace
         self._incomplete = asyncio.Event()
+        self._deaf = False
         self._broker = RabbitBroker(
             url,
             timeout=CONNECT_TIMEOUT,
@@ -137,6 +138,9 @@ class Broker:
 
     async def _complete(self) -> None:
         """Connects if need be, and puts into its place what is missing there."""
+        if self._deaf:
+            await self._stop()
+            self._deaf = False
         try:
             async with asyncio.timeout(DECLARE_TIMEOUT):
                 connection = await self._connect()
@@ -145,11 +149,27 @@ class Broker:
                 self._connected = True
                 if not self._broker.running:
                     await self._broker.start()
+                await self._listen_for_cancellations()
         except BaseException:
             self._connected = False
             if not self._broker.running:
                 await self._stop()
             raise
+
+    async def _listen_for_cancellations(self) -> None:
+        for consumer in self._consumers:
+            queue = await self._broker.declare_queue(topology.main_queue(consumer.queue))  # known already: asks nobody
+            channel = await queue.channel.get_underlay_channel()
+            channel.on_consumer_cancel_callbacks.add(self._cancelled)
+
+    def _cancelled(self, _: object) -> None:
+        """A queue was deleted under its consumer.
+
+        The library consumes again at once on the same channel, where RabbitMQ may still be burying the old queue and
+        then delivers nothing from the new one, ever. A connection made anew starts clean.
+        """
+        self._deaf = True
+        self._incomplete.set()
 
     async def _connect(self) -> RobustConnection:
         """Sees an attempt through even when it is no longer wanted: the library does not take a cancellation."""
