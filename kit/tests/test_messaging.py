@@ -14,7 +14,7 @@ from openmusic_kit.errors import Unavailable
 from openmusic_kit.events import Envelope, EventData
 from openmusic_kit.messaging import Broker, Queue, Rejected, Subscription
 
-pytestmark = pytest.mark.usefixtures("remove")
+pytestmark = pytest.mark.usefixtures("disconnect")
 
 Eventually = Callable[..., Awaitable[Any]]
 Take = Callable[[str], Awaitable[Any]]
@@ -259,7 +259,7 @@ async def test_queues_that_somebody_deleted_come_back(
                 return False
             return bool(await eventually(lambda: attempts.count(sent.id) == 2))
 
-        for _ in range(5):  # as it depends on who is faster, the broker at deleting or we at declaring
+        for _ in range(3):  # as it depends on who is faster, the broker at deleting or we at declaring
             await eventually(delivered)
             async with open_channel() as channel:
                 for name in (queue.name, queue.dead, *map(queue.retry_queue, queue.retry.delays)):

@@ -14,7 +14,7 @@ from openmusic_kit.messaging import Broker, Queue, Subscription
 from openmusic_kit.outbox import OutboxRelay
 from openmusic_kit.settings import DatabaseSettings
 
-pytestmark = pytest.mark.usefixtures("remove")
+pytestmark = pytest.mark.usefixtures("disconnect")
 
 Eventually = Callable[..., Awaitable[Any]]
 Moved = Callable[[str], EventData]

@@ -144,11 +144,13 @@ class Broker:
         try:
             async with asyncio.timeout(DECLARE_TIMEOUT):
                 connection = await self._connect()
-                await topology.declare(connection, self._queues)
+                consumers = await topology.declare(connection, self._queues)
                 await self._broker.declare_exchange(EXCHANGE)
                 self._connected = True
                 if not self._broker.running:
                     await self._broker.start()
+                elif not all(consumers[consumer.queue.name] for consumer in self._consumers):
+                    self._cancelled()
                 await self._listen_for_cancellations()
         except BaseException:
             self._connected = False
@@ -162,8 +164,8 @@ class Broker:
             channel = await queue.channel.get_underlay_channel()
             channel.on_consumer_cancel_callbacks.add(self._cancelled)
 
-    def _cancelled(self, _: object) -> None:
-        """A queue was deleted under its consumer.
+    def _cancelled(self, *_: object) -> None:
+        """A queue was deleted under its consumer, of which RabbitMQ tells most of the time.
 
         The library consumes again at once on the same channel, where RabbitMQ may still be burying the old queue and
         then delivers nothing from the new one, ever. A connection made anew starts clean.

@@ -48,24 +48,29 @@ def main_queue(queue: Queue) -> RabbitQueue:
     return _quorum_queue(queue.name, _dead_letters_to(queue.dead))
 
 
-async def declare(connection: AbstractConnection, queues: Iterable[Queue]) -> None:
-    """Makes what is missing. Raises when something of the same name but another kind is there."""
+async def declare(connection: AbstractConnection, queues: Iterable[Queue]) -> dict[str, int]:
+    """Makes what is missing, and gives the number of consumers of each main queue.
+
+    Raises when something of the same name but another kind is there.
+    """
+    consumers: dict[str, int] = {}
     async with connection.channel() as channel:
         exchange = await channel.declare_exchange(EXCHANGE.name, EXCHANGE.type.value, durable=EXCHANGE.durable)
         for queue in queues:
-            for each in _all_queues(queue):
-                await channel.declare_queue(each.name, durable=True, arguments=each.arguments)
-            main = await channel.get_queue(queue.name, ensure=False)
+            for each in (*_side_queues(queue), main_queue(queue)):
+                declared = await channel.declare_queue(each.name, durable=True, arguments=each.arguments)
             for key in queue.routing_keys:
-                await main.bind(exchange, key)
+                await declared.bind(exchange, key)
+            consumers[queue.name] = declared.declaration_result.consumer_count or 0
+    return consumers
 
 
-def _all_queues(queue: Queue) -> list[RabbitQueue]:
+def _side_queues(queue: Queue) -> list[RabbitQueue]:
     retries = [
         _quorum_queue(queue.retry_queue(delay), {"x-message-ttl": int(delay * 1000), **_dead_letters_to(queue.name)})
         for delay in dict.fromkeys(queue.retry.delays)
     ]
-    return [_quorum_queue(queue.dead, {}), *retries, main_queue(queue)]
+    return [_quorum_queue(queue.dead, {}), *retries]
 
 
 def _dead_letters_to(name: str) -> dict[str, Any]:
