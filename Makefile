@@ -4,7 +4,7 @@ VENV := .venv/bin
 PACKAGES := kit gateway auth-service catalog-service playlist-service media-service export-service deploy/local
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset demo test lint format requirements
+.PHONY: help install up down status logs reset demo test lint format requirements engine images
 
 help: ## lists these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,12 @@ lint: install ## ruff, types, and the rule that services do not import each othe
 format: install ## formats the code
 	@$(VENV)/ruff format .
 	@$(VENV)/ruff check --fix .
+
+engine: ## installs and starts a container engine where there is none
+	@deploy/images/engine
+
+images: engine ## makes stand-ins for the official images, for where no registry can be reached
+	@deploy/images/build
 
 requirements: install ## renews the pinned requirement files (needs uv)
 	@requirements/compile
