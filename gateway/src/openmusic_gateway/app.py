@@ -49,17 +49,14 @@ class Gateway:
         settings = self._settings
         await self._stack.enter_async_context(resolving(list(self._upstreams.values())))
         self._verifier = await self._stack.enter_async_context(open_token_verifier(settings))
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=settings.connect_timeout, sock_read=settings.upstream_timeout
-        )
         session = aiohttp.ClientSession(
-            timeout=timeout,
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
-        self._forwarder = Forwarder(await self._stack.enter_async_context(session), self._upstreams)
+        await self._stack.enter_async_context(session)
+        self._forwarder = Forwarder(session, self._upstreams, settings.connect_timeout, settings.upstream_timeout)
         checks = {name: SoftCheck(self._check(session, name)) for name in self._upstreams}
         self._health = Health({"signing keys": HardCheck(self._verifier.ready), **checks})
 
@@ -113,7 +110,7 @@ class Gateway:
             except ServiceError as error:
                 raise answers.of(error) from error
         limit = self._settings.cover_body_limit if route.upload else self._settings.body_limit
-        body = Body(receive, given, limit)
+        body = Body(receive, given, limit, self._settings.body_timeout)
         await body.prepare()
         with WhileClientWaits(body):
             return await self._forwarder.forward(scope, body, send, route.service, request_id)

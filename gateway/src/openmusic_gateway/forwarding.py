@@ -1,6 +1,9 @@
 """Sends a request to a replica of its service and streams the answer back."""
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -22,9 +25,20 @@ class AnswerBroken(Exception):
 
 
 class Forwarder:
-    def __init__(self, session: aiohttp.ClientSession, upstreams: dict[str, Upstream]) -> None:
+    """``connect_timeout`` and ``timeout`` are seconds that a service has to be reached, and for each of its steps."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        upstreams: dict[str, Upstream],
+        connect_timeout: float,
+        timeout: float,
+    ) -> None:
         self._session = session
         self._upstreams = upstreams
+        self._timeout = timeout
+        self._with_whole_body = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=timeout)
+        self._with_stream = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
 
     async def forward(self, scope: dict[str, Any], body: Body, send: Any, service: str, request_id: str) -> int:
         """Returns the status that was passed on. Raises Refused when there is no answer to pass on."""
@@ -60,15 +74,32 @@ class Forwarder:
         self, method: str, url: str, passed: "aiohttp.typedefs.LooseHeaders", body: Body
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         """The answer and the first piece of its body: a service that dies between the two can still be replaced."""
-        data = body.stream() if body.small is None else body.small or None
+        if body.small is not None:
+            return await self._exchange(method, url, passed, body.small or None, self._with_whole_body)
+        async with asyncio.timeout(None) as deadline:
+            return await self._exchange(method, url, passed, self._timed(body, deadline), self._with_stream)
+
+    async def _exchange(
+        self, method: str, url: str, passed: "aiohttp.typedefs.LooseHeaders", data: Any, limits: aiohttp.ClientTimeout
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
         answer = await self._session.request(
-            method, URL(url, encoded=True), headers=passed, data=data, allow_redirects=False
+            method, URL(url, encoded=True), headers=passed, data=data, timeout=limits, allow_redirects=False
         )
         try:
             return answer, await answer.content.readany()
         except BaseException:
             answer.close()
             raise
+
+    async def _timed(self, body: Body, deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
+        """The service's time runs while it has a piece to take or all of them to answer, not while the client sends."""
+        now = asyncio.get_running_loop().time
+        with suppress(RuntimeError):  # the service has answered already, so that there is no deadline any more
+            async for piece in body.stream():
+                deadline.reschedule(now() + self._timeout)
+                yield piece
+                deadline.reschedule(None)
+            deadline.reschedule(now() + self._timeout)
 
     async def _pass_on(self, answer: aiohttp.ClientResponse, chunk: bytes, send: Any, request_id: str) -> int:
         try:

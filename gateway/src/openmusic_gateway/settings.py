@@ -11,9 +11,9 @@ class Settings(IdentitySettings, ServiceSettings):
     export_url: str = "http://127.0.0.1:5105"
     cover_body_limit: int = 512_000 + 65_536
     """Bytes of a cover upload: the image, and what a multipart form puts around it."""
-    header_limit: int = 32_768
-    """Bytes of all request headers together; more is 431."""
     connect_timeout: float = 1.0
     """Seconds to reach a service."""
+    body_timeout: float = 30.0
+    """Seconds between two pieces of a request body; a client that is slower gets 408."""
     upstream_timeout: float = 15.0
     """Seconds until a service begins to answer, and between two pieces of its answer."""
