@@ -14,6 +14,8 @@ Eventually = Callable[..., Awaitable[Any]]
 async def _hello(scope: Any, receive: Any, send: Any) -> None:
     while (await receive()).get("more_body"):
         pass
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.1)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
     await send({"type": "http.response.body", "body": scope["method"].encode()[:5].ljust(5)})
 
@@ -75,14 +77,19 @@ async def test_a_second_head_on_a_connection_has_its_time_and_limit_too(
 async def test_a_large_body_and_many_requests_are_no_large_head(port: int) -> None:
     post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20_000
     last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(5):
+        writer.write(post + post + last[:20])
+        for _ in range(2):
+            await reader.readuntil(b"POST ")
+        writer.write(last[20:])
+        answer = await reader.read()
+    writer.close()
 
-    answer = await _ask(port, post, post + last[:20], last[20:])
-
-    assert answer.count(b"HTTP/1.1 200 ") == 3
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 async def test_what_comes_behind_a_request_that_is_being_answered_does_not_garble_its_answer(port: int) -> None:
-    answer = await _ask(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"nonsense\r\n\r\n")
+    answer = await _ask(port, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n")
 
-    assert answer.count(b"HTTP/1.1 ") <= 1
-    assert answer in {b""} or answer.endswith(b"GET  ")
+    assert answer == b""
