@@ -105,8 +105,10 @@ def _describe(problem: Any) -> str:
     """One validation problem as ``field: what is wrong``; the input itself is not repeated."""
     if problem["type"] == "json_invalid":
         return "The body is not valid JSON"
+    if problem["loc"] == ("body",):
+        return "The body must be a JSON object, sent as application/json"
     field = ".".join(str(part) for part in problem["loc"][1:])
-    return f"{field}: {problem['msg']}" if field else f"{problem['loc'][0]}: {problem['msg']}"
+    return f"{field}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:
