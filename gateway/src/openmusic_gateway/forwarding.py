@@ -24,6 +24,57 @@ class AnswerBroken(Exception):
     """The service stopped in the middle of its answer, after its beginning had been passed on."""
 
 
+class Reply:
+    """The answer of a service whose body may still be on its way; it must be passed on, read or abandoned."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, first: bytes) -> None:
+        self._answer = answer
+        self._first = first
+
+    @property
+    def status(self) -> int:
+        return self._answer.status
+
+    @property
+    def headers(self) -> headers.Raw:
+        return self._answer.raw_headers
+
+    def named(self, header: str) -> list[str]:
+        """The comma-separated values of a header."""
+        return [each.strip() for each in self._answer.headers.get(header, "").split(",") if each.strip()]
+
+    async def pass_on(self, send: Any, request_id: str) -> int:
+        """Streams it to the client and returns its status."""
+        answer, chunk = self._answer, self._first
+        try:
+            raw = [*headers.to_client(answer.raw_headers), (b"x-request-id", request_id.encode())]
+            await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+            while not answer.content.at_eof():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                chunk = await answer.content.readany()
+            await send({"type": "http.response.body", "body": chunk})
+        except Exception as error:  # whatever it was, the client must not take what it has for the whole
+            logger.warning("answer broke off", extra={"error": repr(error)})
+            raise AnswerBroken from error
+        finally:
+            answer.release()
+        return answer.status
+
+    def abandon(self) -> None:
+        self._answer.close()
+
+    async def whole(self, service: str) -> bytes:
+        """All of its body. Raises Refused when it breaks off."""
+        try:
+            return self._first + await self._answer.content.read()
+        except TimeoutError as error:
+            raise answers.timed_out(service) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise answers.bad_gateway(service) from error
+        finally:
+            self._answer.release()
+
+
 class Forwarder:
     """``connect_timeout`` and ``timeout`` are seconds that a service has to be reached, and for each of its steps."""
 
@@ -40,8 +91,8 @@ class Forwarder:
         self._with_whole_body = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=timeout)
         self._with_stream = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
 
-    async def forward(self, scope: dict[str, Any], body: Body, send: Any, service: str, request_id: str) -> int:
-        """Returns the status that was passed on. Raises Refused when there is no answer to pass on."""
+    async def ask(self, scope: dict[str, Any], body: Body, service: str, request_id: str) -> "Reply":
+        """The service's answer as it begins. Raises Refused when there is none."""
         upstream = self._upstreams[service]
         target = scope["raw_path"].decode("latin-1")
         if scope["query_string"]:
@@ -67,7 +118,7 @@ class Forwarder:
                     raise answers.bad_gateway(service) from error
             else:
                 upstream.alive(replica)
-                return await self._pass_on(answer, first, send, request_id)
+                return Reply(answer, first)
         raise answers.unavailable(service)
 
     async def _request(
@@ -100,21 +151,6 @@ class Forwarder:
                 yield piece
                 deadline.reschedule(None)
             deadline.reschedule(now() + self._timeout)
-
-    async def _pass_on(self, answer: aiohttp.ClientResponse, chunk: bytes, send: Any, request_id: str) -> int:
-        try:
-            raw = headers.to_client(answer.raw_headers, request_id)
-            await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-            while not answer.content.at_eof():
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                chunk = await answer.content.readany()
-            await send({"type": "http.response.body", "body": chunk})
-        except Exception as error:  # whatever it was, the client must not take what it has for the whole
-            logger.warning("answer broke off", extra={"error": repr(error)})
-            raise AnswerBroken from error
-        finally:
-            answer.release()
-        return answer.status
 
 
 def _raise_own_error_in(error: BaseException) -> None:

@@ -1,7 +1,7 @@
-from openmusic_kit.settings import IdentitySettings, ServiceSettings
+from openmusic_kit.settings import CacheSettings, IdentitySettings, ServiceSettings
 
 
-class Settings(IdentitySettings, ServiceSettings):
+class Settings(CacheSettings, IdentitySettings, ServiceSettings):
     """Each ``*_url`` may be a comma-separated list; a DNS name that has several addresses stands for all of them."""
 
     port: int = 5000
@@ -17,3 +17,5 @@ class Settings(IdentitySettings, ServiceSettings):
     """Seconds between two pieces of a request body; a client that is slower gets 408."""
     upstream_timeout: float = 15.0
     """Seconds until a service begins to answer, and between two pieces of its answer."""
+    edge_cache_bytes: int = 33_554_432
+    """Bytes of answers that this process keeps; 0 turns the edge cache off."""

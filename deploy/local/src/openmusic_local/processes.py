@@ -64,7 +64,7 @@ def environment(name: str, around: Surroundings) -> dict[str, str]:
     if name != "gateway":
         password = around.secrets["rabbitmq"]
         chosen["RABBITMQ_SERVER"] = rabbitmq.url(around.ports["rabbitmq"], password)
-    if name in {"catalog", "playlist"}:
+    if name in {"catalog", "playlist", "gateway"}:
         chosen |= {"REDIS_SERVER": "127.0.0.1", "REDIS_PORT": str(around.ports["redis"])}
     chosen |= _particular(name, around)
     ours = {"HOST", "PORT"} if name != "gateway" else set()

@@ -5,6 +5,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
+from openmusic_kit import edge
 from openmusic_kit.schemas import Done
 from openmusic_media.covers.errors import CoverMissing, CoverTooLarge
 from openmusic_media.covers.ranges import RangeNotSatisfiable, requested_range
@@ -24,9 +25,10 @@ router = APIRouter(tags=["covers"])
 
 
 @router.post("/albums/{album_id}/covers", status_code=201)
-async def upload_cover(album_id: str, request: Request, covers: Covers) -> Done:
+async def upload_cover(album_id: str, request: Request, covers: Covers, response: Response) -> Done:
     """A multipart form with the file field ``cover``."""
     await covers.replace(album_id, await _uploaded(request))
+    response.headers.update(edge.purging(f"album:{album_id}"))  # the catalogue's tag of the album's answer
     return Done(message="Cover uploaded")
 
 
