@@ -1,7 +1,9 @@
 """The gateway as a bare ASGI application: route, check the token, forward."""
 
+import asyncio
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -10,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from openmusic_gateway import answers
+from openmusic_gateway.access_log import AccessLog
 from openmusic_gateway.answers import Refused
 from openmusic_gateway.body import Body, ClientGone, WhileClientWaits
 from openmusic_gateway.edge.cache import EdgeCache
@@ -46,12 +49,16 @@ class Gateway:
             "export": Upstream.of(settings.export_url),
         }
         self._stack = AsyncExitStack()
+        self._access_log: AccessLog | None = None
         self._verifier: TokenVerifier
         self._proxy: Proxy
         self._health: Health
 
     async def open(self) -> None:
         settings = self._settings
+        if logger.isEnabledFor(logging.INFO):
+            self._access_log = AccessLog(asyncio.get_running_loop().call_later, sys.stdout)
+            self._stack.callback(self._access_log.flush)
         await self._stack.enter_async_context(resolving(list(self._upstreams.values())))
         self._verifier = await self._stack.enter_async_context(open_token_verifier(settings))
         session = aiohttp.ClientSession(
@@ -101,9 +108,9 @@ class Gateway:
             status = 500
             await answers.send_refusal(send, Refused(500, answers.UNEXPECTED), request_id)
         finally:
-            duration = round((time.perf_counter() - started) * 1000, 2)
-            details = {"method": scope["method"], "path": scope["path"], "status": status, "duration_ms": duration}
-            logger.info("request", extra=details)
+            if self._access_log is not None:
+                seconds = time.perf_counter() - started
+                self._access_log.add(scope["method"], scope["path"], status, seconds, request_id)
 
     async def _answer(
         self, scope: dict[str, Any], given: dict[bytes, bytes], receive: Any, send: Any, request_id: str
