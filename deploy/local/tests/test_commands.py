@@ -88,6 +88,7 @@ def test_a_command_says_that_there_is_nothing(idle: Any, command: str, code: int
     done = idle.run(command)
     assert done.returncode == code
     assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
     assert not idle.folder.exists()
 
 

@@ -101,7 +101,7 @@ def test_a_part_that_ends_at_its_start_is_named_with_the_end_of_its_log(tmp_path
     try:
         supervisor.start("unlucky")
         with pytest.raises(LocalError, match=r"unlucky did not start\. The end of its log:\n  out of luck"):
-            supervisor.wait_ready(program)
+            supervisor.wait_ready(program, seconds=600)  # longer than a test may take: it must not wait for that
     finally:
         supervisor.shut_down()
 

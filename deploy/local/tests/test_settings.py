@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,9 @@ def test_what_up_decides_cannot_be_given(name: str, around: Surroundings) -> Non
     assert [process for process in PROCESSES if environment(process, around).get(name) == f"the given {name}"] == []
 
 
-def test_the_media_service_gets_the_limit_of_covers(around: Surroundings) -> None:
+def test_the_media_service_gets_the_limit_of_covers_and_no_other(around: Surroundings) -> None:
     assert environment("media", around)["BODY_LIMIT"] == "the given COVER_BODY_LIMIT"
+    assert "BODY_LIMIT" not in environment("media", replace(around, given={"BODY_LIMIT": "1000"}))
 
 
 @pytest.mark.parametrize("process", PROCESSES)
@@ -63,8 +65,7 @@ def test_each_process_listens_on_a_port_of_its_own_whatever_is_set(process: str,
 
 @pytest.mark.parametrize("name", ["SMTP_HOST", "SMTP_PORT"])
 def test_a_mail_server_of_ones_own_is_not_mixed_with_the_mail_page(name: str, around: Surroundings) -> None:
-    only_one = Surroundings(around.folder, around.ports, around.secrets, "127.0.0.1", "s3", {name: "given"})
-    settings = environment("export-worker", only_one)
+    settings = environment("export-worker", replace(around, given={name: "given"}))
     assert {key: settings[key] for key in settings if key in {"SMTP_HOST", "SMTP_PORT"}} == {name: "given"}
 
 
