@@ -21,22 +21,32 @@ def mark(folder: Path) -> dict[str, str]:
     return {_MARK: str(folder)}
 
 
-def find(folder: Path) -> set[int]:
-    """The ids of all processes of this installation that run."""
+def find(folder: Path) -> dict[int, int]:
+    """All processes of this installation that run: their ids, and the session of each."""
     sessions = dict(_sessions())
-    own = {sessions[pid] for pid in sessions if _is_marked(pid, folder)}
-    return {pid for pid, session in sessions.items() if session in own or _is_marked(pid, folder)}
+    own = {session for pid, session in sessions.items() if _is_marked(pid, folder)}
+    return {pid: session for pid, session in sessions.items() if session in own}
+
+
+def remaining(processes: dict[int, int]) -> dict[int, int]:
+    """Those that have not ended. One that is about to has no environment any more: ``find`` may miss it."""
+    return dict(processes.items() & dict(_sessions()).items())
 
 
 def end(folder: Path) -> None:
-    """Asks them to end, and makes those end that do not."""
+    """Asks them to end, makes those end that do not, and returns when all have."""
+    while processes := find(folder):
+        _end(processes)
+
+
+def _end(processes: dict[int, int]) -> None:
     for number, patience in ((signal.SIGTERM, 20), (signal.SIGKILL, 10)):
-        for pid in find(folder):
+        for pid in remaining(processes):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
-        if comes_true(lambda: not find(folder), patience):
+        if comes_true(lambda: not remaining(processes), patience):
             return
-    raise LocalError(f"These processes do not end: {', '.join(map(str, sorted(find(folder))))}")
+    raise LocalError(f"These processes do not end: {', '.join(map(str, sorted(remaining(processes))))}")
 
 
 def _sessions() -> Iterator[tuple[int, int]]:

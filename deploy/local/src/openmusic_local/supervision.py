@@ -112,11 +112,11 @@ class Supervisor:
 
     def shut_down(self, seconds: float = 60) -> None:
         """Stops every program and then the supervisor, or what it left behind; returns when all are gone."""
-        pid = self.pid
+        pid, processes = self.pid, running.find(self._folder)
         if pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-            comes_true(lambda: pid not in running.find(self._folder), seconds)
+            comes_true(lambda: not running.remaining(processes), seconds)
         running.end(self._folder)
 
     def _answers(self) -> bool:
