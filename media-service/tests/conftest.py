@@ -2,7 +2,6 @@ import asyncio
 import io
 import json
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -242,20 +241,6 @@ def uploading_to() -> Callable[[httpx.AsyncClient], Upload]:
 @pytest.fixture
 def upload(client: httpx.AsyncClient, uploading_to: Callable[[httpx.AsyncClient], Upload]) -> Upload:
     return uploading_to(client)
-
-
-@pytest.fixture
-def eventually() -> Eventually:
-    """Waits until the asynchronous condition holds and returns what it gave."""
-
-    async def wait(condition: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
-        deadline = time.monotonic() + seconds
-        while not (found := await condition()):
-            assert time.monotonic() < deadline, "it did not happen in time"
-            await asyncio.sleep(0.02)
-        return found
-
-    return wait
 
 
 class Events:
