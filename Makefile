@@ -34,7 +34,7 @@ test: install ## runs every test, on servers of its own
 	@$(VENV)/pytest
 
 test-%: install ## runs the tests of one part, e.g. test-catalog
-	@$(VENV)/pytest $(firstword $(wildcard $*-service/tests $*/tests tests/$*))
+	@$(VENV)/pytest $(firstword $(wildcard $*-service/tests $*/tests deploy/$*/tests tests/$*))
 
 lint: install ## ruff, types, and the rule that services do not import each other
 	@$(VENV)/ruff check .

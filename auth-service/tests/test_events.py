@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aio_pika
 import httpx
 import jsonschema
 import psycopg
@@ -18,28 +17,12 @@ from openmusic_kit.database import connection_string
 
 CONTRACTS = Path(__file__).parents[2] / "contracts" / "events"
 SCHEMA = json.loads((CONTRACTS / "user.registered.v1.schema.json").read_text())
+KIND = "user.registered.v1"
 EXAMPLE = json.loads((CONTRACTS / "user.registered.v1.example.json").read_text())
 
 
-class Listener:
-    """Keeps every event that arrives."""
-
-    def __init__(self) -> None:
-        self._arrived: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
-
-    async def take(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        await self._arrived.put(message)
-
-    async def next(self) -> dict[str, Any]:
-        async with asyncio.timeout(10):
-            message = await self._arrived.get()
-        assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
-        event: dict[str, Any] = json.loads(message.body)
-        return event
-
-
 @pytest.fixture
-async def events(rabbitmq_url: str, client: httpx.AsyncClient, settings: Settings) -> AsyncIterator[Listener]:
+async def events(listening: Any, client: httpx.AsyncClient, settings: Settings) -> AsyncIterator[Any]:
     """What is announced from now on: what earlier tests left in the outbox has gone out before."""
     assert (await client.get("/health/live")).status_code == 200
     async with (
@@ -48,20 +31,14 @@ async def events(rabbitmq_url: str, client: httpx.AsyncClient, settings: Setting
     ):
         while await (await database.execute("SELECT 1 FROM outbox LIMIT 1")).fetchone():
             await asyncio.sleep(0.05)
-    async with await aio_pika.connect(rabbitmq_url) as connection:
-        channel = await connection.channel()
-        exchange = await channel.declare_exchange("openmusic.events", "topic", durable=True)
-        queue = await channel.declare_queue(exclusive=True)
-        await queue.bind(exchange, "user.registered.v1")
-        listener = Listener()
-        await queue.consume(listener.take, no_ack=True)
+    async with listening() as listener:
         yield listener
 
 
-async def test_a_registration_is_announced_as_the_contract_says(events: Listener, register: Any, username: str) -> None:
+async def test_a_registration_is_announced_as_the_contract_says(events: Any, register: Any, username: str) -> None:
     user_id = await register(username)
 
-    event = await events.next()
+    event = await events.next(KIND)
 
     jsonschema.validate(event, SCHEMA, format_checker=jsonschema.FormatChecker())
     assert set(event) == set(EXAMPLE)
@@ -78,20 +55,18 @@ async def test_the_example_of_the_contract_is_what_this_service_would_say() -> N
 
 
 async def test_a_refused_registration_announces_nothing(
-    events: Listener, client: httpx.AsyncClient, register: Any, username: str
+    events: Any, client: httpx.AsyncClient, register: Any, username: str
 ) -> None:
     first = await register(username)
     again = {"username": username, "password": "secret", "fullname": "Chris Martin"}
     assert (await client.post("/users", json=again)).status_code == 400
     second = await register(f"{username}2")
 
-    assert [(await events.next())["aggregateId"] for _ in range(2)] == [first, second]
+    assert [(await events.next(KIND))["aggregateId"] for _ in range(2)] == [first, second]
 
 
-async def test_the_event_carries_the_id_of_the_request(
-    events: Listener, client: httpx.AsyncClient, username: str
-) -> None:
+async def test_the_event_carries_the_id_of_the_request(events: Any, client: httpx.AsyncClient, username: str) -> None:
     registration = {"username": username, "password": "secret", "fullname": "Chris Martin"}
     await client.post("/users", json=registration, headers={"X-Request-ID": "req-of-this-test"})
 
-    assert (await events.next())["requestId"] == "req-of-this-test"
+    assert (await events.next(KIND))["requestId"] == "req-of-this-test"

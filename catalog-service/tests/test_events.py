@@ -1,12 +1,10 @@
 """What the catalogue announces, as it arrives at a queue of the real broker."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aio_pika
 import httpx
 import jsonschema
 import pytest
@@ -15,39 +13,25 @@ CONTRACTS = Path(__file__).parents[2] / "contracts" / "events"
 TRUSTED = {"X-Service-Credential": "the-shared-credential"}
 
 
-class Listener:
-    """Keeps every event that arrives."""
+class Announced:
+    """Events of the catalogue, each checked against its schema."""
 
-    def __init__(self) -> None:
-        self._arrived: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
-
-    async def take(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        await self._arrived.put(message)
+    def __init__(self, listener: Any) -> None:
+        self._listener = listener
 
     async def next(self, kind: str, aggregate_id: str) -> dict[str, Any]:
-        """The next event of that type about that aggregate, checked against its schema."""
-        async with asyncio.timeout(10):
-            while True:
-                message = await self._arrived.get()
-                event: dict[str, Any] = json.loads(message.body)
-                if message.routing_key == kind and event["aggregateId"] == aggregate_id:
-                    jsonschema.validate(event, json.loads((CONTRACTS / f"{kind}.schema.json").read_text()))
-                    return event
+        event: dict[str, Any] = await self._listener.next(kind, aggregate_id)
+        jsonschema.validate(event, json.loads((CONTRACTS / f"{kind}.schema.json").read_text()))
+        return event
 
 
 @pytest.fixture
-async def events(rabbitmq_url: str) -> AsyncIterator[Listener]:
-    async with await aio_pika.connect(rabbitmq_url) as connection:
-        channel = await connection.channel()
-        exchange = await channel.declare_exchange("openmusic.events", "topic", durable=True)
-        queue = await channel.declare_queue(exclusive=True)
-        await queue.bind(exchange, "#")
-        listener = Listener()
-        await queue.consume(listener.take, no_ack=True)
-        yield listener
+async def events(listening: Any) -> AsyncIterator[Announced]:
+    async with listening() as listener:
+        yield Announced(listener)
 
 
-async def test_a_song_announces_its_whole_life(events: Listener, client: httpx.AsyncClient, add_song: Any) -> None:
+async def test_a_song_announces_its_whole_life(events: Announced, client: httpx.AsyncClient, add_song: Any) -> None:
     song_id = await add_song(title="Talk")
     created = await events.next("song.created.v1", song_id)
     await client.put(f"/songs/{song_id}", json={"title": "Talk 2", "year": 1, "genre": "x", "performer": "y"})
@@ -63,7 +47,7 @@ async def test_a_song_announces_its_whole_life(events: Listener, client: httpx.A
 
 
 async def test_an_album_announces_covers_no_longer_used_and_its_end(
-    events: Listener, client: httpx.AsyncClient, add_album: Any
+    events: Announced, client: httpx.AsyncClient, add_album: Any
 ) -> None:
     album_id = await add_album()
     old, new = f"/covers/{album_id}/old.png", f"/covers/{album_id}/new.png"
@@ -80,7 +64,7 @@ async def test_an_album_announces_covers_no_longer_used_and_its_end(
     assert deleted["sequence"] > replaced["sequence"]
 
 
-async def test_a_refused_change_announces_nothing(events: Listener, client: httpx.AsyncClient, add_song: Any) -> None:
+async def test_a_refused_change_announces_nothing(events: Announced, client: httpx.AsyncClient, add_song: Any) -> None:
     song_id = await add_song()
     wrong = {"title": "t", "year": 1, "genre": "g", "performer": "p", "albumId": "album-unknown"}
     assert (await client.put(f"/songs/{song_id}", json=wrong)).status_code == 404

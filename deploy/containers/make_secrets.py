@@ -53,7 +53,7 @@ def files(chosen: dict[str, str]) -> dict[str, dict[str, str]]:
     broker = {"RABBITMQ_SERVER": f"amqp://openmusic:{chosen['RABBITMQ_PASSWORD']}@rabbitmq:5672/"}
     cache = {"REDIS_PASSWORD": chosen["REDIS_PASSWORD"]}
     particular = {
-        "gateway": {},
+        "gateway": cache,
         "auth": broker | {"SIGNING_KEY_SECRET": chosen["SIGNING_KEY_SECRET"]},
         "catalog": broker | cache,
         "playlist": broker | cache,

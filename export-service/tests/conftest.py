@@ -160,23 +160,6 @@ async def mail_server() -> AsyncIterator[MailServer]:
         yield server
 
 
-@pytest.fixture
-def eventually() -> Eventually:
-    """Waits until the (perhaps asynchronous) condition holds and returns what it gave."""
-
-    async def wait(condition: Callable[[], Any], seconds: float = 20) -> Any:
-        deadline = time.monotonic() + seconds
-        while True:
-            found = condition()
-            found = await found if isinstance(found, Awaitable) else found
-            if found:
-                return found
-            assert time.monotonic() < deadline, "it did not happen in time"
-            await asyncio.sleep(0.02)
-
-    return wait
-
-
 @pytest.fixture(scope="session")
 def bearer() -> Callable[[str], dict[str, str]]:
     def headers(user_id: str) -> dict[str, str]:

@@ -175,7 +175,15 @@ def client(url: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def token() -> str:
-    now = int(time.time())
-    claims = {"sub": "user-1", "iss": "openmusic-auth", "aud": "openmusic", "iat": now, "exp": now + 600}
-    return jwt.encode(claims, SIGNING_KEY, algorithm="EdDSA", headers={"kid": "test", "typ": "at+jwt"})
+def token_of() -> Callable[[str], str]:
+    def sign(user_id: str) -> str:
+        now = int(time.time())
+        claims = {"sub": user_id, "iss": "openmusic-auth", "aud": "openmusic", "iat": now, "exp": now + 600}
+        return jwt.encode(claims, SIGNING_KEY, algorithm="EdDSA", headers={"kid": "test", "typ": "at+jwt"})
+
+    return sign
+
+
+@pytest.fixture(scope="session")
+def token(token_of: Callable[[str], str]) -> str:
+    return token_of("user-1")

@@ -1,6 +1,7 @@
 """What the gateway does when a client, a service or the way between them fails in the middle of something."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -395,3 +396,90 @@ def test_a_cover_can_be_asked_for_its_headers_only(client: httpx.Client) -> None
 
     assert (answer.status_code, answer.content) == (200, b"")
     assert int(answer.headers["Content-Length"]) > 0
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"NONSENSE\r\n\r\n",
+        b"GET /songs HTTP/1.1\r\nBroken header\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /songs HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /songs HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        b"POST /songs HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    ],
+)
+def test_what_is_not_http_is_refused_in_the_one_shape(url: str, request_bytes: bytes) -> None:
+    head, _, body = _raw(url, request_bytes).partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/json" in head
+    answer = json.loads(body)
+    assert answer["status"] == "fail"
+    assert answer["message"]
+
+
+def test_a_head_without_end_is_cut_off(url: str) -> None:
+    with _connect(url) as connection:
+        connection.sendall(b"GET /songs HTTP/1.1\r\nHost: x\r\nX-Long: ")
+        sent = 0
+        try:
+            while sent < 10_000_000:
+                connection.sendall(b"x" * 10_000)
+                sent += 10_000
+        except OSError:
+            pass
+        assert sent < 10_000_000
+
+
+def test_a_head_that_is_too_long_is_told_so_before_it_ends(url: str) -> None:
+    with _connect(url) as connection:
+        connection.sendall(b"GET /songs HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 66_000)
+        head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert json.loads(body)["status"] == "fail"
+
+
+def test_a_body_that_stops_coming_is_408(service_url: Any, start_gateway: Any) -> None:
+    with start_gateway(**_everywhere(service_url[1]), body_timeout=0.3) as (url, _):
+        for length in (10, 100_000):  # one that is read first, one that is passed on as it comes
+            head = b"POST /songs HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % length
+            answer = _raw(url, head + b"slow")
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b'"status": "fail"' in answer
+
+
+def test_a_client_may_take_longer_to_send_than_a_service_to_answer(service_url: Any, start_gateway: Any) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(4):
+            time.sleep(0.4)
+            yield b"x" * 25_000
+
+    with start_gateway(**_everywhere(service_url[1]), upstream_timeout=0.25) as (url, _):
+        answer = httpx.post(f"{url}/albums/a/covers", content=pieces(), trust_env=False, timeout=20)
+
+    assert (answer.status_code, answer.json()["size"]) == (200, 100_000)
+
+
+class Unwilling:
+    """Neither reads what it is sent nor answers, until it may."""
+
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
+
+    async def __call__(self, _scope: Any, _receive: Any, _send: Any) -> None:
+        await asyncio.to_thread(self.may_end.wait)
+
+
+def test_a_service_that_does_not_take_what_it_is_sent_is_504(serve: Any, start_gateway: Any, unused_port: Any) -> None:
+    service, port = Unwilling(), unused_port()
+    with (
+        serve(service, port),
+        start_gateway(**_everywhere(f"http://127.0.0.1:{port}"), upstream_timeout=0.3, body_limit=10**8) as (url, _),
+    ):
+        answer = httpx.post(f"{url}/songs", content=iter([b"x" * 1_000_000] * 20), trust_env=False, timeout=20)
+        service.may_end.set()
+
+    assert (answer.status_code, answer.json()["status"]) == (504, "error")

@@ -1,5 +1,3 @@
-import asyncio
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,23 +22,6 @@ class ThingMoved(EventData):
     event_version: ClassVar[int] = 1
 
     to: str
-
-
-@pytest.fixture
-def eventually() -> Eventually:
-    """Waits until the (perhaps asynchronous) condition holds and returns what it gave."""
-
-    async def wait(condition: Callable[[], Any], seconds: float = 20) -> Any:
-        deadline = time.monotonic() + seconds
-        while True:
-            found = condition()
-            found = await found if isinstance(found, Awaitable) else found
-            if found:
-                return found
-            assert time.monotonic() < deadline, "it did not happen in time"
-            await asyncio.sleep(0.02)
-
-    return wait
 
 
 @pytest.fixture

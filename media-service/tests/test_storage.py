@@ -1,5 +1,6 @@
 """One set of rules that both backends keep."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,15 @@ async def test_no_key_leads_out_of_the_folder(tmp_path: Path) -> None:
     storage = FolderStorage(tmp_path / "covers")
     with pytest.raises(ObjectNotFound):
         await storage.get("../secret")
+
+
+async def test_an_object_appears_though_others_have_just_emptied_its_folder(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path / "covers")
+
+    async def come_and_go(number: int) -> None:
+        for _ in range(20):
+            await storage.put(f"album-1/{number}.png", b"x", "image/png")
+            assert (await storage.get(f"album-1/{number}.png")).content == b"x"
+            await storage.delete(f"album-1/{number}.png")
+
+    await asyncio.gather(*(come_and_go(number) for number in range(4)))

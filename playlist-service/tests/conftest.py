@@ -155,20 +155,6 @@ async def connection(settings: Settings) -> AsyncIterator[AsyncConnection[DictRo
         yield connection
 
 
-@pytest.fixture
-def eventually() -> Eventually:
-    """Waits until the asynchronous condition holds and returns what it gave."""
-
-    async def wait(condition: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
-        deadline = time.monotonic() + seconds
-        while not (found := await condition()):
-            assert time.monotonic() < deadline, "it did not happen in time"
-            await asyncio.sleep(0.02)
-        return found
-
-    return wait
-
-
 class Person:
     """A user with a token, who calls the service."""
 

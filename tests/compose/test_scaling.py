@@ -47,7 +47,9 @@ def read_many(
         if number == READS // 3:
             at_a_third()
         headers = {**user, "X-Request-ID": f"{mark}-{number}"}
-        return clients[number % 2].get(f"/playlists/{playlist}/songs", headers=headers).status_code
+        new_to_the_edge = {"number": str(number)}  # the gateways would answer most of the others from memory
+        path = f"/playlists/{playlist}/songs"
+        return clients[number % 2].get(path, params=new_to_the_edge, headers=headers).status_code
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         statuses = list(pool.map(read, range(READS)))

@@ -18,6 +18,7 @@ class Refused(Exception):
 
 NOT_FOUND = "There is no such route"
 BODY_TOO_LARGE = "The request body is too large"
+BODY_TOO_SLOW = "The request body came too slowly"
 HEADERS_TOO_LARGE = "The request headers are too large"
 UNEXPECTED = "Something went wrong on our side"
 

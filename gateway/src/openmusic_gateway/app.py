@@ -1,17 +1,24 @@
 """The gateway as a bare ASGI application: route, check the token, forward."""
 
+import asyncio
 import logging
 import re
+import sys
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
 
 from openmusic_gateway import answers
+from openmusic_gateway.access_log import AccessLog
 from openmusic_gateway.answers import Refused
 from openmusic_gateway.body import Body, ClientGone, WhileClientWaits
+from openmusic_gateway.edge.cache import EdgeCache
+from openmusic_gateway.edge.channel import PurgeChannel
 from openmusic_gateway.forwarding import AnswerBroken, Forwarder
+from openmusic_gateway.proxying import Proxy, Request
 from openmusic_gateway.routes import Route, RouteTable
 from openmusic_gateway.settings import Settings
 from openmusic_gateway.upstreams import Upstream, resolving
@@ -20,6 +27,7 @@ from openmusic_kit.context import request_id as request_id_variable
 from openmusic_kit.errors import ServiceError
 from openmusic_kit.health import HardCheck, Health, SoftCheck
 from openmusic_kit.identity import TokenVerifier, bearer_token, open_token_verifier
+from openmusic_kit.redis_client import open_redis
 
 logger = logging.getLogger(__name__)
 
@@ -41,27 +49,34 @@ class Gateway:
             "export": Upstream.of(settings.export_url),
         }
         self._stack = AsyncExitStack()
+        self._access_log: AccessLog | None = None
         self._verifier: TokenVerifier
-        self._forwarder: Forwarder
+        self._proxy: Proxy
         self._health: Health
 
     async def open(self) -> None:
         settings = self._settings
+        if logger.isEnabledFor(logging.INFO):
+            self._access_log = AccessLog(asyncio.get_running_loop().call_later, sys.stdout)
+            self._stack.callback(self._access_log.flush)
         await self._stack.enter_async_context(resolving(list(self._upstreams.values())))
         self._verifier = await self._stack.enter_async_context(open_token_verifier(settings))
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=settings.connect_timeout, sock_read=settings.upstream_timeout
-        )
         session = aiohttp.ClientSession(
-            timeout=timeout,
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
-        self._forwarder = Forwarder(await self._stack.enter_async_context(session), self._upstreams)
+        await self._stack.enter_async_context(session)
+        forwarder = Forwarder(session, self._upstreams, settings.connect_timeout, settings.upstream_timeout)
+        edge = EdgeCache(settings.edge_cache_bytes, self._open_channel)
+        await self._stack.enter_async_context(edge.running())
+        self._proxy = Proxy(forwarder, edge)
         checks = {name: SoftCheck(self._check(session, name)) for name in self._upstreams}
         self._health = Health({"signing keys": HardCheck(self._verifier.ready), **checks})
+
+    def _open_channel(self, on_purge: Callable[[list[str]], None], on_silence: Callable[[], None]) -> PurgeChannel:
+        return PurgeChannel(open_redis(self._settings), open_redis(self._settings, retries=0), on_purge, on_silence)
 
     async def close(self) -> None:
         await self._stack.aclose()
@@ -93,9 +108,9 @@ class Gateway:
             status = 500
             await answers.send_refusal(send, Refused(500, answers.UNEXPECTED), request_id)
         finally:
-            duration = round((time.perf_counter() - started) * 1000, 2)
-            details = {"method": scope["method"], "path": scope["path"], "status": status, "duration_ms": duration}
-            logger.info("request", extra=details)
+            if self._access_log is not None:
+                seconds = time.perf_counter() - started
+                self._access_log.add(scope["method"], scope["path"], status, seconds, request_id)
 
     async def _answer(
         self, scope: dict[str, Any], given: dict[bytes, bytes], receive: Any, send: Any, request_id: str
@@ -107,16 +122,21 @@ class Gateway:
             return await self._answer_health(path, send, request_id)
         self._check_headers(scope["headers"])
         route = self._find(scope["method"], path)
-        if route.protected:
-            try:
-                await self._verifier.verify(bearer_token(given.get(b"authorization", b"").decode("latin-1")))
-            except ServiceError as error:
-                raise answers.of(error) from error
+        user_id = await self._user(given) if route.protected else ""
+        request = Request(scope, given, send, route, user_id, request_id)
+        if (status := await self._proxy.answer_from_edge(request)) is not None:
+            return status
         limit = self._settings.cover_body_limit if route.upload else self._settings.body_limit
-        body = Body(receive, given, limit)
+        body = Body(receive, given, limit, self._settings.body_timeout)
         await body.prepare()
         with WhileClientWaits(body):
-            return await self._forwarder.forward(scope, body, send, route.service, request_id)
+            return await self._proxy.answer(request, body)
+
+    async def _user(self, given: dict[bytes, bytes]) -> str:
+        try:
+            return await self._verifier.verify(bearer_token(given.get(b"authorization", b"").decode("latin-1")))
+        except ServiceError as error:
+            raise answers.of(error) from error
 
     def _find(self, method: str, path: str) -> Route:
         methods = self._routes.match(path)

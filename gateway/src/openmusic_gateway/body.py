@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from openmusic_gateway.answers import BODY_TOO_LARGE, Refused
+from openmusic_gateway.answers import BODY_TOO_LARGE, BODY_TOO_SLOW, Refused
 
 REPLAYABLE = 65_536  # bytes; a body up to this size is read first, so that it can be sent once more
 DRAIN_LIMIT = 16 * 1024 * 1024  # bytes of a refused body that are read, so that the client gets to see the answer
@@ -17,9 +17,12 @@ class ClientGone(Exception):
 
 
 class Body:
-    def __init__(self, receive: Any, headers: dict[bytes, bytes], limit: int) -> None:
+    """``limit`` in bytes; ``timeout`` is how many seconds may pass between two pieces."""
+
+    def __init__(self, receive: Any, headers: dict[bytes, bytes], limit: int, timeout: float) -> None:
         self._receive = receive
         self._limit = limit
+        self._timeout = timeout
         self._received = 0
         self._announced = int(headers.get(b"content-length", b"-1"))
         self._complete = self._announced <= 0 and b"transfer-encoding" not in headers
@@ -43,14 +46,9 @@ class Body:
             self.small = b"".join([chunk async for chunk in self.stream()])
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """The pieces as they come. Raises Refused once they are more than the limit."""
+        """The pieces as they come. Raises Refused once they are more than the limit, or too slow."""
         while not self._complete:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            chunk = message.get("body", b"")
-            self._received += len(chunk)
-            self._complete = not message.get("more_body", False)
+            chunk = await self._piece()
             if self._received > self._limit:
                 await self._drain()
                 raise Refused(413, BODY_TOO_LARGE)
@@ -61,13 +59,22 @@ class Body:
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 while not self._complete and self._received < DRAIN_LIMIT:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGone
-                    self._received += len(message.get("body", b""))
-                    self._complete = not message.get("more_body", False)
-        except TimeoutError:
+                    await self._piece()
+        except (TimeoutError, Refused):
             pass
+
+    async def _piece(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._timeout):
+                message = await self._receive()
+        except TimeoutError:
+            raise Refused(408, BODY_TOO_SLOW, {"Connection": "close"}) from None
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk: bytes = message.get("body", b"")
+        self._received += len(chunk)
+        self._complete = not message.get("more_body", False)
+        return chunk
 
 
 class WhileClientWaits:

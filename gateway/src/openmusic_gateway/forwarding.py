@@ -1,6 +1,9 @@
 """Sends a request to a replica of its service and streams the answer back."""
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -21,13 +24,75 @@ class AnswerBroken(Exception):
     """The service stopped in the middle of its answer, after its beginning had been passed on."""
 
 
+class Reply:
+    """The answer of a service whose body may still be on its way; it must be passed on, read or abandoned."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, first: bytes) -> None:
+        self._answer = answer
+        self._first = first
+
+    @property
+    def status(self) -> int:
+        return self._answer.status
+
+    @property
+    def headers(self) -> headers.Raw:
+        return self._answer.raw_headers
+
+    def named(self, header: str) -> list[str]:
+        """The comma-separated values of a header."""
+        return [each.strip() for each in self._answer.headers.get(header, "").split(",") if each.strip()]
+
+    async def pass_on(self, send: Any, request_id: str) -> int:
+        """Streams it to the client and returns its status."""
+        answer, chunk = self._answer, self._first
+        try:
+            raw = [*headers.to_client(answer.raw_headers), (b"x-request-id", request_id.encode())]
+            await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+            while not answer.content.at_eof():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                chunk = await answer.content.readany()
+            await send({"type": "http.response.body", "body": chunk})
+        except Exception as error:  # whatever it was, the client must not take what it has for the whole
+            logger.warning("answer broke off", extra={"error": repr(error)})
+            raise AnswerBroken from error
+        finally:
+            answer.release()
+        return answer.status
+
+    def abandon(self) -> None:
+        self._answer.close()
+
+    async def whole(self, service: str) -> bytes:
+        """All of its body. Raises Refused when it breaks off."""
+        try:
+            return self._first + await self._answer.content.read()
+        except TimeoutError as error:
+            raise answers.timed_out(service) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise answers.bad_gateway(service) from error
+        finally:
+            self._answer.release()
+
+
 class Forwarder:
-    def __init__(self, session: aiohttp.ClientSession, upstreams: dict[str, Upstream]) -> None:
+    """``connect_timeout`` and ``timeout`` are seconds that a service has to be reached, and for each of its steps."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        upstreams: dict[str, Upstream],
+        connect_timeout: float,
+        timeout: float,
+    ) -> None:
         self._session = session
         self._upstreams = upstreams
+        self._timeout = timeout
+        self._with_whole_body = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=timeout)
+        self._with_stream = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
 
-    async def forward(self, scope: dict[str, Any], body: Body, send: Any, service: str, request_id: str) -> int:
-        """Returns the status that was passed on. Raises Refused when there is no answer to pass on."""
+    async def ask(self, scope: dict[str, Any], body: Body, service: str, request_id: str) -> "Reply":
+        """The service's answer as it begins. Raises Refused when there is none."""
         upstream = self._upstreams[service]
         target = scope["raw_path"].decode("latin-1")
         if scope["query_string"]:
@@ -53,16 +118,23 @@ class Forwarder:
                     raise answers.bad_gateway(service) from error
             else:
                 upstream.alive(replica)
-                return await self._pass_on(answer, first, send, request_id)
+                return Reply(answer, first)
         raise answers.unavailable(service)
 
     async def _request(
         self, method: str, url: str, passed: "aiohttp.typedefs.LooseHeaders", body: Body
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         """The answer and the first piece of its body: a service that dies between the two can still be replaced."""
-        data = body.stream() if body.small is None else body.small or None
+        if body.small is not None:
+            return await self._exchange(method, url, passed, body.small or None, self._with_whole_body)
+        async with asyncio.timeout(None) as deadline:
+            return await self._exchange(method, url, passed, self._timed(body, deadline), self._with_stream)
+
+    async def _exchange(
+        self, method: str, url: str, passed: "aiohttp.typedefs.LooseHeaders", data: Any, limits: aiohttp.ClientTimeout
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
         answer = await self._session.request(
-            method, URL(url, encoded=True), headers=passed, data=data, allow_redirects=False
+            method, URL(url, encoded=True), headers=passed, data=data, timeout=limits, allow_redirects=False
         )
         try:
             return answer, await answer.content.readany()
@@ -70,20 +142,15 @@ class Forwarder:
             answer.close()
             raise
 
-    async def _pass_on(self, answer: aiohttp.ClientResponse, chunk: bytes, send: Any, request_id: str) -> int:
-        try:
-            raw = headers.to_client(answer.raw_headers, request_id)
-            await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-            while not answer.content.at_eof():
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                chunk = await answer.content.readany()
-            await send({"type": "http.response.body", "body": chunk})
-        except Exception as error:  # whatever it was, the client must not take what it has for the whole
-            logger.warning("answer broke off", extra={"error": repr(error)})
-            raise AnswerBroken from error
-        finally:
-            answer.release()
-        return answer.status
+    async def _timed(self, body: Body, deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
+        """The service's time runs while it has a piece to take or all of them to answer, not while the client sends."""
+        now = asyncio.get_running_loop().time
+        with suppress(RuntimeError):  # the service has answered already, so that there is no deadline any more
+            async for piece in body.stream():
+                deadline.reschedule(now() + self._timeout)
+                yield piece
+                deadline.reschedule(None)
+            deadline.reschedule(now() + self._timeout)
 
 
 def _raise_own_error_in(error: BaseException) -> None:

@@ -38,8 +38,8 @@ _FORGEABLE = frozenset(
         b"x-user-id",
     }
 )
-# Ours, on every answer; the server that runs the gateway adds the date.
-_SET_HERE = frozenset({b"date", b"server", b"x-content-type-options", b"x-request-id"})
+# Ours, on every answer; the server that runs the gateway adds the date. The edge cache's are not for clients.
+_SET_HERE = frozenset({b"date", b"server", b"x-content-type-options", b"x-request-id", b"cache-tag", b"cache-purge"})
 
 
 def _named_in_connection(headers: Raw) -> set[bytes]:
@@ -75,11 +75,10 @@ def to_service(scope: dict[str, Any], request_id: str) -> CIMultiDict[str]:
     return passed
 
 
-def to_client(raw: Raw, request_id: str) -> list[tuple[bytes, bytes]]:
-    """The headers of the answer as the client gets them."""
+def to_client(raw: Raw) -> list[tuple[bytes, bytes]]:
+    """The headers of the answer as the client gets them, but for the request's id."""
     raw = [(name.lower(), value) for name, value in raw]
     dropped = _HOP_BY_HOP | _named_in_connection(raw) | _SET_HERE
     passed = [(name, value) for name, value in raw if name not in dropped]
-    passed.append((b"x-request-id", request_id.encode()))
     passed.append((b"x-content-type-options", b"nosniff"))
     return passed

@@ -10,6 +10,8 @@ class Route:
     service: str
     protected: bool = False
     upload: bool = False
+    kept: bool = False
+    """Whether its answers may be in the edge cache: for one user if it is protected, else for everyone."""
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -18,7 +20,14 @@ class Route:
 
 def _route(line: str, service: str, *, protected: bool = False, upload: bool = False) -> list[Route]:
     methods, pattern = line.split()
-    return [Route(method, pattern, service, protected, upload) for method in methods.split(",")]
+    return [
+        Route(method, pattern, service, protected, upload, kept=method == "GET" and pattern not in NOT_KEPT)
+        for method in methods.split(",")
+    ]
+
+
+NOT_KEPT = {"/songs", "/covers/{album}/{file}", "/.well-known/jwks.json"}
+"""Searches are hardly ever repeated, covers are large and immutable, and keys must be the newest."""
 
 
 ROUTES: tuple[Route, ...] = (

@@ -9,15 +9,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from openmusic_kit import tasks
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.leases import LeasedEntries
+from openmusic_kit.redis_client import open_redis
 from openmusic_kit.settings import CacheSettings
 
 logger = logging.getLogger(__name__)
@@ -28,9 +26,6 @@ OUTAGE = 1.0  # seconds that reads leave Redis alone after it failed; longer tha
 INVALIDATION_RETRY = 0.2  # seconds later what could not be dropped is gone before others read again
 LAST_CHANCE = 1.0  # seconds that dropping entries gets at the end
 IN_DOUBT = 5  # seconds that an entry stays fenced when nobody knows whether the change was committed
-SOCKET_TIMEOUT = 0.25  # seconds
-CONNECTIONS = 50  # of one process; a command waits at most POOL_WAIT seconds for one
-POOL_WAIT = 1.0
 
 T = TypeVar("T")
 
@@ -82,18 +77,7 @@ class Cache:
 
     @classmethod
     def from_settings(cls, settings: CacheSettings, prefix: str) -> Self:
-        password = settings.redis_password
-        pool = BlockingConnectionPool(
-            host=settings.redis_server,
-            port=settings.redis_port,
-            password=password.get_secret_value() if password else None,
-            socket_timeout=SOCKET_TIMEOUT,
-            socket_connect_timeout=SOCKET_TIMEOUT,
-            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),  # pooled ones may be stale
-            max_connections=CONNECTIONS,
-            timeout=POOL_WAIT,
-        )
-        return cls(Redis.from_pool(pool), prefix)
+        return cls(open_redis(settings), prefix)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from openmusic_kit.logs import configure_logging
+from openmusic_kit.protocol import bounded
 from openmusic_kit.settings import ServiceSettings
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -42,7 +43,7 @@ def serve(app: str | Callable[..., object], settings: ServiceSettings) -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=bounded(2 * settings.header_limit),
         ws="none",
         lifespan="on",
         log_config=None,

@@ -19,7 +19,7 @@ CREDENTIAL_HEADER = "X-Service-Credential"
 
 
 class ServiceClient:
-    """Calls another service's internal routes. All calls offered are idempotent, so all may be repeated."""
+    """Calls another service's internal routes."""
 
     def __init__(self, name: str, base_url: str, credential: str) -> None:
         self._name = name
@@ -37,17 +37,22 @@ class ServiceClient:
         await self._http.__aexit__(kind, error, trace)
 
     async def get(self, path: str) -> httpx.Response:
-        """The answer if it is 2xx or 404; whatever else happens is Unavailable."""
-        return await self._send("GET", path)
+        """The answer if it is 2xx or 404; whatever else happens, twice, is Unavailable."""
+        return await self._send("GET", path, repeat_on=(httpx.TransportError, _Refused))
 
     async def put(self, path: str, json: Any) -> httpx.Response:
-        """Like :meth:`get`. After Unavailable it is not known whether the other side did it."""
-        return await self._send("PUT", path, json)
+        """Like :meth:`get`, but repeated only if it was never sent: a repeat could undo what another did meanwhile.
 
-    async def _send(self, method: str, path: str, json: Any = None) -> httpx.Response:
+        After Unavailable it is not known whether the other side did it.
+        """
+        return await self._send("PUT", path, json, repeat_on=(httpx.ConnectError, httpx.ConnectTimeout))
+
+    async def _send(
+        self, method: str, path: str, json: Any = None, *, repeat_on: tuple[type[Exception], ...]
+    ) -> httpx.Response:
         try:
             async for attempt in stamina.retry_context(
-                on=(httpx.TransportError, _Refused), attempts=ATTEMPTS, wait_initial=0.05, wait_max=0.2
+                on=repeat_on, attempts=ATTEMPTS, wait_initial=0.05, wait_max=0.2
             ):
                 with attempt:
                     answer = await self._http.request(

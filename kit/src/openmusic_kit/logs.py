@@ -2,10 +2,19 @@
 
 import logging
 import sys
+import time
 
 from pythonjsonlogger.json import JsonFormatter
 
 from openmusic_kit.context import request_id
+
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S"  # in UTC; behind it come milliseconds and a Z
+
+
+class _UtcFormatter(JsonFormatter):
+    converter = staticmethod(time.gmtime)
+    default_time_format = TIME_FORMAT
+    default_msec_format = "%s.%03dZ"
 
 
 class _RequestIdFilter(logging.Filter):
@@ -20,7 +29,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.addFilter(_RequestIdFilter())
     handler.setFormatter(
-        JsonFormatter(
+        _UtcFormatter(
             "%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
             static_fields={"service": service},

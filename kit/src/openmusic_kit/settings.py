@@ -23,6 +23,8 @@ class ServiceSettings(BaseSettings):
     """Seconds that requests in flight get to finish after SIGTERM."""
     body_limit: int = 1_048_576
     """Bytes of a request body; more is 413."""
+    header_limit: int = 32_768
+    """Bytes of all request headers together that the gateway accepts; more is 431. Twice that ends any connection."""
 
     @model_validator(mode="after")
     def _refuse_default_secrets_in_production(self) -> Self:

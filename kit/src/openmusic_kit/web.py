@@ -6,7 +6,7 @@ import hmac
 import logging
 import re
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
 
@@ -79,10 +79,10 @@ def failure(status: int, message: str, headers: dict[str, str] | None = None) ->
     return JSONResponse({"status": word, "message": message}, status, headers)
 
 
-def cacheable_answer(cached: Cached) -> Response:
-    """Sends the bytes as they are and tells whether they came from a cache."""
-    headers = {"X-Data-Source": "cache"} if cached.hit else None
-    return Response(cached.value, media_type="application/json", headers=headers)
+def cacheable_answer(cached: Cached, headers: Mapping[str, str]) -> Response:
+    """Sends the bytes as they are, and tells whether they came from a cache."""
+    source = {"X-Data-Source": "cache"} if cached.hit else {}
+    return Response(cached.value, media_type="application/json", headers={**headers, **source})
 
 
 async def _on_service_error(_: Request, error: Exception) -> Response:
@@ -105,8 +105,10 @@ def _describe(problem: Any) -> str:
     """One validation problem as ``field: what is wrong``; the input itself is not repeated."""
     if problem["type"] == "json_invalid":
         return "The body is not valid JSON"
+    if problem["loc"] == ("body",):
+        return "The body must be a JSON object, sent as application/json"
     field = ".".join(str(part) for part in problem["loc"][1:])
-    return f"{field}: {problem['msg']}" if field else f"{problem['loc'][0]}: {problem['msg']}"
+    return f"{field}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:

@@ -8,9 +8,11 @@ from fastapi import FastAPI
 from openmusic_kit.cache import Cache
 from openmusic_kit.clients import ServiceClient
 from openmusic_kit.database import open_database
+from openmusic_kit.edge import EdgePurges
 from openmusic_kit.health import HardCheck, Health, SoftCheck
 from openmusic_kit.identity import open_token_verifier
 from openmusic_kit.messaging import Broker
+from openmusic_kit.redis_client import open_redis
 from openmusic_kit.web import create_service_app
 from openmusic_playlist.activities import endpoints as activities
 from openmusic_playlist.activities.service import ActivityService
@@ -40,16 +42,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(settings))
-            cache = Cache.from_settings(settings, prefix="playlist")
+            redis = open_redis(settings)
+            cache, edges = Cache(redis, prefix="playlist"), EdgePurges(redis)
             await stack.enter_async_context(cache.running())
             credential = settings.service_credential.get_secret_value()
             catalog = await stack.enter_async_context(ServiceClient("catalog", settings.catalog_url, credential))
             auth = await stack.enter_async_context(ServiceClient("auth", settings.auth_url, credential))
             broker = Broker(settings.rabbitmq_server.get_secret_value())
-            broker.subscribe(ReadCopies(database, cache).subscription)
+            broker.subscribe(ReadCopies(database, cache, edges).subscription)
             await stack.enter_async_context(broker.running())
             app.state.token_verifier = await stack.enter_async_context(open_token_verifier(settings))
-            owners = Owners(database, cache, catalog, auth)
+            owners = Owners(database, cache, edges, catalog, auth)
             app.state.playlists = PlaylistService(database, cache, owners)
             app.state.playlist_songs = PlaylistSongService(
                 database, cache, owners, app.state.playlists, settings.songs_cache_ttl

@@ -1,9 +1,10 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_auth.users.schemas import Registration, User, UserCopy, UserData, UserId
 from openmusic_auth.users.service import UserService
+from openmusic_kit import edge
 from openmusic_kit.schemas import Answer, Created
 from openmusic_kit.web import InternalRoute
 
@@ -25,8 +26,10 @@ async def register(registration: Registration, users: Users) -> Created[UserId]:
 
 
 @router.get("/{user_id}")
-async def get_user(user_id: str, users: Users) -> Answer[UserData]:
-    return Answer(data=UserData(user=User.model_validate(await users.get(user_id))))
+async def get_user(user_id: str, users: Users, response: Response) -> Answer[UserData]:
+    user = User.model_validate(await users.get(user_id))
+    response.headers.update(edge.public(f"user:{user_id}"))
+    return Answer(data=UserData(user=user))
 
 
 @internal_router.get("/{user_id}")

@@ -4,6 +4,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_catalog.albums.schemas import AlbumData, AlbumId, AlbumPayload, CoverPayload
 from openmusic_catalog.albums.service import AlbumService
+from openmusic_catalog.edge_tags import album_tag, likes_tag
+from openmusic_kit import edge
 from openmusic_kit.schemas import Answer, Created, Done
 from openmusic_kit.web import InternalRoute, cacheable_answer
 
@@ -26,18 +28,20 @@ async def add_album(payload: AlbumPayload, albums: Albums) -> Created[AlbumId]:
 
 @router.get("/{album_id}", response_model=Answer[AlbumData])
 async def get_album(album_id: str, albums: Albums) -> Response:
-    return cacheable_answer(await albums.get(album_id))
+    return cacheable_answer(await albums.get(album_id), edge.public(album_tag(album_id)))
 
 
 @router.put("/{album_id}")
-async def update_album(album_id: str, payload: AlbumPayload, albums: Albums) -> Done:
+async def update_album(album_id: str, payload: AlbumPayload, albums: Albums, response: Response) -> Done:
     await albums.update(album_id, payload)
+    response.headers.update(edge.purging(album_tag(album_id)))
     return Done(message="Album updated")
 
 
 @router.delete("/{album_id}")
-async def delete_album(album_id: str, albums: Albums) -> Done:
+async def delete_album(album_id: str, albums: Albums, response: Response) -> Done:
     await albums.delete(album_id)
+    response.headers.update(edge.purging(album_tag(album_id), likes_tag(album_id)))
     return Done(message="Album deleted")
 
 

@@ -3,8 +3,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AfterValidator
 
+from openmusic_catalog.edge_tags import album_tag, song_tag
 from openmusic_catalog.songs.schemas import Song, SongCopy, SongData, SongId, SongPayload, SongsData, SongSummary
 from openmusic_catalog.songs.service import SongService
+from openmusic_kit import edge
 from openmusic_kit.paging import PAGE_SIZE, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.schemas import Answer, Created, Done
 from openmusic_kit.web import InternalRoute
@@ -21,6 +23,15 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def _tags(song_id: str, album_ids: set[str | None]) -> list[str]:
+    """A song's answer shows its album, and an album's answer its songs."""
+    return [song_tag(song_id), *(album_tag(album_id) for album_id in album_ids if album_id)]
+
+
+def _purging(song_id: str, album_ids: set[str | None]) -> dict[str, str]:
+    return edge.purging(*_tags(song_id, album_ids))
+
+
 Songs = Annotated[SongService, Depends(_songs)]
 SearchText = Annotated[str, Query(max_length=1000), AfterValidator(_without_nul)]
 
@@ -29,8 +40,10 @@ internal_router = APIRouter(prefix="/internal/songs", route_class=InternalRoute,
 
 
 @router.post("", status_code=201)
-async def add_song(payload: SongPayload, songs: Songs) -> Created[SongId]:
-    return Created(message="Song added", data=SongId(song_id=await songs.add(payload)))
+async def add_song(payload: SongPayload, songs: Songs, response: Response) -> Created[SongId]:
+    song_id = await songs.add(payload)
+    response.headers.update(_purging(song_id, {payload.album_id}))
+    return Created(message="Song added", data=SongId(song_id=song_id))
 
 
 @router.get("")
@@ -56,19 +69,21 @@ async def search_songs(
 
 
 @router.get("/{song_id}")
-async def get_song(song_id: str, songs: Songs) -> Answer[SongData]:
-    return Answer(data=SongData(song=Song.model_validate(await songs.get(song_id))))
+async def get_song(song_id: str, songs: Songs, response: Response) -> Answer[SongData]:
+    song = Song.model_validate(await songs.get(song_id))
+    response.headers.update(edge.public(*_tags(song_id, {song.album_id})))
+    return Answer(data=SongData(song=song))
 
 
 @router.put("/{song_id}")
-async def update_song(song_id: str, payload: SongPayload, songs: Songs) -> Done:
-    await songs.update(song_id, payload)
+async def update_song(song_id: str, payload: SongPayload, songs: Songs, response: Response) -> Done:
+    response.headers.update(_purging(song_id, await songs.update(song_id, payload)))
     return Done(message="Song updated")
 
 
 @router.delete("/{song_id}")
-async def delete_song(song_id: str, songs: Songs) -> Done:
-    await songs.delete(song_id)
+async def delete_song(song_id: str, songs: Songs, response: Response) -> Done:
+    response.headers.update(_purging(song_id, await songs.delete(song_id)))
     return Done(message="Song deleted")
 
 

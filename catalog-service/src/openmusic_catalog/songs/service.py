@@ -45,7 +45,8 @@ class SongService:
         async with self._database.read() as connection:
             return await SongRepository(connection).search(title, performer, after, limit)
 
-    async def update(self, song_id: str, payload: SongPayload) -> None:
+    async def update(self, song_id: str, payload: SongPayload) -> set[str | None]:
+        """The albums that it was on and that it is on."""
         require_id("song", song_id, SongNotFound)
         _require_possible_album(payload)
         async with self._cache.changing(*_keys(payload.album_id)) as change, self._database.unit_of_work() as work:
@@ -63,8 +64,10 @@ class SongService:
             updated = SongUpdated(song_id=song_id, title=payload.title, performer=payload.performer)
             await work.record(updated, aggregate_id=song_id, sequence=version)
             await work.commit()
+        return {before["album_id"], payload.album_id}
 
-    async def delete(self, song_id: str) -> None:
+    async def delete(self, song_id: str) -> set[str | None]:
+        """The album that it was on."""
         require_id("song", song_id, SongNotFound)
         async with self._cache.changing() as change, self._database.unit_of_work() as work:
             songs = SongRepository(work.connection)
@@ -77,6 +80,7 @@ class SongService:
                 raise SongNotFound
             await work.record(SongDeleted(song_id=song_id), aggregate_id=song_id, sequence=version)
             await work.commit()
+        return {before["album_id"]}
 
 
 def _keys(album_id: str | None) -> tuple[str, ...]:

@@ -6,21 +6,23 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from dotenv import dotenv_values
 
 from openmusic_local.errors import LocalError
 from openmusic_local.stack import Stack, repository
 
-DEFAULTS = {"PORT": "5000", "MAIL_PORT": "1080"}
-DATA = repository() / ".openmusic"
+DEFAULTS = {"PORT": "5000", "MAIL_PORT": "1080", "OPENMUSIC_DATA": ".openmusic"}
+FOLDERS = ("OPENMUSIC_DATA", "STORAGE_FOLDER")
 
 
 def settings() -> Mapping[str, str]:
-    """The environment goes before ``.env``, and that before the defaults."""
+    """The environment goes before ``.env``, and that before the defaults. Folders are relative to the repository."""
     from_file = {name: value for name, value in dotenv_values(repository() / ".env").items() if value}
-    chosen = {name: value for name, value in os.environ.items() if value}
-    return {**DEFAULTS, **from_file, **chosen}
+    from_environment = {name: value for name, value in os.environ.items() if value}
+    chosen = {**DEFAULTS, **from_file, **from_environment}
+    return {**chosen, **{name: str(repository() / chosen[name]) for name in FOLDERS if name in chosen}}
 
 
 def up(stack: Stack, _: argparse.Namespace) -> None:
@@ -36,15 +38,20 @@ def up(stack: Stack, _: argparse.Namespace) -> None:
 
 
 def down(stack: Stack, _: argparse.Namespace) -> None:
-    if not stack.running:
+    if stack.running:
+        print("stopping everything", flush=True)
+    elif stack.abandoned:
+        print("The supervisor was killed; stopping what it left running", flush=True)
+    else:
         print("OpenMusic is not running.")
         return
-    print("stopping everything")
     stack.stop()
-    print("OpenMusic is stopped; its data stays in .openmusic/.")
+    print(f"OpenMusic is stopped; its data stays in {stack.folder}.")
 
 
 def status(stack: Stack, _: argparse.Namespace) -> None:
+    if stack.abandoned:
+        sys.exit("The supervisor was killed, but parts of OpenMusic still run: stop them with `make down`.")
     if not stack.running:
         sys.exit("OpenMusic is not running.")
     for name, line in stack.states().items():
@@ -52,19 +59,26 @@ def status(stack: Stack, _: argparse.Namespace) -> None:
     print(f"gateway {stack.url}, mail page {stack.mail_url}")
 
 
-def logs(_: Stack, arguments: argparse.Namespace) -> None:
-    pattern = f"{arguments.part or '*'}.log"
-    files = sorted(str(path) for path in (DATA / "log").glob(pattern))
-    if not files:
-        sys.exit(f"There is no log {pattern} in {DATA / 'log'}.")
+def logs(stack: Stack, arguments: argparse.Namespace) -> None:
+    found = {path.stem: str(path) for path in sorted((stack.folder / "log").glob("*.log"))}
+    if not found:
+        sys.exit("There are no logs: OpenMusic was not started yet.")
+    if arguments.part and arguments.part not in found:
+        sys.exit(f"There is no part {arguments.part}; there are {', '.join(found)}.")
     sys.stdout.flush()
-    os.execvp("tail", ["tail", "-n", "20", "-F", *files])
+    os.execvp("tail", ["tail", "-n", "20", "-F", *([found[arguments.part]] if arguments.part else found.values())])
 
 
 def reset(stack: Stack, arguments: argparse.Namespace) -> None:
     down(stack, arguments)
-    shutil.rmtree(DATA)
+    if not stack.has_data:
+        print(f"There is no data in {stack.folder}.")
+        return
+    shutil.rmtree(stack.folder)
     print("All data is deleted.")
+    elsewhere = settings().get("STORAGE_FOLDER")
+    if elsewhere and Path(elsewhere).exists():
+        print(f"The folder of your own for covers stays: {elsewhere}")
 
 
 COMMANDS = {"up": up, "down": down, "status": status, "logs": logs, "reset": reset}
@@ -75,8 +89,9 @@ def main() -> None:
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--part", help="for logs: only this part, e.g. catalog")
     arguments = parser.parse_args()
+    chosen = settings()
     try:
-        stack = Stack(DATA, settings(), report=lambda line: print(line, flush=True))
+        stack = Stack(Path(chosen["OPENMUSIC_DATA"]), chosen, report=lambda line: print(line, flush=True))
         COMMANDS[arguments.command](stack, arguments)
     except LocalError as error:
         sys.exit(f"openmusic-local: {error}")

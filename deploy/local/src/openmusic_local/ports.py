@@ -3,19 +3,21 @@
 import json
 import random
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 RANGE = range(20000, 32000)  # below 32768, where the kernel begins to hand out ports for outgoing connections
 
 
-def is_free(port: int, host: str = "127.0.0.1") -> bool:
+def obstacle(port: int, host: str = "127.0.0.1") -> OSError | None:
+    """What keeps a program from listening there."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
 
 
 class Ports:
@@ -26,21 +28,23 @@ class Ports:
         self._preferred = preferred
         self._ports: dict[str, int] = json.loads(memory.read_text()) if memory.exists() else {}
 
-    def choose(self, names: list[str]) -> None:
-        """Decides on a port for each name; to be called while nothing of ours is running."""
+    def choose(self, names: list[str], fixed: Mapping[str, int]) -> None:
+        """Decides on a port for each name, for the ``fixed`` ones as given; to be called while nothing of ours runs."""
+        chosen = dict(fixed)
         for name in names:
-            wanted = self._ports.get(name) or self._preferred.get(name)
-            if wanted is None or not is_free(wanted):
-                wanted = self._any_free()
-            self._ports[name] = wanted
-        self._memory.write_text(json.dumps(self._ports, indent=2))
+            if name not in fixed:
+                wanted = self._ports.get(name) or self._preferred.get(name)
+                usable = wanted is not None and wanted not in chosen.values() and obstacle(wanted) is None
+                chosen[name] = wanted if wanted is not None and usable else self._any_free({*chosen.values()})
+        self._ports = chosen
+        self._memory.write_text(json.dumps(chosen, indent=2))
 
     def __getitem__(self, name: str) -> int:
         return self._ports[name]
 
-    def _any_free(self) -> int:
-        taken = set(self._ports.values()) | set(self._preferred.values())
+    def _any_free(self, chosen: set[int]) -> int:
+        taken = chosen | set(self._ports.values()) | set(self._preferred.values())
         for port in random.sample(RANGE, len(RANGE)):
-            if port not in taken and is_free(port):
+            if port not in taken and obstacle(port) is None:
                 return port
         raise RuntimeError("No port is free")

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmusic_local.ports import Ports
-from openmusic_local.program import Program, answers
+from openmusic_local.program import Program, answers, reachable
 from openmusic_local.secrets_file import Secrets
 from openmusic_local.servers import objectstore, rabbitmq
+from openmusic_local.settings import DECIDED, known_to
 
 SERVICES = ("auth", "catalog", "playlist", "media", "export")
 WITH_DATABASE = ("auth", "catalog", "playlist", "export")
@@ -33,14 +34,16 @@ class Surroundings:
     ports: Ports
     secrets: Secrets
     host: str
-    port: int
     storage: str
     given: dict[str, str]
 
     @property
-    def public_url(self) -> str:
-        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104 - compared, not bound
-        return f"http://{host}:{self.port}"
+    def port(self) -> int:
+        return self.ports["gateway"]
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://{reachable(self.host)}:{self.port}"
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports[service]}"
@@ -51,53 +54,59 @@ def database_of(service: str) -> str:
 
 
 def environment(name: str, around: Surroundings) -> dict[str, str]:
-    """The settings of one process; what the user gave goes before the rest."""
-    port = around.port if name == "gateway" else around.ports[name]
-    chosen = {
-        "HOST": around.host if name == "gateway" else "127.0.0.1",
-        "PORT": str(port),
+    """The settings of one process, only such as it knows; what the user gave goes before the defaults."""
+    known = known_to(name)
+    settings = {**_defaults(around), **_given(name, around), **_decided(name, around)}
+    return {setting: value for setting, value in settings.items() if setting in known}
+
+
+def _defaults(around: Surroundings) -> dict[str, str]:
+    defaults = {
         "ENVIRONMENT": "development",
-        "SERVICE_CREDENTIAL": around.secrets["service_credential"],
-        "PUBLIC_URL": around.public_url,
-        **{f"{service.upper()}_URL": around.url(service) for service in SERVICES},
+        "PUBLIC_URL": around.gateway_url,
+        "STORAGE": around.storage,
+        "STORAGE_FOLDER": str(around.folder / "covers"),
     }
-    if name != "gateway":
-        password = around.secrets["rabbitmq"]
-        chosen["RABBITMQ_SERVER"] = rabbitmq.url(around.ports["rabbitmq"], password)
-    if name in {"catalog", "playlist"}:
-        chosen |= {"REDIS_SERVER": "127.0.0.1", "REDIS_PORT": str(around.ports["redis"])}
-    chosen |= _particular(name, around)
-    ours = {"HOST", "PORT"} if name != "gateway" else set()
-    return chosen | {key: value for key, value in around.given.items() if key not in ours}
+    if not {"SMTP_HOST", "SMTP_PORT"} & around.given.keys():
+        defaults |= {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(around.ports["smtp"])}
+    return defaults
 
 
-def _particular(name: str, around: Surroundings) -> dict[str, str]:
+def _given(name: str, around: Surroundings) -> dict[str, str]:
+    given = {setting: value for setting, value in around.given.items() if setting not in DECIDED}
+    if name == "media":  # all that it takes in is covers, so their limit is the one of its bodies
+        given.pop("BODY_LIMIT", None)
+        if "COVER_BODY_LIMIT" in given:
+            given["BODY_LIMIT"] = given["COVER_BODY_LIMIT"]
+    return given
+
+
+def _decided(name: str, around: Surroundings) -> dict[str, str]:
     service = "export" if name == "export-worker" else name
-    particular: dict[str, str] = {}
+    ports, secrets = around.ports, around.secrets
+    decided = {
+        "HOST": around.host if name == "gateway" else "127.0.0.1",
+        "PORT": str(ports[name]),
+        "SERVICE_CREDENTIAL": secrets["service_credential"],
+        "SIGNING_KEY_SECRET": secrets["signing_keys"],
+        "RABBITMQ_SERVER": rabbitmq.url(ports["rabbitmq"], secrets["rabbitmq"]),
+        "REDIS_SERVER": "127.0.0.1",
+        "REDIS_PORT": str(ports["redis"]),
+        "S3_ENDPOINT": f"127.0.0.1:{ports['objectstore']}",
+        "S3_ACCESS_KEY": objectstore.ACCESS_KEY,
+        "S3_SECRET_KEY": secrets["objectstore"],
+        **{f"{each.upper()}_URL": around.url(each) for each in SERVICES},
+    }
     if service in WITH_DATABASE:
         database = database_of(service)
-        particular |= {
+        decided |= {
             "PGHOST": "127.0.0.1",
-            "PGPORT": str(around.ports["postgres"]),
+            "PGPORT": str(ports["postgres"]),
             "PGUSER": database,
             "PGDATABASE": database,
-            "PGPASSWORD": around.secrets[database],
+            "PGPASSWORD": secrets[database],
         }
-    if name == "auth":
-        particular["SIGNING_KEY_SECRET"] = around.secrets["signing_keys"]
-    if name == "media" and around.storage == "s3":
-        particular |= {
-            "STORAGE": "s3",
-            "S3_ENDPOINT": f"127.0.0.1:{around.ports['objectstore']}",
-            "S3_ACCESS_KEY": objectstore.ACCESS_KEY,
-            "S3_SECRET_KEY": around.secrets["objectstore"],
-            "S3_SECURE": "false",
-        }
-    elif name == "media":
-        particular |= {"STORAGE": "local", "STORAGE_FOLDER": str(around.folder / "covers")}
-    if name == "export-worker":
-        particular |= {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(around.ports["smtp"])}
-    return particular
+    return decided
 
 
 def command(name: str, *, migrate: bool = False) -> list[str]:
@@ -107,12 +116,12 @@ def command(name: str, *, migrate: bool = False) -> list[str]:
 
 
 def prepare(name: str, around: Surroundings) -> Program:
-    settings = environment(name, around)
+    url = around.gateway_url if name == "gateway" else around.url(name)
     return Program(
         name,
         command(name),
         around.folder,
-        answers(f"http://127.0.0.1:{settings['PORT']}/health/ready"),
-        settings,
+        answers(f"{url}/health/ready"),
+        environment(name, around),
         stop_seconds=15,
     )

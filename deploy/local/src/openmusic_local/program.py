@@ -49,3 +49,8 @@ def answers(url: str) -> Callable[[], bool]:
             return False
 
     return check
+
+
+def reachable(host: str) -> str:
+    """Where to reach what listens on ``host``."""
+    return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - compared, not bound

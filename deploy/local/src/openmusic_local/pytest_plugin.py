@@ -3,15 +3,20 @@
 The end-to-end tests get the whole stack, or one that runs elsewhere when OPENMUSIC_URL and OPENMUSIC_MAIL_URL name it.
 """
 
+import asyncio
+import json
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aio_pika
 import pytest
 
 from openmusic_local.servers import objectstore, postgres, rabbitmq
@@ -109,3 +114,58 @@ def s3_server(test_stack: Stack) -> S3Server:
 def mail_sink(test_stack: Stack) -> MailSink:
     test_stack.start_servers("mail")
     return MailSink("127.0.0.1", test_stack.server_port("smtp"), test_stack.mail_url)
+
+
+class EventListener:
+    """What is published on the exchange of all events, as it arrives at a queue of the real broker."""
+
+    def __init__(self) -> None:
+        self._arrived: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
+
+    async def take(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        await self._arrived.put(message)
+
+    async def next(self, routing_key: str, aggregate_id: str | None = None) -> dict[str, Any]:
+        """The next event with that key (and about that aggregate), within ten seconds; others are passed over."""
+        async with asyncio.timeout(10):
+            while True:
+                message = await self._arrived.get()
+                event: dict[str, Any] = json.loads(message.body)
+                if message.routing_key == routing_key and aggregate_id in {None, event["aggregateId"]}:
+                    assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+                    return event
+
+
+@pytest.fixture
+def listening(rabbitmq_url: str) -> Callable[[], Any]:
+    """Opens a listener for all that is published from then on."""
+
+    @asynccontextmanager
+    async def listen() -> AsyncIterator[EventListener]:
+        async with await aio_pika.connect(rabbitmq_url) as connection:
+            channel = await connection.channel()
+            exchange = await channel.declare_exchange("openmusic.events", "topic", durable=True)
+            queue = await channel.declare_queue(exclusive=True)
+            await queue.bind(exchange, "#")
+            listener = EventListener()
+            await queue.consume(listener.take, no_ack=True)
+            yield listener
+
+    return listen
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[Any]]:
+    """Waits until the (perhaps asynchronous) condition holds and returns what it gave."""
+
+    async def wait(condition: Callable[[], Any], seconds: float = 20) -> Any:
+        deadline = time.monotonic() + seconds
+        while True:
+            found = condition()
+            found = await found if isinstance(found, Awaitable) else found
+            if found:
+                return found
+            assert time.monotonic() < deadline, "it did not happen in time"
+            await asyncio.sleep(0.02)
+
+    return wait

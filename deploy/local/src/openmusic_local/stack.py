@@ -1,5 +1,6 @@
 """The whole of OpenMusic on one machine, without containers: servers, databases, migrations, processes."""
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable, Mapping
@@ -8,28 +9,16 @@ from pathlib import Path
 
 from openmusic_local import processes
 from openmusic_local.errors import LocalError
-from openmusic_local.ports import Ports, is_free
+from openmusic_local.ports import Ports, obstacle
 from openmusic_local.processes import PREFERRED_PORTS, PROCESSES, WITH_DATABASE, Surroundings
-from openmusic_local.program import Program
+from openmusic_local.program import Program, reachable
 from openmusic_local.secrets_file import Secrets
 from openmusic_local.servers import mail, objectstore, postgres, rabbitmq, redis
+from openmusic_local.settings import KNOWN
 from openmusic_local.supervision import Supervisor
 
 SERVERS = ("postgres", "redis", "epmd", "rabbitmq", "objectstore", "mail")
-PASSED_ON = (
-    "LOG_LEVEL",
-    "PUBLIC_URL",
-    "ACCESS_TOKEN_AGE",
-    "REFRESH_TOKEN_AGE",
-    "SMTP_HOST",
-    "SMTP_PORT",
-    "SMTP_USER",
-    "SMTP_PASSWORD",
-    "SMTP_SECURITY",
-    "MAIL_FROM",
-    "MAIL_SUBJECT",
-    "BODY_LIMIT",
-)
+PORT_SETTINGS = (("PORT", "gateway"), ("MAIL_PORT", "mail"))
 
 
 class Stack:
@@ -43,7 +32,6 @@ class Stack:
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._folder = folder.resolve()
-        self._folder.mkdir(parents=True, exist_ok=True)
         self._settings = dict(settings)
         self._report = report
         self._ports = Ports(self._folder / "ports.json", dict(preferred_ports))
@@ -52,20 +40,12 @@ class Stack:
         self._programs: dict[str, Program] = {}
 
     @property
-    def port(self) -> int:
-        return int(self._settings["PORT"]) if "PORT" in self._settings else self._ports["gateway"]
-
-    @property
-    def mail_port(self) -> int:
-        return int(self._settings["MAIL_PORT"]) if "MAIL_PORT" in self._settings else self._ports["mail"]
-
-    @property
     def url(self) -> str:
-        return self._surroundings().public_url
+        return self._surroundings().gateway_url
 
     @property
     def mail_url(self) -> str:
-        return f"http://127.0.0.1:{self.mail_port}"
+        return f"http://{reachable(self.host)}:{self._ports['mail']}"
 
     def service_url(self, name: str) -> str:
         """Where a process answers directly, past the gateway."""
@@ -73,12 +53,26 @@ class Stack:
 
     @property
     def running(self) -> bool:
-        return (self._folder / "ports.json").exists() and self._supervisor.pid is not None
+        return self._supervisor.pid is not None
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the supervisor was killed, and parts that it started still run."""
+        return self._supervisor.abandoned
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the folder is that of an installation."""
+        return (self._folder / "ports.json").exists()
 
     def start(self) -> None:
         """Starts everything, and returns when all of it is ready. What was started is stopped again if it fails."""
         try:
-            self.start_servers(*SERVERS)
+            self.start_servers(*self._servers)
             self._create_databases()
             self._migrate()
             self._start_together(*PROCESSES)
@@ -95,8 +89,8 @@ class Stack:
         self._start_together(*(name for name in names if name != "epmd"))
 
     def stop(self) -> None:
-        if self.running:
-            self._supervisor.shut_down()
+        """Stops whatever runs of this installation."""
+        self._supervisor.shut_down()
 
     def start_process(self, name: str) -> None:
         """Starts one that was stopped, and waits until it is ready."""
@@ -131,15 +125,52 @@ class Stack:
 
     @property
     def _supervisor(self) -> Supervisor:
-        return Supervisor(self._folder, self._ports["supervisor"])
+        return Supervisor(self._folder, self._ports)
+
+    @property
+    def _storage(self) -> str:
+        return self._settings.get("STORAGE", "s3")
+
+    @property
+    def _servers(self) -> tuple[str, ...]:
+        return tuple(name for name in SERVERS if name != "objectstore" or self._storage == "s3")
 
     def _launch(self) -> None:
-        self._ports.choose([*PREFERRED_PORTS, "gateway", "mail"])
-        for setting, port in (("PORT", self.port), ("MAIL_PORT", self.mail_port)):
-            if not is_free(port, self.host):
-                raise LocalError(f"Port {port} is in use by another program: set {setting} to another one")
+        if self.abandoned:
+            self._report("stopping what was left when the supervisor was killed")
+            self.stop()
+        self._claim_folder()
+        self._choose_ports()
         self._programs = {program.name: program for program in self._prepare()}
-        self._supervisor.launch(list(self._programs.values()))
+        self._supervisor.launch(list(self._programs.values()), _own_environment())
+
+    def _claim_folder(self) -> None:
+        """Refuses one in which something else is kept: ``make reset`` deletes all of it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not self.has_data and {path.name for path in self._folder.iterdir()} - {"covers"}:
+            raise LocalError(
+                f"{self._folder} holds something else: set OPENMUSIC_DATA to a folder that is new or empty"
+            )
+
+    def _choose_ports(self) -> None:
+        fixed = {
+            name: _port(setting, self._settings[setting])
+            for setting, name in PORT_SETTINGS
+            if setting in self._settings
+        }
+        if len(set(fixed.values())) < len(fixed):
+            raise LocalError("PORT and MAIL_PORT are the same: set one of them to another one")
+        self._ports.choose([*PREFERRED_PORTS, "gateway", "mail"], fixed)
+        for setting, name in PORT_SETTINGS:
+            self._check_port(setting, self._ports[name])
+
+    def _check_port(self, setting: str, port: int) -> None:
+        error = obstacle(port, self.host)
+        if error is None:
+            return
+        if error.errno == errno.EADDRINUSE:
+            raise LocalError(f"Port {port} is in use by another program: set {setting} to another one")
+        raise LocalError(f"{self.host}:{port} cannot be used ({error.strerror}): set HOST or {setting} to another one")
 
     def _prepare(self) -> list[Program]:
         def folder(name: str) -> Path:
@@ -152,8 +183,12 @@ class Stack:
             postgres.prepare(folder("postgres"), ports["postgres"], self._secrets["postgres"]),
             redis.prepare(folder("redis"), ports["redis"]),
             *rabbitmq.prepare(folder("rabbitmq"), ports, self._secrets["rabbitmq"]),
-            objectstore.prepare(folder("objectstore"), ports["objectstore"], self._secrets["objectstore"]),
-            mail.prepare(folder("mail"), ports["smtp"], self.mail_port, self.host),
+            *(
+                objectstore.prepare(folder("objectstore"), ports["objectstore"], self._secrets["objectstore"])
+                for name in self._servers
+                if name == "objectstore"
+            ),
+            mail.prepare(folder("mail"), ports["smtp"], ports["mail"], self.host),
             *(processes.prepare(name, self._surroundings()) for name in PROCESSES),
         ]
 
@@ -163,9 +198,8 @@ class Stack:
             self._ports,
             self._secrets,
             self.host,
-            self.port,
-            self._settings.get("STORAGE", "s3"),
-            {name: self._settings[name] for name in PASSED_ON if name in self._settings},
+            self._storage,
+            {name: value for name, value in self._settings.items() if name in KNOWN},
         )
 
     def _start_together(self, *names: str) -> None:
@@ -192,7 +226,7 @@ class Stack:
         settings = processes.environment(service, self._surroundings())
         done = subprocess.run(
             processes.command(service, migrate=True),
-            env={**os.environ, **settings},
+            env={**_own_environment(), **settings},
             cwd=self._folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -202,6 +236,17 @@ class Stack:
         if done.returncode:
             end = "\n".join(done.stdout.splitlines()[-20:])
             raise LocalError(f"The database of {service} could not be migrated:\n{end}")
+
+
+def _own_environment() -> dict[str, str]:
+    """Ours without any setting: each process gets those that are meant for it, and no others by accident."""
+    return {name: value for name, value in os.environ.items() if name not in KNOWN}
+
+
+def _port(setting: str, value: str) -> int:
+    if value.isdecimal() and 0 < int(value) < 65536:
+        return int(value)
+    raise LocalError(f"{setting} must be a port, from 1 to 65535: {value}")
 
 
 def repository() -> Path:

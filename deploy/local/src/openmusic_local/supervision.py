@@ -2,25 +2,31 @@
 
 import os
 import secrets
+import shlex
+import signal
 import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Callable
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
+from openmusic_local import running
 from openmusic_local.errors import LocalError
+from openmusic_local.ports import Ports
 from openmusic_local.program import Program
+from openmusic_local.waiting import comes_true
 
 TAIL = 30  # lines of a log that a failure shows
 ALREADY_STARTED, NOT_RUNNING = 60, 70  # fault codes of supervisord's XML-RPC interface
 
 
 class Supervisor:
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, ports: Ports) -> None:
         self._folder = folder
-        self._port = port
+        self._ports = ports
         self._configuration = folder / "supervisord.conf"
         self._pid_file = folder / "supervisord.pid"
         self._password_file = folder / "supervisord.password"
@@ -35,21 +41,33 @@ class Supervisor:
             return None
         return pid if str(self._configuration).encode() in command else None
 
-    def launch(self, programs: list[Program]) -> None:
-        """Starts the supervisor, which starts nothing by itself yet."""
+    @property
+    def abandoned(self) -> bool:
+        """Whether the supervisor is gone, but not all that it started."""
+        return self.pid is None and bool(running.find(self._folder))
+
+    def launch(self, programs: list[Program], environment: Mapping[str, str]) -> None:
+        """Starts the supervisor, which starts nothing by itself yet. Every program inherits ``environment``."""
+        (self._folder / "log").mkdir(exist_ok=True)
+        (self._folder / "start").mkdir(exist_ok=True)
+        for program in programs:
+            _write_secretly(self._start_script(program.name), _script(program))
         password = secrets.token_hex(16)
-        for path, content in (
-            (self._password_file, password),
-            (self._configuration, self._write(programs, password)),
-        ):
-            path.unlink(missing_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(content)
-        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self._folder)
+        _write_secretly(self._password_file, password)
+        _write_secretly(self._configuration, "\n".join([self._head(password), *map(self._section, programs)]))
+        done = subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self._folder,
+            env={**environment, **running.mark(self._folder)},
+            start_new_session=True,  # so that `running` never takes the terminal's session for the supervisor's
+        )
         if done.returncode:
             raise LocalError(f"The supervisor did not start:\n{done.stdout}{done.stderr}")
-        wait_until(self._answers, 15, "The supervisor does not answer")
+        if not comes_true(self._answers, 15):
+            raise LocalError("The supervisor does not answer")
 
     def start(self, name: str) -> None:
         try:
@@ -74,11 +92,13 @@ class Supervisor:
         return {each["name"]: each for each in found}
 
     def wait_ready(self, program: Program, seconds: float = 90) -> None:
-        """Raises LocalError with the end of its log when the program has given up or is not ready in time."""
+        """Raises LocalError with the end of its log when the program has ended or is not ready in time."""
         deadline = time.monotonic() + seconds
+        first = self.states()[program.name]["pid"]
         while not program.ready():
-            state = self.states()[program.name]["statename"]
-            if state == "FATAL" or time.monotonic() > deadline:
+            state = self.states()[program.name]
+            ended = state["pid"] != first or state["statename"] in {"BACKOFF", "FATAL"}
+            if ended or time.monotonic() > deadline:
                 raise LocalError(f"{program.name} did not start. The end of its log:\n{self.tail(program.name)}")
             time.sleep(0.1)
 
@@ -91,12 +111,13 @@ class Supervisor:
         return self._folder / "log" / f"{name}.log"
 
     def shut_down(self, seconds: float = 60) -> None:
-        """Stops every program and then the supervisor; returns when all are gone."""
-        pid = self.pid
-        if pid is None:
-            return
-        self._rpc().shutdown()
-        wait_until(lambda: not Path(f"/proc/{pid}").exists(), seconds, "The supervisor does not stop")
+        """Stops every program and then the supervisor, or what it left behind; returns when all are gone."""
+        pid, processes = self.pid, running.find(self._folder)
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            comes_true(lambda: not running.remaining(processes), seconds)
+        running.end(self._folder)
 
     def _answers(self) -> bool:
         try:
@@ -107,24 +128,28 @@ class Supervisor:
 
     def _rpc(self) -> Any:
         password = self._password_file.read_text()
-        return xmlrpc.client.ServerProxy(f"http://openmusic:{password}@127.0.0.1:{self._port}/RPC2").supervisor
+        return xmlrpc.client.ServerProxy(
+            f"http://openmusic:{password}@127.0.0.1:{self._ports['supervisor']}/RPC2"
+        ).supervisor
 
-    def _write(self, programs: list[Program], password: str) -> str:
-        (self._folder / "log").mkdir(exist_ok=True)
-        return "\n".join([self._head(password), *(self._section(program) for program in programs)])
+    def _start_script(self, name: str) -> Path:
+        return self._folder / "start" / f"{name}.sh"
+
+    def _relative(self, path: Path) -> str:
+        """As seen from where the supervisor is launched: then the name of the data folder may hold anything."""
+        return str(path.relative_to(self._folder))
 
     def _head(self, password: str) -> str:
         user = "user=root" if os.geteuid() == 0 else ""
         return f"""
 [supervisord]
 {user}
-pidfile={self._pid_file}
-logfile={self._folder / "log" / "supervisord.log"}
-childlogdir={self._folder / "log"}
-directory={self._folder}
+pidfile={self._relative(self._pid_file)}
+logfile={self._relative(self.log("supervisord"))}
+childlogdir={self._relative(self._folder / "log")}
 
 [inet_http_server]
-port=127.0.0.1:{self._port}
+port=127.0.0.1:{self._ports["supervisor"]}
 username=openmusic
 password={password}
 
@@ -133,15 +158,9 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
 
     def _section(self, program: Program) -> str:
-        environment = ",".join(f'{name}="{_escaped(value)}"' for name, value in program.environment.items())
-        command = " ".join(
-            f'"{_escaped(part)}"' if " " in part or not part else _escaped(part) for part in program.command
-        )
         return f"""
 [program:{program.name}]
-command={command}
-directory={program.folder}
-environment={environment}
+command=/bin/sh "{self._relative(self._start_script(program.name))}"
 autostart=false
 autorestart=true
 startsecs=2
@@ -151,19 +170,19 @@ stopwaitsecs={program.stop_seconds}
 stopasgroup={str(program.group).lower()}
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={self.log(program.name)}
+stdout_logfile={self._relative(self.log(program.name))}
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=2
 """
 
 
-def _escaped(text: str) -> str:
-    return text.replace("%", "%%").replace('"', '\\"')
+def _script(program: Program) -> str:
+    """Sets folder and environment and starts the program; supervisord's own notation cannot hold every text."""
+    settings = [f"export {name}={shlex.quote(value)}" for name, value in program.environment.items()]
+    return "\n".join([f"cd {shlex.quote(str(program.folder))}", *settings, f"exec {shlex.join(program.command)}", ""])
 
 
-def wait_until(condition: Callable[[], bool], seconds: float, message: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise LocalError(message)
-        time.sleep(0.05)
+def _write_secretly(path: Path, content: str) -> None:
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(content)

@@ -6,7 +6,8 @@ from openmusic_kit.events import Envelope
 from openmusic_kit.ids import is_id
 from openmusic_kit.messaging import Queue, Rejected, Subscription
 from openmusic_kit.schemas import WireModel
-from openmusic_media.covers.service import PUBLIC_PREFIX, CoverService
+from openmusic_media.covers.errors import CoverNotFound
+from openmusic_media.covers.service import CoverService
 
 QUEUE = Queue("media.covers", ("album.deleted.v1", "album.cover_replaced.v1"))
 
@@ -43,7 +44,7 @@ async def _forget_album(covers: CoverService, event: AlbumDeleted) -> None:
 
 
 async def _forget_cover(covers: CoverService, event: CoverReplaced) -> None:
-    key = event.path.removeprefix(PUBLIC_PREFIX)
-    if not is_id("album", event.album_id) or not key.startswith(f"{event.album_id}/") or ".." in key:
-        raise Rejected("not a cover of that album")
-    await covers.forget(key)
+    try:
+        await covers.forget(event.album_id, event.path)
+    except CoverNotFound as error:
+        raise Rejected("not a cover of that album") from error

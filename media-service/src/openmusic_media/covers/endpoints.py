@@ -5,8 +5,9 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
+from openmusic_kit import edge
 from openmusic_kit.schemas import Done
-from openmusic_media.covers.errors import CoverMissing, CoverTooLarge
+from openmusic_media.covers.errors import CoverMissing, CoverTooLarge, NotAForm, SeveralCovers
 from openmusic_media.covers.ranges import RangeNotSatisfiable, requested_range
 from openmusic_media.covers.service import CoverService
 
@@ -24,23 +25,28 @@ router = APIRouter(tags=["covers"])
 
 
 @router.post("/albums/{album_id}/covers", status_code=201)
-async def upload_cover(album_id: str, request: Request, covers: Covers) -> Done:
+async def upload_cover(album_id: str, request: Request, covers: Covers, response: Response) -> Done:
     """A multipart form with the file field ``cover``."""
     await covers.replace(album_id, await _uploaded(request))
+    response.headers.update(edge.purging(f"album:{album_id}"))  # the catalogue's tag of the album's answer
     return Done(message="Cover uploaded")
 
 
 async def _uploaded(request: Request) -> bytes:
     try:
         async with request.form(max_files=10, max_fields=10) as form:
-            cover = form.get("cover")
-            if not isinstance(cover, UploadFile):
+            covers = form.getlist("cover")
+            if len(covers) > 1:
+                raise SeveralCovers
+            if not covers or not isinstance(covers[0], UploadFile):
                 raise CoverMissing
-            return await cover.read()
+            return await covers[0].read()
     except HTTPException as error:
         if error.status_code == 413:
             raise CoverTooLarge from error
-        raise CoverMissing from error  # not a form, or a broken one
+        raise NotAForm from error
+    except UnicodeError as error:  # of an encoding that the form claims to have
+        raise NotAForm from error
 
 
 @router.api_route("/covers/{album_id}/{file}", methods=["GET", "HEAD"], response_class=Response)
@@ -59,8 +65,9 @@ async def get_cover(album_id: str, file: str, request: Request, covers: Covers) 
     if asked == "*" or etag in [each.strip().removeprefix("W/") for each in asked.split(",")]:
         return Response(status_code=304, headers=headers)
     size = len(cover.content)
+    wants_part = request.method == "GET" and request.headers.get("if-range", etag) == etag
     try:
-        part = requested_range(request.headers.get("range"), size)
+        part = requested_range(request.headers.get("range") if wants_part else None, size)
     except RangeNotSatisfiable:
         body = {"status": "fail", "message": "The range is outside of the image"}
         return JSONResponse(body, 416, {"Content-Range": f"bytes */{size}"})

@@ -1,8 +1,16 @@
 from openmusic_kit.errors import Invalid, NotFound, TooLarge
 
 
+class NotAForm(Invalid):
+    message = "The body must be a multipart form with the image in its file field cover"
+
+
 class CoverMissing(Invalid):
     message = "cover: an image file is required"
+
+
+class SeveralCovers(Invalid):
+    message = "cover: only one file can be the cover"
 
 
 class NotAnImage(Invalid):
@@ -10,7 +18,7 @@ class NotAnImage(Invalid):
 
 
 class ImageTooBig(Invalid):
-    message = "cover: the image has too many pixels"
+    message = "cover: the image has too many pixels or frames"
 
 
 class CoverTooLarge(TooLarge):

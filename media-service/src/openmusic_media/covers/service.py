@@ -1,4 +1,5 @@
 import hashlib
+import logging
 import os
 import re
 import uuid
@@ -6,15 +7,18 @@ import uuid
 from anyio import CapacityLimiter, to_thread
 
 from openmusic_kit.clients import ServiceClient
+from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import require_id
 from openmusic_media.covers.errors import AlbumNotFound, CoverNotFound, CoverTooLarge
 from openmusic_media.covers.images import clean
 from openmusic_media.storage.content_types import CONTENT_TYPES
 from openmusic_media.storage.interface import ObjectNotFound, Storage, StoredObject
 
+logger = logging.getLogger(__name__)
+
 MAX_BYTES = 512_000
 PUBLIC_PREFIX = "/covers/"
-_KEY = re.compile(r"album-[0-9a-f]{32}/([0-9a-f]{32})-[0-9a-f]{32}\.(?:png|jpg|webp|gif|avif)")
+_KEY = re.compile(r"(?P<album>album-[0-9a-f]{32})/(?P<digest>[0-9a-f]{32})-[0-9a-f]{32}\.(?:png|jpg|webp|gif|avif)")
 
 
 class CoverService:
@@ -38,8 +42,14 @@ class CoverService:
         await self._storage.put(key, image.content, CONTENT_TYPES[image.ending])
         answer = await self._catalog.put(f"/internal/albums/{album_id}/cover", json={"path": PUBLIC_PREFIX + key})
         if answer.status_code == 404:
-            await self._storage.delete(key)
+            await self._take_back(key)
             raise AlbumNotFound
+
+    async def _take_back(self, key: str) -> None:
+        try:
+            await self._storage.delete(key)
+        except Unavailable as error:  # the client is told about the album all the same
+            logger.warning("an unused cover stays", extra={"key": key, "error": repr(error)})
 
     async def get(self, key: str) -> tuple[StoredObject, str]:
         """The image and the hash of its content."""
@@ -47,11 +57,16 @@ class CoverService:
         if match is None:
             raise CoverNotFound
         try:
-            return await self._storage.get(key), match[1]
+            return await self._storage.get(key), match["digest"]
         except ObjectNotFound as error:
             raise CoverNotFound from error
 
-    async def forget(self, key: str) -> None:
+    async def forget(self, album_id: str, path: str) -> None:
+        """Raises CoverNotFound unless that is how a path of a cover of that album looks; it need not exist."""
+        key = path.removeprefix(PUBLIC_PREFIX)
+        match = _KEY.fullmatch(key)
+        if match is None or match["album"] != album_id:
+            raise CoverNotFound
         await self._storage.delete(key)
 
     async def forget_album(self, album_id: str) -> None:

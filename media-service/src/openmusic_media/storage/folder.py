@@ -1,10 +1,11 @@
 """A local folder. An object appears under its name only when all of it is on the disk."""
 
 import os
-import shutil
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from anyio import to_thread
 
@@ -12,25 +13,38 @@ from openmusic_kit.errors import Unavailable
 from openmusic_media.storage.content_types import content_type_of
 from openmusic_media.storage.interface import ObjectNotFound, StoredObject
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PLACING_ATTEMPTS = 5
+
 
 class FolderStorage:
+    """Each key is ``folder/file``."""
+
     def __init__(self, root: Path) -> None:
         self._root = root
 
     async def put(self, key: str, content: bytes, content_type: str) -> None:  # noqa: ARG002 - told by the ending
-        await to_thread.run_sync(self._put, key, content)
+        await self._run(self._put, key, content)
 
     async def get(self, key: str) -> StoredObject:
-        return StoredObject(await to_thread.run_sync(self._get, key), content_type_of(key))
+        return StoredObject(await self._run(self._get, key), content_type_of(key))
 
     async def delete(self, key: str) -> None:
-        await to_thread.run_sync(self._delete, key)
+        await self._run(self._delete, key)
 
     async def delete_all(self, prefix: str) -> None:
-        await to_thread.run_sync(self._delete_all, prefix)
+        await self._run(self._delete_all, prefix)
 
     async def ping(self) -> None:
-        await to_thread.run_sync(self._ping)
+        await self._run(self._ping)
+
+    async def _run(self, call: Callable[P, T], *args: P.args, **_: P.kwargs) -> T:
+        try:
+            return await to_thread.run_sync(call, *args)
+        except OSError as error:
+            raise Unavailable("The cover storage is not available") from error
 
     def _path(self, key: str) -> Path:
         path = (self._root / key).resolve()
@@ -40,36 +54,51 @@ class FolderStorage:
 
     def _put(self, key: str, content: bytes) -> None:
         path = self._path(key)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-                try:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                    Path(file.name).replace(path)
-                except BaseException:
-                    Path(file.name).unlink(missing_ok=True)
-                    raise
-        except OSError as error:
-            raise Unavailable("The cover storage is not available") from error
+        self._root.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self._root, prefix=".", delete=False) as file:
+            try:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                _place(Path(file.name), path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
 
     def _get(self, key: str) -> bytes:
         try:
             return self._path(key).read_bytes()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        except FileNotFoundError as error:
             raise ObjectNotFound(key) from error
-        except OSError as error:
-            raise Unavailable("The cover storage is not available") from error
 
     def _delete(self, key: str) -> None:
-        with suppress(ObjectNotFound, FileNotFoundError):
-            self._path(key).unlink()
+        with suppress(ObjectNotFound):
+            path = self._path(key)
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # there are others in it
+                path.parent.rmdir()
 
     def _delete_all(self, prefix: str) -> None:
-        shutil.rmtree(self._path(prefix), ignore_errors=True)
+        folder = self._path(prefix)
+        with suppress(FileNotFoundError):
+            for file in list(folder.iterdir()):
+                file.unlink(missing_ok=True)
+            folder.rmdir()
 
     def _ping(self) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
         if not os.access(self._root, os.W_OK):
             raise Unavailable("The cover storage is not writable")
+
+
+def _place(file: Path, path: Path) -> None:
+    """Tries again when the folder was empty and somebody removed it just then."""
+    for left in reversed(range(PLACING_ATTEMPTS)):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(path)
+        except (FileNotFoundError, FileExistsError):
+            if not left:
+                raise
+        else:
+            return

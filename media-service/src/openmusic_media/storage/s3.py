@@ -7,7 +7,6 @@ from typing import TypeVar
 import urllib3
 from anyio import CapacityLimiter, to_thread
 from minio import Minio
-from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 
 from openmusic_kit.errors import Unavailable
@@ -18,7 +17,7 @@ T = TypeVar("T")
 
 THREADS = 16
 TIMEOUT = urllib3.Timeout(connect=1.0, read=5.0)
-GONE = frozenset({"NoSuchKey", "NoSuchObject", "NoSuchBucket"})
+GONE = frozenset({"NoSuchKey", "NoSuchObject"})
 
 
 class S3Storage:
@@ -37,7 +36,6 @@ class S3Storage:
 
     async def put(self, key: str, content: bytes, content_type: str) -> None:
         def put() -> None:
-            self._ensure_bucket()
             self._client.put_object(
                 bucket_name=self._bucket,
                 object_name=key,
@@ -50,7 +48,12 @@ class S3Storage:
 
     async def get(self, key: str) -> StoredObject:
         def get() -> StoredObject:
-            answer = self._client.get_object(bucket_name=self._bucket, object_name=key)
+            try:
+                answer = self._client.get_object(bucket_name=self._bucket, object_name=key)
+            except S3Error as error:
+                if error.code in GONE:
+                    raise ObjectNotFound(key) from error
+                raise
             try:
                 return StoredObject(answer.read(), answer.headers.get("Content-Type", "application/octet-stream"))
             finally:
@@ -64,16 +67,15 @@ class S3Storage:
 
     async def delete_all(self, prefix: str) -> None:
         def delete_all() -> None:
-            self._ensure_bucket()
             found = self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True)
-            doomed = [DeleteObject(each.object_name) for each in found if each.object_name]
-            for error in self._client.remove_objects(bucket_name=self._bucket, delete_object_list=doomed):
-                raise Unavailable(f"The cover storage refused to delete: {error.code}")
+            for name in [each.object_name for each in found]:  # one or two: an album has one cover at a time
+                self._client.remove_object(bucket_name=self._bucket, object_name=name)
 
         await self._run(delete_all)
 
     async def ping(self) -> None:
-        await self._run(self._ensure_bucket)
+        self._has_bucket = False  # has to be asked for
+        await self._run(lambda: None, abandon_on_cancel=True)
 
     def _ensure_bucket(self) -> None:
         if self._has_bucket:
@@ -86,12 +88,16 @@ class S3Storage:
                     raise
         self._has_bucket = True
 
-    async def _run(self, call: Callable[[], T]) -> T:
+    async def _run(self, call: Callable[[], T], *, abandon_on_cancel: bool = False) -> T:
+        def run() -> T:
+            self._ensure_bucket()
+            return call()
+
         try:
-            return await to_thread.run_sync(call, limiter=self._limiter)
+            return await to_thread.run_sync(run, limiter=self._limiter, abandon_on_cancel=abandon_on_cancel)
         except S3Error as error:
-            if error.code in GONE:
-                raise ObjectNotFound(str(error.object_name)) from error
+            if error.code == "NoSuchBucket":  # somebody deleted it; the next call makes it again
+                self._has_bucket = False
             raise Unavailable("The cover storage refused") from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Unavailable("The cover storage is not available") from error

@@ -2,11 +2,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from openmusic_kit import edge
 from openmusic_kit.paging import PAGE_SIZE, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.schemas import Answer
 from openmusic_kit.web import CurrentUser, ProtectedRoute
 from openmusic_playlist.activities.schemas import ActivitiesData, Activity
 from openmusic_playlist.activities.service import ActivityService
+from openmusic_playlist.edge_tags import playlist_tag
 
 
 def _activities(request: Request) -> ActivityService:
@@ -28,6 +30,7 @@ async def get_activities(
 ) -> Answer[ActivitiesData]:
     rows = await activities.of_playlist(playlist_id, user_id, decode_cursor(cursor), limit + 1)
     page = rows[:limit]
+    response.headers.update(edge.private(playlist_tag(playlist_id)))
     if len(rows) > limit:
         path = f"/playlists/{playlist_id}/activities"
         response.headers["Link"] = next_page_link(path, limit=limit, cursor=encode_cursor(str(page[-1]["position"])))

@@ -1,16 +1,22 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
+from openmusic_kit import edge
 from openmusic_kit.schemas import Created, Done
 from openmusic_kit.web import CurrentUser, ProtectedRoute
 from openmusic_playlist.collaborations.schemas import CollaborationId, CollaborationPayload
 from openmusic_playlist.collaborations.service import CollaborationService
+from openmusic_playlist.edge_tags import playlist_tag, playlists_tag
 
 
 def _collaborations(request: Request) -> CollaborationService:
     service: CollaborationService = request.app.state.collaborations
     return service
+
+
+def _purging(payload: CollaborationPayload) -> dict[str, str]:
+    return edge.purging(playlist_tag(payload.playlist_id), playlists_tag(payload.user_id))
 
 
 Collaborations = Annotated[CollaborationService, Depends(_collaborations)]
@@ -20,15 +26,17 @@ router = APIRouter(prefix="/collaborations", tags=["collaborations"], route_clas
 
 @router.post("", status_code=201)
 async def add_collaboration(
-    payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations
+    payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations, response: Response
 ) -> Created[CollaborationId]:
     collaboration_id = await collaborations.add(payload, user_id)
+    response.headers.update(_purging(payload))
     return Created(message="Collaborator added", data=CollaborationId(collaboration_id=collaboration_id))
 
 
 @router.delete("")
 async def delete_collaboration(
-    payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations
+    payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations, response: Response
 ) -> Done:
     await collaborations.delete(payload, user_id)
+    response.headers.update(_purging(payload))
     return Done(message="Collaborator removed")

@@ -2,8 +2,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from openmusic_kit import edge
 from openmusic_kit.schemas import Answer, Done
 from openmusic_kit.web import CurrentUser, ProtectedRoute, cacheable_answer
+from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.playlist_songs.schemas import PlaylistData, SongPayload
 from openmusic_playlist.playlist_songs.service import PlaylistSongService
 
@@ -19,17 +21,23 @@ router = APIRouter(prefix="/playlists/{playlist_id}/songs", tags=["playlists"], 
 
 
 @router.post("", status_code=201)
-async def add_song(playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs) -> Done:
+async def add_song(
+    playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs, response: Response
+) -> Done:
     await songs.add(playlist_id, payload.song_id, user_id)
+    response.headers.update(edge.purging(playlist_tag(playlist_id)))
     return Done(message="Song added to the playlist")
 
 
 @router.get("", response_model=Answer[PlaylistData])
 async def get_songs(playlist_id: str, user_id: CurrentUser, songs: PlaylistSongs) -> Response:
-    return cacheable_answer(await songs.get(playlist_id, user_id))
+    return cacheable_answer(await songs.get(playlist_id, user_id), edge.private(playlist_tag(playlist_id)))
 
 
 @router.delete("")
-async def delete_song(playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs) -> Done:
+async def delete_song(
+    playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs, response: Response
+) -> Done:
     await songs.delete(playlist_id, payload.song_id, user_id)
+    response.headers.update(edge.purging(playlist_tag(playlist_id)))
     return Done(message="Song deleted from the playlist")

@@ -2,9 +2,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from openmusic_kit import edge
 from openmusic_kit.paging import PAGE_SIZE, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.schemas import Answer, Created, Done
 from openmusic_kit.web import CurrentUser, InternalRoute, ProtectedRoute
+from openmusic_playlist.edge_tags import playlist_tag, playlists_tag
 from openmusic_playlist.playlists.schemas import (
     Owner,
     PlaylistCopy,
@@ -28,8 +30,11 @@ internal_router = APIRouter(prefix="/internal/playlists", route_class=InternalRo
 
 
 @router.post("", status_code=201)
-async def add_playlist(payload: PlaylistPayload, user_id: CurrentUser, playlists: Playlists) -> Created[PlaylistId]:
+async def add_playlist(
+    payload: PlaylistPayload, user_id: CurrentUser, playlists: Playlists, response: Response
+) -> Created[PlaylistId]:
     playlist_id = await playlists.add(payload.name, user_id)
+    response.headers.update(edge.purging(playlists_tag(user_id)))
     return Created(message="Playlist added", data=PlaylistId(playlist_id=playlist_id))
 
 
@@ -43,6 +48,7 @@ async def list_playlists(
 ) -> Answer[PlaylistsData]:
     rows = await playlists.visible_to(user_id, decode_cursor(cursor), limit + 1)
     page = rows[:limit]
+    response.headers.update(edge.private(playlists_tag(user_id)))
     if len(rows) > limit:
         link = next_page_link("/playlists", limit=limit, cursor=encode_cursor(page[-1]["id"]))
         response.headers["Link"] = link
@@ -50,8 +56,9 @@ async def list_playlists(
 
 
 @router.delete("/{playlist_id}")
-async def delete_playlist(playlist_id: str, user_id: CurrentUser, playlists: Playlists) -> Done:
-    await playlists.delete(playlist_id, user_id)
+async def delete_playlist(playlist_id: str, user_id: CurrentUser, playlists: Playlists, response: Response) -> Done:
+    members = await playlists.delete(playlist_id, user_id)
+    response.headers.update(edge.purging(playlist_tag(playlist_id), *map(playlists_tag, members)))
     return Done(message="Playlist deleted")
 
 

@@ -44,12 +44,24 @@ class PlaylistRepository:
         )
         return await cursor.fetchall()
 
-    async def delete(self, playlist_id: str, owner_id: str) -> bool:
+    async def delete(self, playlist_id: str, owner_id: str) -> list[str]:
+        """The ids of its owner and collaborators; empty when that user owns no such playlist."""
+        await self._connection.execute(  # so that whoever becomes a collaborator meanwhile is seen
+            "SELECT 1 FROM playlists WHERE id = %(id)s FOR UPDATE", {"id": playlist_id}
+        )
         cursor = await self._connection.execute(
-            "DELETE FROM playlists WHERE id = %(id)s AND owner_id = %(owner_id)s",
+            """
+            WITH collaborators AS MATERIALIZED (
+                SELECT user_id FROM collaborations WHERE playlist_id = %(id)s
+            ), deleted AS (
+                DELETE FROM playlists WHERE id = %(id)s AND owner_id = %(owner_id)s RETURNING owner_id
+            )
+            SELECT owner_id AS user_id FROM deleted
+            UNION ALL SELECT user_id FROM collaborators WHERE EXISTS (SELECT 1 FROM deleted)
+            """,
             {"id": playlist_id, "owner_id": owner_id},
         )
-        return cursor.rowcount == 1
+        return [row["user_id"] for row in await cursor.fetchall()]
 
     async def get_with_songs(self, playlist_id: str) -> DictRow | None:
         """``{id, name, username, members: [user id], songs: [{id, title, performer}]}`` in the order added."""

@@ -30,13 +30,16 @@ class PlaylistService:
         async with self._database.read() as connection:
             return await PlaylistRepository(connection).visible_to(user_id, after, limit)
 
-    async def delete(self, playlist_id: str, user_id: str) -> None:
+    async def delete(self, playlist_id: str, user_id: str) -> list[str]:
+        """The ids of those who could see it."""
         async with self._cache.changing() as change, self._database.unit_of_work() as work:
             (await access_to(work.connection, playlist_id, user_id)).require_owner()
             await change.add(songs_key(playlist_id))
-            if not await PlaylistRepository(work.connection).delete(playlist_id, user_id):
+            members = await PlaylistRepository(work.connection).delete(playlist_id, user_id)
+            if not members:
                 raise PlaylistNotFound
             await work.commit()
+        return members
 
     async def owner_of(self, playlist_id: str) -> str:
         require_id("playlist", playlist_id, PlaylistNotFound)

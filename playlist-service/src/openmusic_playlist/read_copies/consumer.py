@@ -4,10 +4,12 @@ from pydantic import ValidationError
 
 from openmusic_kit.cache import Cache
 from openmusic_kit.database import Database
+from openmusic_kit.edge import EdgePurges
 from openmusic_kit.events import Envelope
 from openmusic_kit.inbox import first_seen
 from openmusic_kit.messaging import Queue, Rejected, Subscription
 from openmusic_playlist.cache_keys import songs_key
+from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongData, SongDeletedData, UserData
 from openmusic_playlist.read_copies.song_news import keep_song
@@ -16,9 +18,10 @@ QUEUE = Queue("playlist.read_copies", ("song.created.v1", "song.updated.v1", "so
 
 
 class ReadCopies:
-    def __init__(self, database: Database, cache: Cache) -> None:
+    def __init__(self, database: Database, cache: Cache, edges: EdgePurges) -> None:
         self._database = database
         self._cache = cache
+        self._edges = edges
 
     @property
     def subscription(self) -> Subscription:
@@ -43,7 +46,7 @@ class ReadCopies:
         async with self._cache.changing() as change, self._database.unit_of_work() as work:
             if not await first_seen(work.connection, event.id):
                 return
-            await keep_song(
+            playlists = await keep_song(
                 work.connection,
                 change,
                 song_id=song.song_id,
@@ -52,6 +55,7 @@ class ReadCopies:
                 version=event.sequence,
             )
             await work.commit()
+        await self._edges.publish(map(playlist_tag, playlists))
 
     async def _bury_song(self, event: Envelope, song: SongDeletedData) -> None:
         async with self._cache.changing() as change, self._database.unit_of_work() as work:
@@ -59,8 +63,10 @@ class ReadCopies:
                 return
             copies = SongCopyRepository(work.connection)
             await copies.bury(song.song_id, event.sequence)
-            await change.add(*map(songs_key, await copies.remove_from_playlists(song.song_id)))
+            playlists = await copies.remove_from_playlists(song.song_id)
+            await change.add(*map(songs_key, playlists))
             await work.commit()
+        await self._edges.publish(map(playlist_tag, playlists))
 
     async def _keep_user(self, event: Envelope, user: UserData) -> None:
         async with self._database.unit_of_work() as work:

@@ -3,17 +3,22 @@
 from openmusic_kit.cache import Cache
 from openmusic_kit.clients import ServiceClient
 from openmusic_kit.database import Database
+from openmusic_kit.edge import EdgePurges
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import is_id
+from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongAnswer, UserAnswer
 from openmusic_playlist.read_copies.song_news import keep_song
 
 
 class Owners:
-    def __init__(self, database: Database, cache: Cache, catalog: ServiceClient, auth: ServiceClient) -> None:
+    def __init__(
+        self, database: Database, cache: Cache, edges: EdgePurges, catalog: ServiceClient, auth: ServiceClient
+    ) -> None:
         self._database = database
         self._cache = cache
+        self._edges = edges
         self._catalog = catalog
         self._auth = auth
 
@@ -35,7 +40,7 @@ class Owners:
             return False
         song = SongAnswer.model_validate(answer.json()["data"])
         async with self._cache.changing() as change, self._database.unit_of_work() as work:
-            await keep_song(
+            playlists = await keep_song(
                 work.connection,
                 change,
                 song_id=song.id,
@@ -44,6 +49,7 @@ class Owners:
                 version=song.version,
             )
             await work.commit()
+        await self._edges.publish(map(playlist_tag, playlists))
         return True
 
     async def song_is_known(self, song_id: str) -> bool:

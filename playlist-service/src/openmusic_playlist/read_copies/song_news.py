@@ -8,8 +8,11 @@ from openmusic_playlist.read_copies.repository import SongCopyRepository
 
 async def keep_song(
     connection: Connection, change: Change, *, song_id: str, title: str, performer: str, version: int
-) -> None:
-    """Makes the copy newer, if it is, and adds every playlist that shows it to the change."""
+) -> list[str]:
+    """Makes the copy newer, if it is, and adds every playlist that shows it to the change. Gives those playlists."""
     copies = SongCopyRepository(connection)
-    if await copies.keep(song_id, title, performer, version):
-        await change.add(*map(songs_key, await copies.playlists_with(song_id)))
+    if not await copies.keep(song_id, title, performer, version):
+        return []
+    playlists = await copies.playlists_with(song_id)
+    await change.add(*map(songs_key, playlists))
+    return playlists

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from openmusic_local.errors import LocalError
-from openmusic_local.program import Program, answers
+from openmusic_local.program import Program, answers, reachable
 
 _PACKAGE = Path(__file__).parents[3] / "maildev"
 
@@ -44,5 +44,4 @@ def prepare(folder: Path, smtp_port: int, web_port: int, web_host: str) -> Progr
     script = (_PACKAGE / "node_modules" / ".bin" / "maildev").resolve()
     command = [str(_node() / "bin" / "node"), str(script), "--smtp", str(smtp_port), "--ip", "127.0.0.1"]
     command += ["--web", str(web_port), "--web-ip", web_host, "--mail-directory", str(folder / "mails"), "--silent"]
-    reachable = "127.0.0.1" if web_host == "0.0.0.0" else web_host  # noqa: S104 - compared, not bound
-    return Program("mail", command, folder, answers(f"http://{reachable}:{web_port}/api/healthz"))
+    return Program("mail", command, folder, answers(f"http://{reachable(web_host)}:{web_port}/api/healthz"))

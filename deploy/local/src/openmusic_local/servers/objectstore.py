@@ -28,9 +28,10 @@ def prepare(folder: Path, port: int, secret_key: str) -> Program:
             raise LocalError(f"The S3 server could not be prepared:\n{done.stderr}")
     options = ["--multi-buckets", "--keep-etag", "--object-meta", "--no-usage-report", "--no-banner"]
     options += ["--backup-meta", "0", "--cache-dir", str(folder / "cache")]
+    options += ["--metrics", "127.0.0.1:0"]  # its default port is the same for every copy on this machine
     return Program(
         "objectstore",
-        [str(binary), "gateway", *options, metadata, f"127.0.0.1:{port}"],
+        [str(binary), "--no-agent", "gateway", *options, metadata, f"127.0.0.1:{port}"],
         folder,
         answers(f"http://127.0.0.1:{port}/minio/health/live"),
         {"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": secret_key, "HOME": str(folder)},

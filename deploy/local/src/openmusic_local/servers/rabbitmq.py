@@ -63,7 +63,7 @@ def _environment(folder: Path, ports: PortOf) -> dict[str, str]:
         "HOME": str(folder),
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",
-        "RABBITMQ_NODENAME": f"openmusic{ports['rabbitmq']}@localhost",
+        "RABBITMQ_NODENAME": "openmusic@localhost",  # its data is bound to the name, so the name knows no port
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(ports["rabbitmq"]),
         "RABBITMQ_DIST_PORT": str(ports["rabbitmq_dist"]),

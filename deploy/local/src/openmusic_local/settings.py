@@ -1,0 +1,40 @@
+"""Which settings there are, by the services' own settings classes, and which of them ``make up`` decides itself."""
+
+from pydantic_settings import BaseSettings
+
+from openmusic_auth.settings import Settings as Auth
+from openmusic_catalog.settings import Settings as Catalog
+from openmusic_export.settings import Settings as Export
+from openmusic_export.settings import WorkerSettings as ExportWorker
+from openmusic_gateway.settings import Settings as Gateway
+from openmusic_media.settings import Settings as Media
+from openmusic_playlist.settings import Settings as Playlist
+
+_CLASSES: dict[str, type[BaseSettings]] = {
+    "auth": Auth,
+    "catalog": Catalog,
+    "playlist": Playlist,
+    "media": Media,
+    "export": Export,
+    "export-worker": ExportWorker,
+    "gateway": Gateway,
+}
+
+DECIDED = frozenset(
+    {
+        *("SERVICE_CREDENTIAL", "SIGNING_KEY_SECRET"),
+        *("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"),
+        *("REDIS_SERVER", "REDIS_PORT", "REDIS_PASSWORD", "RABBITMQ_SERVER"),
+        *("AUTH_URL", "CATALOG_URL", "PLAYLIST_URL", "MEDIA_URL", "EXPORT_URL"),
+        *("S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET", "S3_SECURE"),
+    }
+)
+"""Addresses and credentials of the private servers and of our processes; what the user sets of these has no effect."""
+
+
+def known_to(process: str) -> frozenset[str]:
+    """The settings that a process reads, as the environment spells them."""
+    return frozenset(name.upper() for name in _CLASSES[process].model_fields)
+
+
+KNOWN = frozenset(name for process in _CLASSES for name in known_to(process))

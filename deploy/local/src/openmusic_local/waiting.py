@@ -1,0 +1,12 @@
+import time
+from collections.abc import Callable
+
+
+def comes_true(condition: Callable[[], bool], seconds: float) -> bool:
+    """Waits for the condition; whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

@@ -1,0 +1,111 @@
+"""What the commands say and do when there is little to do, or nothing."""
+
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import openmusic_local
+from openmusic_local.stack import SERVERS
+
+PARTS = {*SERVERS, "auth", "catalog", "playlist", "media", "export", "export-worker", "gateway"}
+
+
+@contextmanager
+def taken_port() -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield str(other.getsockname()[1])
+
+
+def test_a_second_up_says_that_all_runs_already_and_changes_nothing(running: Any) -> None:
+    before = running.pids
+    done = running.run("up")
+    assert done.returncode == 0
+    assert "running already; nothing was changed" in done.stdout
+    assert running.pids >= before  # PostgreSQL may begin or end helpers of its own
+
+
+def test_a_second_up_names_the_port_that_is_in_use_and_not_the_one_that_was_set_since(running: Any) -> None:
+    done = running.run("up", PORT="5999")
+    assert f"http://127.0.0.1:{running.settings['PORT']}" in done.stdout
+    assert "5999" not in done.stdout
+
+
+def test_status_lists_every_part(running: Any) -> None:
+    done = running.run("status")
+    assert done.returncode == 0
+    states = dict(line.split()[:2] for line in done.stdout.splitlines()[:-1])
+    assert states == dict.fromkeys(PARTS, "running")
+
+
+def test_logs_of_an_unknown_part_name_the_known_ones(running: Any) -> None:
+    done = running.run("logs", "--part", "catalogue")
+    assert done.returncode == 1
+    assert "There is no part catalogue" in done.stderr
+    assert all(part in done.stderr for part in PARTS)
+
+
+@pytest.mark.parametrize("setting", ["PORT", "MAIL_PORT"])
+def test_up_says_which_setting_to_change_when_a_port_is_taken(idle: Any, setting: str) -> None:
+    with taken_port() as port:
+        done = idle.run("up", **{setting: port})
+    assert done.returncode == 1
+    assert f"Port {port} is in use by another program: set {setting} to another one" in done.stderr
+    assert idle.supervisor is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"PORT": "5999", "MAIL_PORT": "5999"}, "PORT and MAIL_PORT are the same"),
+        ({"PORT": "http"}, "PORT must be a port, from 1 to 65535: http"),
+        ({"MAIL_PORT": "65536"}, "MAIL_PORT must be a port, from 1 to 65535: 65536"),
+        ({"HOST": "192.0.2.1"}, "set HOST or PORT to another one"),
+    ],
+)
+def test_up_says_which_setting_to_change_when_it_is_unusable(idle: Any, settings: dict[str, str], said: str) -> None:
+    done = idle.run("up", **settings)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert idle.supervisor is None
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("down", 0, "OpenMusic is not running."),
+        ("status", 1, "OpenMusic is not running."),
+        ("logs", 1, "There are no logs"),
+        ("reset", 0, "There is no data"),
+    ],
+)
+def test_a_command_says_that_there_is_nothing(idle: Any, command: str, code: int, said: str) -> None:
+    done = idle.run(command)
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert not idle.folder.exists()
+
+
+@pytest.mark.parametrize("command", ["up", "reset"])
+def test_a_folder_that_holds_something_else_is_left_alone(idle: Any, command: str) -> None:
+    idle.folder.mkdir()
+    (idle.folder / "diary.txt").write_text("Dear diary")
+    done = idle.run(command)
+    assert [path.name for path in idle.folder.iterdir()] == ["diary.txt"]
+    assert str(idle.folder) in done.stdout + done.stderr
+
+
+def test_the_settings_are_read_from_the_file_env_and_the_environment_goes_before(idle: Any, tmp_path: Path) -> None:
+    source = tmp_path / "deploy" / "local" / "src"
+    shutil.copytree(Path(openmusic_local.__file__).parent, source / "openmusic_local")
+    (tmp_path / ".env").write_text("PORT=none-from-file\nMAIL_PORT=none-from-file\n")
+    del idle.settings["PORT"]
+    done = idle.run("up", PYTHONPATH=str(source), MAIL_PORT="1080")
+    assert "PORT must be a port, from 1 to 65535: none-from-file" in done.stderr
+    assert "MAIL_PORT must" not in done.stderr

@@ -1,0 +1,104 @@
+"""The edge cache as the gateway uses it: look, fetch once however many ask, keep, purge."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from openmusic_gateway.edge.channel import LIFETIME, MARGIN, PurgeChannel
+from openmusic_gateway.edge.entries import Entries, Entry, Key
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of a service, whole. ``tags`` are empty when it must not be kept."""
+
+    headers: Headers
+    body: bytes
+    tags: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class _Flight:
+    """One fetch that several may wait for; what it gave is None unless it can be kept."""
+
+    since: int
+    landed: asyncio.Event = field(default_factory=asyncio.Event)
+    entry: Entry | None = None
+
+
+class EdgeCache:
+    """``open_channel`` makes the channel to the other gateways; None for a gateway that keeps nothing."""
+
+    def __init__(self, capacity: int, open_channel: Callable[..., PurgeChannel] | None) -> None:
+        self._entries = Entries(capacity)
+        self._flights: dict[Key, _Flight] = {}
+        self._channel = open_channel(self._entries.purge, self._entries.clear) if open_channel and capacity else None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if self._channel is not None:
+                await stack.enter_async_context(self._channel.running())
+            yield
+
+    def get(self, key: Key) -> Entry | None:
+        if self._channel is None or not self._channel.fresh:
+            return None
+        return self._entries.get(key, time.monotonic())
+
+    async def purge(self, tags: list[str]) -> None:
+        """Returns when no gateway answers any more with what has these tags."""
+        self._entries.purge(tags)
+        if self._channel is not None:
+            await self._channel.purge(tags)
+
+    async def fetched(self, key: Key) -> Entry | None:
+        """What somebody is fetching already, if it may be given to someone who asks only now."""
+        flight = self._flights.get(key)
+        if flight is None or self._channel is None or not self._channel.fresh:
+            return None
+        asked = self._entries.moment
+        await flight.landed.wait()
+        entry = flight.entry
+        if entry is None or (asked > flight.since and self._entries.purged_since(entry.tags, flight.since)):
+            return None
+        return entry
+
+    async def fetch(self, key: Key, load: Callable[[], Awaitable[Answer | None]]) -> Answer | None:
+        """What ``load`` gives, which is kept if it may be. None is passed through."""
+        if self._channel is None or not self._channel.fresh:
+            return await load()
+        flight = _Flight(self._entries.moment)
+        expires_at = time.monotonic() + LIFETIME - MARGIN
+        self._flights[key] = flight
+        try:
+            answer = await load()
+            if answer is not None and answer.tags:
+                flight.entry = entry_of(answer, expires_at)
+                if self._channel.fresh:
+                    self._entries.put(key, flight.entry, flight.since)
+            return answer
+        finally:
+            if self._flights.get(key) is flight:
+                del self._flights[key]
+            flight.landed.set()
+
+
+def entry_of(answer: Answer, expires_at: float) -> Entry:
+    etag = etag_of(answer.body)
+    kept = [header for header in answer.headers if header[0] != b"x-data-source"]
+    return Entry([*kept, (b"etag", etag)], answer.body, etag, answer.tags, expires_at)
+
+
+def etag_of(body: bytes) -> bytes:
+    return b'"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode()
+
+
+def not_modified(etag: bytes, asked: bytes) -> bool:
+    """Whether ``If-None-Match`` names this version (RFC 9110, section 13.1.2)."""
+    return asked == b"*" or etag in [each.strip().removeprefix(b"W/") for each in asked.split(b",")]

@@ -1,0 +1,93 @@
+"""Answers a request that may be served: from the edge cache, or by its service."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from openmusic_gateway import headers
+from openmusic_gateway.body import Body
+from openmusic_gateway.edge.cache import Answer, EdgeCache, etag_of, not_modified
+from openmusic_gateway.edge.entries import Entry, Key
+from openmusic_gateway.forwarding import Forwarder
+from openmusic_gateway.routes import Route
+from openmusic_kit.edge import CACHE_PURGE, CACHE_TAG
+
+FROM_CACHE = (b"x-data-source", b"cache")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """``user_id`` is empty on a route that asks for no token; ``given`` are the headers."""
+
+    scope: dict[str, Any]
+    given: dict[bytes, bytes]
+    send: Any
+    route: Route
+    user_id: str
+    request_id: str
+
+    @property
+    def key(self) -> Key:
+        return (self.scope["raw_path"].decode("latin-1"), self.scope["query_string"], self.user_id)
+
+
+class Proxy:
+    """Each method gives the status of the answer that it sent."""
+
+    def __init__(self, forwarder: Forwarder, edge: EdgeCache) -> None:
+        self._forwarder = forwarder
+        self._edge = edge
+
+    async def answer_from_edge(self, request: Request) -> int | None:
+        """None when there is nothing that may be used; then nothing was sent."""
+        if not request.route.kept:
+            return None
+        entry = self._edge.get(request.key)
+        return None if entry is None else await self._send_kept(request, entry)
+
+    async def answer(self, request: Request, body: Body) -> int:
+        if request.route.kept:
+            return await self._read(request, body)
+        reply = await self._forwarder.ask(request.scope, body, request.route.service, request.request_id)
+        try:
+            if tags := reply.named(CACHE_PURGE):
+                await self._edge.purge(tags)
+        except BaseException:
+            reply.abandon()
+            raise
+        return await reply.pass_on(request.send, request.request_id)
+
+    async def _read(self, request: Request, body: Body) -> int:
+        if (entry := await self._edge.fetched(request.key)) is not None:
+            return await self._send_kept(request, entry)
+        passed_on = 0
+
+        async def load() -> Answer | None:
+            nonlocal passed_on
+            reply = await self._forwarder.ask(request.scope, body, request.route.service, request.request_id)
+            tags = reply.named(CACHE_TAG)
+            if reply.status != 200 or not tags or ("private" in reply.named("Cache-Control") and not request.user_id):
+                passed_on = await reply.pass_on(request.send, request.request_id)
+                return None
+            content = await reply.whole(request.route.service)
+            return Answer(headers.to_client(reply.headers), content, tuple(tags))
+
+        answer = await self._edge.fetch(request.key, load)
+        if answer is None:
+            return passed_on
+        etag = etag_of(answer.body)
+        return await self._send(request, [*answer.headers, (b"etag", etag)], answer.body, etag)
+
+    async def _send_kept(self, request: Request, entry: Entry) -> int:
+        return await self._send(request, [*entry.headers, FROM_CACHE], entry.body, entry.etag)
+
+    async def _send(self, request: Request, raw: list[tuple[bytes, bytes]], body: bytes, etag: bytes) -> int:
+        """With the request's id; 304 without a body when the client has this very version."""
+        raw.append((b"x-request-id", request.request_id.encode()))
+        status = 200
+        asked = request.given.get(b"if-none-match")
+        if asked is not None and not_modified(etag, asked):
+            status, body = 304, b""
+            raw = [header for header in raw if not header[0].startswith(b"content-")]
+        await request.send({"type": "http.response.start", "status": status, "headers": raw})
+        await request.send({"type": "http.response.body", "body": body})
+        return status

@@ -1,0 +1,228 @@
+"""The edge cache of real gateway processes, in front of a service that counts what it is asked."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from openmusic_gateway.edge.entries import OVERHEAD, Entries, Entry
+
+NAMES = ("auth", "catalog", "playlist", "media", "export")
+
+
+class Shelf:
+    """Answers GET with how often it was written to, marked for the edge; every other method writes."""
+
+    def __init__(self) -> None:
+        self.value = 0
+        self.asked = 0
+        self.marks: list[tuple[bytes, bytes]] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        headers = [(b"content-type", b"application/json")]
+        if scope["method"] == "GET":
+            self.asked += 1
+            await asyncio.to_thread(self.go_on.wait)
+            headers += self.marks
+        else:
+            self.value += 1
+            headers.append((b"cache-purge", b"shelf,other"))
+        body = json.dumps({"value": self.value}).encode()
+        headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+PUBLIC = [(b"cache-tag", b"shelf"), (b"cache-control", b"public, no-cache")]
+PRIVATE = [(b"cache-tag", b"shelf"), (b"cache-control", b"private, no-cache")]
+
+
+@pytest.fixture
+def shelf(serve: Any, unused_port: Any) -> Iterator[tuple[Shelf, int]]:
+    shelf, port = Shelf(), unused_port()
+    shelf.marks = PUBLIC
+    with serve(shelf, port):
+        yield shelf, port
+
+
+@pytest.fixture
+def start(
+    start_gateway: Any, service_url: Any, shelf: tuple[Shelf, int], redis_server: tuple[str, int]
+) -> Callable[..., Any]:
+    """Starts a gateway in front of the shelf; tokens are those of the test's issuer."""
+    addresses = {f"{name}_url": f"http://127.0.0.1:{shelf[1]}" for name in NAMES} | {"auth_url": service_url[1]}
+    redis = {"redis_server": redis_server[0], "redis_port": redis_server[1]}
+    return lambda **changes: start_gateway(**{**addresses, **redis, **changes})
+
+
+def _get(url: str, path: str = "/albums/a", **headers: str) -> httpx.Response:
+    return httpx.get(f"{url}{path}", headers=headers, trust_env=False, timeout=20)
+
+
+def _until_kept(url: str, path: str = "/albums/a", **headers: str) -> httpx.Response:
+    """The first answer that came from the edge: a gateway keeps nothing before it is in step with the others."""
+    deadline = time.monotonic() + 10
+    while (answer := _get(url, path, **headers)).headers.get("x-data-source") != "cache":
+        assert time.monotonic() < deadline, "nothing was kept"
+    return answer
+
+
+def test_a_repeated_read_is_answered_at_the_edge(start: Any, shelf: tuple[Shelf, int]) -> None:
+    with start() as (url, _):
+        kept = _until_kept(url)
+        asked = shelf[0].asked
+        again = _get(url)
+
+    assert again.headers["x-data-source"] == "cache"
+    assert shelf[0].asked == asked
+    assert again.json() == kept.json() == {"value": 0}
+    assert again.headers["x-request-id"] != kept.headers["x-request-id"]
+    assert again.headers["cache-control"] == "public, no-cache"
+    assert "cache-tag" not in again.headers
+
+
+def test_a_client_that_has_this_version_gets_none(start: Any) -> None:
+    with start() as (url, _):
+        etag = _until_kept(url).headers["etag"]
+        same = _get(url, **{"If-None-Match": f'"other", W/{etag}'})
+        other = _get(url, **{"If-None-Match": '"other"'})
+
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", etag)
+    assert "content-type" not in same.headers
+    assert other.status_code == 200
+
+
+def test_a_write_is_seen_at_once_through_every_gateway(start: Any) -> None:
+    with start() as (first, _), start() as (second, _):
+        for value in range(1, 20):
+            _until_kept(first)
+            _until_kept(second)
+            written = httpx.put([first, second][value % 2] + "/albums/a", trust_env=False, timeout=20)
+            assert "cache-purge" not in written.headers
+            for url in (first, second):
+                answer = _get(url)
+                assert answer.json() == {"value": value}
+                assert "x-data-source" not in answer.headers
+
+
+def test_a_private_answer_is_kept_for_its_user_only(
+    start: Any, shelf: tuple[Shelf, int], token_of: Callable[[str], str]
+) -> None:
+    shelf[0].marks = PRIVATE
+    alice, bob = ({"Authorization": f"Bearer {token_of(name)}"} for name in ("user-alice", "user-bob"))
+    with start() as (url, _):
+        _until_kept(url, "/playlists/p/songs", **alice)
+        asked = shelf[0].asked
+        assert "x-data-source" not in _get(url, "/playlists/p/songs", **bob).headers
+        assert shelf[0].asked == asked + 1
+        assert _get(url, "/playlists/p/songs").status_code == 401
+        for _ in range(3):  # private, but nobody knows for whom
+            assert "x-data-source" not in _get(url, "/albums/a").headers
+
+
+def test_what_is_not_marked_is_not_kept(start: Any, shelf: tuple[Shelf, int]) -> None:
+    with start() as (url, _):
+        _until_kept(url)
+        shelf[0].marks = []
+        for _ in range(3):
+            assert "x-data-source" not in _get(url, "/albums/b").headers
+
+
+def test_who_asks_for_the_same_at_once_asks_the_service_once(start: Any, shelf: tuple[Shelf, int]) -> None:
+    with start() as (url, _):
+        _until_kept(url)
+        asked = shelf[0].asked
+        shelf[0].go_on.clear()
+        answers: list[httpx.Response] = []
+        readers = [threading.Thread(target=lambda: answers.append(_get(url, "/albums/other"))) for _ in range(20)]
+        for reader in readers:
+            reader.start()
+        deadline = time.monotonic() + 10
+        while shelf[0].asked == asked or not _all_have_asked(url, 20):
+            assert time.monotonic() < deadline
+        shelf[0].go_on.set()
+        for reader in readers:
+            reader.join()
+
+    assert shelf[0].asked == asked + 1
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def _all_have_asked(url: str, connections: int) -> bool:
+    """Whether so many connections to the gateway are open, all of whose requests were read."""
+    port = int(url.rpartition(":")[2])
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    local = [row for row in rows if int(row[1].split(":")[1], 16) == port and row[3] == "01"]
+    return len(local) >= connections and all(row[4] == "00000000:00000000" for row in local)
+
+
+def test_without_redis_nothing_is_kept_and_everything_works(
+    start: Any, shelf: tuple[Shelf, int], unused_port: Any
+) -> None:
+    with start(redis_port=unused_port()) as (url, _):
+        for _ in range(5):
+            assert "x-data-source" not in _get(url).headers
+        assert httpx.put(f"{url}/albums/a", trust_env=False, timeout=20).status_code == 200
+        assert _get(url).json() == {"value": shelf[0].value}
+
+
+def test_redis_may_go_and_come_back(start: Any, test_stack: Any) -> None:
+    with start() as (url, _):
+        _until_kept(url)
+        test_stack.stop_process("redis")
+        try:
+            httpx.put(f"{url}/albums/a", trust_env=False, timeout=20)
+            assert _get(url).json() == {"value": 1}
+        finally:
+            test_stack.start_process("redis")
+        assert _until_kept(url).json() == {"value": 1}
+
+
+def _entry(body: bytes = b"x", tags: tuple[str, ...] = ("a",), expires_at: float = 10) -> Entry:
+    return Entry([], body, b"", tags, expires_at)
+
+
+def test_the_least_recently_used_go_first_when_the_room_is_used_up() -> None:
+    entries = Entries(3 * (OVERHEAD + 1))
+    for name in ("one", "two", "three"):
+        entries.put((name, b"", ""), _entry(), 0)
+    assert entries.get(("one", b"", ""), 0)
+    entries.put(("four", b"", ""), _entry(), 0)
+    entries.put(("five", b"", ""), _entry(b"x" * 1_000_000), 0)
+
+    left = {name for name in ("one", "two", "three", "four", "five") if entries.get((name, b"", ""), 0)}
+    assert left == {"one", "three", "four"}
+
+
+def test_an_entry_does_not_outlive_its_time() -> None:
+    entries = Entries(1_000_000)
+    entries.put(("one", b"", ""), _entry(expires_at=10), 0)
+
+    assert entries.get(("one", b"", ""), 9.9)
+    assert entries.get(("one", b"", ""), 10) is None
+
+
+def test_what_was_fetched_before_a_purge_is_not_kept_however_many_purges_follow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("openmusic_gateway.edge.entries.TAGS_REMEMBERED", 10)
+    entries = Entries(1_000_000)
+    before = entries.moment
+    entries.purge(["a"])
+    for number in range(100):
+        entries.purge([f"other {number}"])
+    entries.put(("one", b"", ""), _entry(tags=("a",)), before)
+    entries.put(("two", b"", ""), _entry(tags=("b",)), entries.moment)
+
+    assert entries.get(("one", b"", ""), 0) is None
+    assert entries.get(("two", b"", ""), 0)

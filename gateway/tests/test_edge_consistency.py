@@ -1,0 +1,291 @@
+"""The one promise of the edge cache: a read that begins after a write was answered never gives an older value.
+
+Hypothesis invents the interleavings: which gateway reads or writes, when each fetch, commit and answer goes on, when
+the messages of a gateway's channel are held up, and when its connection breaks. The gateways share a real Redis.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from openmusic_gateway.edge import cache as cache_module
+from openmusic_gateway.edge import channel as channel_module
+from openmusic_gateway.edge.cache import Answer, EdgeCache
+from openmusic_gateway.edge.channel import REGISTRY, PurgeChannel
+from openmusic_gateway.edge.entries import Key
+from openmusic_kit.redis_client import open_redis
+from openmusic_kit.settings import CacheSettings
+
+GATEWAYS = 3
+KEY: Key = ("/thing", b"", "")
+TAG = "thing"
+ROUND_TRIPS = 8  # to Redis; more than any step takes on connections that are open
+Step = tuple[Literal["read", "write", "go on", "hold up", "cut"], int]
+
+
+class HeldUpChannel(PurgeChannel):
+    """A channel whose messages can be held up on their way, and whose connection can be cut."""
+
+    held: list[tuple[bytes, bytes]] | None = None
+
+    def _take(self, channel: bytes, data: bytes) -> None:
+        if self.held is None:
+            super()._take(channel, data)
+        else:
+            self.held.append((channel, data))
+
+    def hold_up_or_let_go(self) -> None:
+        if self.held is None:
+            self.held = []
+        else:
+            held, self.held = self.held, None
+            for message in held:
+                super()._take(*message)
+
+    async def cut(self) -> None:
+        """What was held up is lost with the connection."""
+        if self.held is not None:
+            self.held = []
+        await self._subscriptions.connection_pool.disconnect(inuse_connections=True)
+
+
+@dataclass
+class World:
+    """A service whose value is the number of its last write, and everyone who waits for permission to go on."""
+
+    redis: Redis
+    caches: list[EdgeCache] = field(default_factory=list)
+    channels: list[HeldUpChannel] = field(default_factory=list)
+    committed: int = 0
+    answered: int = 0
+    hits: int = 0
+    waiting: list[asyncio.Event] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+
+    async def pause(self) -> None:
+        gate = asyncio.Event()
+        self.waiting.append(gate)
+        await gate.wait()
+
+    async def load(self) -> Answer:
+        await self.pause()
+        value = self.committed
+        await self.pause()
+        return Answer([], str(value).encode(), (TAG,))
+
+    async def read(self, number: int) -> None:
+        known = self.answered
+        cache = self.caches[number]
+        entry = cache.get(KEY) or await cache.fetched(KEY)
+        if entry is not None:
+            self.hits += 1
+            found = int(entry.body)
+        else:
+            answer = await cache.fetch(KEY, self.load)
+            assert answer is not None
+            found = int(answer.body)
+        if found < known:
+            self.violations.append(f"{found} was read after {known} was answered (kept: {entry is not None})")
+
+    async def write(self, number: int) -> None:
+        await self.pause()
+        self.committed += 1
+        mine = self.committed
+        await self.pause()
+        await self.caches[number].purge([TAG])
+        self.answered = max(self.answered, mine)
+
+    async def take(self, step: Step) -> None:
+        action, number = step
+        if action == "go on":
+            if self.waiting:
+                self.waiting.pop(number % len(self.waiting)).set()
+        elif action == "hold up":
+            self.channels[number % GATEWAYS].hold_up_or_let_go()
+        elif action == "cut":
+            await self.channels[number % GATEWAYS].cut()
+        else:
+            work: Callable[[int], Any] = getattr(self, action)
+            self.tasks.append(asyncio.create_task(work(number % GATEWAYS)))
+        await self.let_the_others_act()
+
+    async def let_the_others_act(self) -> None:
+        for _ in range(ROUND_TRIPS):
+            await self.redis.ping()
+
+    async def end(self) -> None:
+        """Lets everyone finish, and then has each gateway read once more."""
+        await self._finish(self.tasks)
+        await self._finish([asyncio.create_task(self.read(number)) for number in range(GATEWAYS)])
+
+    async def _finish(self, tasks: list[asyncio.Task[None]]) -> None:
+        while any(not task.done() for task in tasks):
+            for gate in self.waiting:
+                gate.set()
+            self.waiting.clear()
+            await self.let_the_others_act()
+        await asyncio.gather(*tasks)
+
+
+async def _play(server: tuple[str, int], steps: list[Step]) -> World:
+    configuration = CacheSettings(redis_server=server[0], redis_port=server[1])
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(Redis(host=server[0], port=server[1]))
+        await redis.delete(REGISTRY)
+        await redis.hset(REGISTRY, "since", 0)  # as if everyone had had the time to register
+        world = World(redis)
+
+        def open_channel(on_purge: Callable[[list[str]], None], on_silence: Callable[[], None]) -> HeldUpChannel:
+            channel = HeldUpChannel(
+                open_redis(configuration), open_redis(configuration, retries=0), on_purge, on_silence
+            )
+            world.channels.append(channel)
+            return channel
+
+        for _ in range(GATEWAYS):
+            cache = EdgeCache(1_000_000, open_channel)
+            await stack.enter_async_context(cache.running())
+            world.caches.append(cache)
+        async with asyncio.timeout(5):
+            while not all(channel.fresh for channel in world.channels):
+                await asyncio.sleep(0.005)
+        for step in steps:
+            await world.take(step)
+        await world.end()
+        return world
+
+
+def play(server: tuple[str, int], steps: list[Step]) -> World:
+    return asyncio.run(_play(server, steps))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    """Times a fifth as long as the real ones, so that hypothesis sees many leases run out."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (channel_module, cache_module):
+            for name in ("LIFETIME", "LEASE", "BEAT", "MARGIN", "RECONNECT"):
+                if hasattr(module, name):
+                    patch.setattr(module, name, getattr(channel_module, name) / (1 if module is cache_module else 5))
+        yield
+
+
+gateways = st.integers(0, GATEWAYS - 1)
+steps = st.lists(
+    st.one_of(
+        *[st.tuples(st.just("read"), gateways)] * 4,
+        *[st.tuples(st.just("go on"), st.integers(0, 3))] * 8,
+        *[st.tuples(st.just("write"), gateways)] * 2,
+        st.tuples(st.just("hold up"), gateways),
+        st.tuples(st.just("cut"), gateways),
+    ),
+    min_size=10,
+    max_size=30,
+)
+KEPT: list[Step] = [("read", 0), ("go on", 0), ("go on", 0)]
+WRITTEN_ELSEWHERE: list[Step] = [*KEPT, ("write", 1), ("go on", 0), ("go on", 0), ("read", 0)]
+PURGE_HELD_UP: list[Step] = [*KEPT, ("hold up", 0), ("write", 1), ("go on", 0), ("go on", 0), ("read", 0)]
+PURGE_LOST: list[Step] = [*KEPT, ("hold up", 0), ("write", 1), ("go on", 0), ("go on", 0), ("cut", 0), ("read", 0)]
+LATE_FILL: list[Step] = [
+    ("read", 0),
+    ("go on", 0),  # gateway 0 has the old value, but not kept it, when gateway 1 writes
+    ("write", 1),
+    ("go on", 1),
+    ("go on", 1),
+    ("go on", 0),
+    ("read", 0),
+]
+LATE_READER: list[Step] = [*LATE_FILL[:5], ("read", 0), ("go on", 0)]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(steps=WRITTEN_ELSEWHERE)
+@example(steps=PURGE_HELD_UP)
+@example(steps=PURGE_LOST)
+@example(steps=LATE_FILL)
+@example(steps=LATE_READER)
+@given(steps=steps)
+def test_a_read_after_an_answered_write_never_gives_an_older_value(
+    redis_server: tuple[str, int], steps: list[Step]
+) -> None:
+    assert play(redis_server, steps).violations == []
+
+
+def test_what_was_read_once_is_kept(redis_server: tuple[str, int]) -> None:
+    assert play(redis_server, [*KEPT, ("read", 0)]).hits >= 1
+
+
+def test_the_world_above_notices_a_write_that_does_not_wait(
+    redis_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def do_not_wait(*_: Any) -> None: ...
+
+    monkeypatch.setattr(PurgeChannel, "_until_settled", do_not_wait)
+
+    assert play(redis_server, PURGE_HELD_UP).violations
+
+
+def test_the_world_above_notices_a_gateway_that_trusts_a_channel_it_does_not_hear(
+    redis_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PurgeChannel, "fresh", True)
+    monkeypatch.setattr(cache_module, "LIFETIME", 60)
+
+    assert play(redis_server, PURGE_HELD_UP).violations
+
+
+def test_the_world_above_notices_a_fill_that_is_kept_although_it_was_purged(
+    redis_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openmusic_gateway.edge.entries.Entries.purged_since", lambda *_: False)
+
+    assert play(redis_server, LATE_FILL).violations
+    assert play(redis_server, LATE_READER).violations
+
+
+async def test_a_registry_that_has_just_begun_is_not_believed_to_know_everyone(
+    redis_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis was restarted: a gateway may still be fresh without being registered."""
+    waited: list[float] = []
+
+    async def note(_: PurgeChannel, moment: float) -> None:
+        waited.append(moment)
+
+    monkeypatch.setattr(PurgeChannel, "_sleep_until", note)
+    configuration = CacheSettings(redis_server=redis_server[0], redis_port=redis_server[1])
+    redis = open_redis(configuration)
+    await redis.delete(REGISTRY)
+    channel = PurgeChannel(redis, open_redis(configuration, retries=0), lambda _: None, lambda: None)
+
+    await channel.purge([TAG])
+    await redis.hset(REGISTRY, "since", 0)
+    await channel.purge([TAG])
+
+    assert len(waited) == 1
+    await redis.aclose()
+
+
+async def test_a_write_without_redis_waits_until_nothing_older_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    async def note(_: PurgeChannel, moment: float) -> None:
+        waited.append(moment)
+
+    monkeypatch.setattr(PurgeChannel, "_sleep_until", note)
+    nowhere = CacheSettings(redis_server="127.0.0.1", redis_port=1)
+    channel = PurgeChannel(
+        open_redis(nowhere), open_redis(nowhere, retries=0), lambda _: None, lambda: None, clock=lambda: 100.0
+    )
+
+    await channel.purge([TAG])
+
+    assert waited == [100.0 + channel_module.LIFETIME + channel_module.MARGIN]

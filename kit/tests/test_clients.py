@@ -1,0 +1,98 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from aiohttp import web
+
+from openmusic_kit.clients import ServiceClient
+from openmusic_kit.context import request_id
+from openmusic_kit.errors import Unavailable
+
+
+class Peer:
+    """Answers with the statuses it is told, one after the other; 0 is no answer at all. Then with 200."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.statuses: list[int] = []
+        self.asked: list[web.Request] = []
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append(request)
+        status = self.statuses.pop(0) if self.statuses else 200
+        if status == 0:
+            await asyncio.sleep(60)
+        return web.json_response({"data": len(self.asked)}, status=status)
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    peer = Peer()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", peer.answer)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    peer.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield peer
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def client(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServiceClient]:
+    monkeypatch.setattr("openmusic_kit.clients.TIMEOUT", httpx.Timeout(0.2))
+    async with ServiceClient("peer", peer.url, "the credential") as client:
+        yield client
+
+
+async def test_a_call_carries_the_credential_and_the_id_of_its_cause(peer: Peer, client: ServiceClient) -> None:
+    token = request_id.set("request-1")
+    answer = await client.get("/internal/thing")
+    request_id.reset(token)
+
+    assert answer.json() == {"data": 1}
+    assert peer.asked[0].headers["X-Service-Credential"] == "the credential"
+    assert peer.asked[0].headers["X-Request-ID"] == "request-1"
+
+
+@pytest.mark.parametrize("failure", [0, 500, 503])
+async def test_a_question_is_asked_once_more(peer: Peer, client: ServiceClient, failure: int) -> None:
+    peer.statuses = [failure]
+
+    assert (await client.get("/internal/thing")).json() == {"data": 2}
+
+
+@pytest.mark.parametrize("failure", [0, 500])
+async def test_a_question_is_not_asked_for_ever(peer: Peer, client: ServiceClient, failure: int) -> None:
+    peer.statuses = [failure] * 10
+
+    with pytest.raises(Unavailable):
+        await client.get("/internal/thing")
+    assert len(peer.asked) == 2
+
+
+@pytest.mark.parametrize("failure", [0, 500])
+async def test_a_change_that_may_have_been_made_is_not_made_again(
+    peer: Peer, client: ServiceClient, failure: int
+) -> None:
+    peer.statuses = [failure]
+
+    with pytest.raises(Unavailable):
+        await client.put("/internal/thing", {"value": 1})
+    assert len(peer.asked) == 1
+
+
+async def test_what_is_not_there_is_an_answer_and_a_refusal_is_none(peer: Peer, client: ServiceClient) -> None:
+    peer.statuses = [404, 401]
+
+    assert (await client.get("/internal/thing")).status_code == 404
+    with pytest.raises(Unavailable):
+        await client.get("/internal/thing")
+
+
+async def test_nobody_there_is_unavailable() -> None:
+    async with ServiceClient("peer", "http://127.0.0.1:1", "the credential") as client:
+        for call in (client.get("/internal/thing"), client.put("/internal/thing", {})):
+            with pytest.raises(Unavailable):
+                await call
