@@ -181,6 +181,16 @@ def test_a_replica_that_cannot_be_reached_is_passed_over(service_url: Any, start
             assert httpx.request(method, f"{url}/songs", trust_env=False).status_code == 200
 
 
+def test_replicas_that_refuse_connections_are_all_passed_over(
+    service_url: Any, start_gateway: Any, unused_port: Any
+) -> None:
+    """As in a rolling upgrade: the new ones do not listen yet, but have their address in the name service."""
+    starting = [f"http://127.0.0.1:{unused_port()}" for _ in range(4)]
+    with start_gateway(**_everywhere(*starting, service_url[1])) as (url, _):
+        for method in ("GET", "POST", "GET", "POST"):
+            assert httpx.request(method, f"{url}/songs", trust_env=False).status_code == 200
+
+
 def test_a_service_that_cannot_be_reached_is_504(start_gateway: Any) -> None:
     with _deaf() as deaf, start_gateway(**_everywhere(deaf), connect_timeout=0.3) as (url, _):
         answer = httpx.get(f"{url}/songs", trust_env=False)
