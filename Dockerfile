@@ -1,5 +1,5 @@
 # The image of one service: docker build --build-arg SERVICE=catalog-service .
-# docs/adr/0010 says why one file makes them all.
+# docs/adr/0009 says why one file makes them all.
 ARG PYTHON=python:3.13-slim
 
 
