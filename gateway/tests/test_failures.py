@@ -191,6 +191,15 @@ def test_replicas_that_refuse_connections_are_all_passed_over(
             assert httpx.request(method, f"{url}/songs", trust_env=False).status_code == 200
 
 
+def test_a_replica_that_hangs_is_left_alone_for_a_while(service_url: Any, start_gateway: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hanging = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with start_gateway(**_everywhere(hanging, service_url[1]), upstream_timeout=0.3) as (url, _):
+            statuses = [httpx.get(f"{url}/songs", trust_env=False).status_code for _ in range(6)]
+
+    assert statuses == [504] + [200] * 5
+
+
 def test_a_service_that_cannot_be_reached_is_504(start_gateway: Any) -> None:
     with _deaf() as deaf, start_gateway(**_everywhere(deaf), connect_timeout=0.3) as (url, _):
         answer = httpx.get(f"{url}/songs", trust_env=False)

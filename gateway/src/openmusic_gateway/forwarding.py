@@ -111,6 +111,7 @@ class Forwarder:
                 if tries == TRIES:
                     raise answers.timed_out(service) from error
             except (aiohttp.ServerTimeoutError, TimeoutError) as error:
+                upstream.dead(replica)  # if it hangs, the next requests should not wait as long as this one did
                 raise answers.timed_out(service) from error
             except (aiohttp.ClientError, OSError) as error:
                 _raise_own_error_in(error)
