@@ -6,6 +6,8 @@ import pytest
 from compose_stack import SCALE, Compose
 from load import Crowd
 
+KILLED = 128 + 9  # what the engine does to a container that does not end in time
+
 
 @pytest.mark.parametrize("server", ["postgres", "redis", "rabbitmq", "minio", "maildev"])
 def test_nothing_is_lost_when_a_server_stops_and_starts(
@@ -17,13 +19,26 @@ def test_nothing_is_lost_when_a_server_stops_and_starts(
     eventually(compose.healthy)
 
 
-@pytest.mark.parametrize("service", ["playlist-service", "export-worker", "catalog-service"])
+@pytest.mark.parametrize("service", ["playlist-service", "export-worker"])
 def test_nothing_is_lost_when_a_copy_is_killed(compose: Compose, crowd: Crowd, eventually: Any, service: str) -> None:
     victim = compose.containers(service)[0]
     crowd.goes_on(eventually)
     victim.kill()
     crowd.goes_on(eventually)
     victim.start()
+    eventually(compose.healthy)
+
+
+def test_every_process_ends_by_itself_within_ten_seconds_of_being_told(
+    compose: Compose, crowd: Crowd, eventually: Any
+) -> None:
+    for service in ("auth-service", "catalog-service", "playlist-service", "export-service", "export-worker"):
+        crowd.goes_on(eventually, 1)
+        container = compose.containers(service)[0]
+        container.stop(timeout=10)
+        container.reload()
+        assert container.attrs["State"]["ExitCode"] != KILLED, service
+        container.start()
     eventually(compose.healthy)
 
 
