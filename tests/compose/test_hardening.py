@@ -47,13 +47,10 @@ def test_nothing_is_writable_but_what_is_named(compose: Compose) -> None:
 
 
 def test_only_the_gateway_and_the_mail_page_are_published_and_on_this_machine_only(compose: Compose) -> None:
-    for container in compose.containers():
-        published = {port: bound for port, bound in container.ports.items() if bound}
-        assert (
-            set(published) == {PUBLISHED[service_of(container)]}
-            if service_of(container) in PUBLISHED
-            else not published
-        )
+    for container in every_container(compose):
+        published = container.attrs["HostConfig"]["PortBindings"] or {}
+        wanted = PUBLISHED.get(service_of(container))
+        assert set(published) == ({wanted} if wanted else set()), container.name
         assert all(each["HostIp"] == "127.0.0.1" for bound in published.values() for each in bound)
 
 
