@@ -4,10 +4,10 @@ VENV := .venv/bin
 PACKAGES := kit gateway auth-service catalog-service playlist-service media-service export-service deploy/local
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset demo test lint bench format requirements
+.PHONY: help install up down status logs reset demo test lint bench format requirements engine images e2e-compose
 
 help: ## lists these commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: ## installs what is missing
 	@sh deploy/local/bootstrap
@@ -48,6 +48,15 @@ bench: install ## measures the hot paths on a stack of its own (needs wrk)
 format: install ## formats the code
 	@$(VENV)/ruff format .
 	@$(VENV)/ruff check --fix .
+
+engine: ## installs and starts a container engine where there is none
+	@deploy/images/engine
+
+images: engine ## makes stand-ins for the official images, for where no registry can be reached
+	@deploy/images/build
+
+e2e-compose: images install ## runs compose.yaml for real, and the tests of tests/e2e and tests/compose against it (8 min)
+	@$(VENV)/pytest tests/compose --timeout 300
 
 requirements: install ## renews the pinned requirement files (needs uv)
 	@requirements/compile

@@ -181,6 +181,25 @@ def test_a_replica_that_cannot_be_reached_is_passed_over(service_url: Any, start
             assert httpx.request(method, f"{url}/songs", trust_env=False).status_code == 200
 
 
+def test_replicas_that_refuse_connections_are_all_passed_over(
+    service_url: Any, start_gateway: Any, unused_port: Any
+) -> None:
+    """As in a rolling upgrade: the new ones do not listen yet, but have their address in the name service."""
+    starting = [f"http://127.0.0.1:{unused_port()}" for _ in range(4)]
+    with start_gateway(**_everywhere(*starting, service_url[1])) as (url, _):
+        for method in ("GET", "POST", "GET", "POST"):
+            assert httpx.request(method, f"{url}/songs", trust_env=False).status_code == 200
+
+
+def test_a_replica_that_hangs_is_left_alone_for_a_while(service_url: Any, start_gateway: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hanging = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with start_gateway(**_everywhere(hanging, service_url[1]), upstream_timeout=0.3) as (url, _):
+            statuses = [httpx.get(f"{url}/songs", trust_env=False).status_code for _ in range(6)]
+
+    assert statuses == [504] + [200] * 5
+
+
 def test_a_service_that_cannot_be_reached_is_504(start_gateway: Any) -> None:
     with _deaf() as deaf, start_gateway(**_everywhere(deaf), connect_timeout=0.3) as (url, _):
         answer = httpx.get(f"{url}/songs", trust_env=False)

@@ -99,22 +99,25 @@ class Forwarder:
             target += "?" + scope["query_string"].decode("latin-1")
         passed = headers.to_service(scope, request_id)
         replicas = upstream.in_turn()
-        for number in range(TRIES):
-            replica = replicas[number % len(replicas)]
-            last = number == TRIES - 1
+        tries = 0  # those that took time or may have been executed; to be refused a connection is neither
+        for replica in replicas if len(replicas) > 1 else replicas * TRIES:
             try:
                 answer, first = await self._request(scope["method"], replica + target, passed, body)
-            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            except aiohttp.ClientConnectorError:
+                upstream.dead(replica)
+            except aiohttp.ConnectionTimeoutError as error:
                 upstream.dead(replica)  # nothing was sent: anything may be repeated
-                if last:
-                    slow = isinstance(error, TimeoutError)
-                    raise (answers.timed_out if slow else answers.unavailable)(service) from error
+                tries += 1
+                if tries == TRIES:
+                    raise answers.timed_out(service) from error
             except (aiohttp.ServerTimeoutError, TimeoutError) as error:
+                upstream.dead(replica)  # if it hangs, the next requests should not wait as long as this one did
                 raise answers.timed_out(service) from error
             except (aiohttp.ClientError, OSError) as error:
                 _raise_own_error_in(error)
                 upstream.dead(replica)
-                if last or scope["method"] not in IDEMPOTENT or body.small is None:
+                tries += 1
+                if tries == TRIES or scope["method"] not in IDEMPOTENT or body.small is None:
                     raise answers.bad_gateway(service) from error
             else:
                 upstream.alive(replica)

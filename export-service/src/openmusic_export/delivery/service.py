@@ -1,3 +1,5 @@
+import logging
+
 from openmusic_export.delivery.errors import JobTaken, MailNotSent, MailRefused
 from openmusic_export.delivery.mail import compose
 from openmusic_export.delivery.smtp import MailSender
@@ -7,6 +9,8 @@ from openmusic_export.playlists import Playlists
 from openmusic_kit.database import Database
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.messaging import Rejected
+
+logger = logging.getLogger(__name__)
 
 DONE = {"sent", "cancelled"}
 
@@ -40,6 +44,7 @@ class DeliveryService:
                     await work.commit()
                     raise
                 await work.commit()
+                logger.info("export is settled", extra={"job": job.job_id, "failed": bool(reason)})
                 if reason:
                     raise Rejected(reason)
 

@@ -1,0 +1,100 @@
+"""Makes the secrets of a compose installation, once, and gives each container its own ones only.
+
+A secret that the environment names is taken; any other is random and stays what it is. What a container may read lies
+in a directory of the group that only it (and this program, to hand it over) belongs to.
+"""
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+ROOT = Path("/secrets")
+MEMORY = ROOT / "secrets.json"
+WITH_DATABASE = ("auth", "catalog", "playlist", "export")
+GROUPS = {
+    "postgres": 20001,
+    "databases": 20002,
+    "redis": 20003,
+    "rabbitmq": 20004,
+    "minio": 20005,
+    "gateway": 20010,
+    "auth": 20011,
+    "catalog": 20012,
+    "playlist": 20013,
+    "media": 20014,
+    "export": 20015,
+}
+NAMES = (
+    "POSTGRES_PASSWORD",
+    *(f"{service.upper()}_PGPASSWORD" for service in WITH_DATABASE),
+    "REDIS_PASSWORD",
+    "RABBITMQ_PASSWORD",
+    "S3_SECRET_KEY",
+    "SERVICE_CREDENTIAL",
+    "SIGNING_KEY_SECRET",
+)
+ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
+
+
+def choose() -> dict[str, str]:
+    """All secrets by name; what was chosen before is kept."""
+    known: dict[str, str] = json.loads(MEMORY.read_text()) if MEMORY.exists() else {}
+    chosen = {name: os.environ.get(name) or known.get(name) or secrets.token_urlsafe(24) for name in NAMES}
+    for name, value in chosen.items():
+        if not ALPHABET.issuperset(value):  # they stand in addresses and in several kinds of files
+            raise SystemExit(f"{name} may only consist of letters, digits and - _ . ~")
+    write(MEMORY, json.dumps(chosen, indent=2), 0o600)
+    return chosen
+
+
+def files(chosen: dict[str, str]) -> dict[str, dict[str, str]]:
+    """What each container gets: contents by file name."""
+    broker = {"RABBITMQ_SERVER": f"amqp://openmusic:{chosen['RABBITMQ_PASSWORD']}@rabbitmq:5672/"}
+    cache = {"REDIS_PASSWORD": chosen["REDIS_PASSWORD"]}
+    particular = {
+        "gateway": cache,
+        "auth": broker | {"SIGNING_KEY_SECRET": chosen["SIGNING_KEY_SECRET"]},
+        "catalog": broker | cache,
+        "playlist": broker | cache,
+        "media": broker | {"S3_SECRET_KEY": chosen["S3_SECRET_KEY"]},
+        "export": broker,
+    }
+    passwords = {service: chosen[f"{service.upper()}_PGPASSWORD"] for service in WITH_DATABASE}
+    settings = {
+        service: {"SERVICE_CREDENTIAL": chosen["SERVICE_CREDENTIAL"]}
+        | own
+        | ({"PGPASSWORD": passwords[service]} if service in passwords else {})
+        for service, own in particular.items()
+    }
+    return {
+        "postgres": {"password": chosen["POSTGRES_PASSWORD"]},
+        "databases": {"postgres": chosen["POSTGRES_PASSWORD"], **passwords},
+        "redis": {"redis.conf": f"requirepass {chosen['REDIS_PASSWORD']}\n"},
+        "rabbitmq": {"rabbitmq.conf": f"default_user = openmusic\ndefault_pass = {chosen['RABBITMQ_PASSWORD']}\n"},
+        "minio": {"password": chosen["S3_SECRET_KEY"]},
+        **{service: {".env": "".join(f"{k}={v}\n" for k, v in own.items())} for service, own in settings.items()},
+    }
+
+
+def write(path: Path, content: str, mode: int, group: int = -1) -> None:
+    """Replaces the file at once: whoever reads meanwhile gets the old or the new one."""
+    new = path.with_name(path.name + ".new")
+    new.touch(mode=0o600)
+    new.write_text(content)
+    os.chown(new, -1, group)
+    new.chmod(mode)
+    new.replace(path)
+
+
+def main() -> None:
+    for container, contents in files(choose()).items():
+        folder = ROOT / container
+        folder.mkdir(mode=0o750, exist_ok=True)
+        os.chown(folder, -1, GROUPS[container])
+        for name, content in contents.items():
+            write(folder / name, content, 0o640, GROUPS[container])
+
+
+if __name__ == "__main__":
+    main()

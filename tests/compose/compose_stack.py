@@ -1,0 +1,76 @@
+"""The stack of compose.yaml on ports and volumes of its own: what an operator does with it, and a look inside."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from docker.models.containers import Container
+
+ROOT = Path(__file__).parents[2]
+PROJECT = "openmusic-e2e"
+GATEWAYS = ("http://127.0.0.1:15000", "http://127.0.0.1:15001")
+MAIL_PAGE = "http://127.0.0.1:15080"
+SCALE = {"playlist-service": 3, "export-worker": 4, "gateway": 2}
+SETTINGS = {
+    "COMPOSE_PROJECT_NAME": PROJECT,
+    "PORT": "15000-15001",  # one for each gateway
+    "PUBLIC_URL": GATEWAYS[0],
+    "MAIL_PORT": "15080",
+}
+RECOVERY = 30.0  # seconds after which everything must be healthy again
+
+
+@dataclass
+class Compose:
+    """What an operator does, and a look inside."""
+
+    docker: Any
+    scale: dict[str, int] = field(default_factory=lambda: dict(SCALE))
+
+    def run(self, *arguments: str, given: str | None = None, **environment: str) -> str:
+        """``given`` is what the command reads."""
+        return self._call("docker", "compose", *arguments, given=given, **environment)
+
+    def script(self, name: str, *arguments: str) -> str:
+        """Runs one of deploy/containers."""
+        return self._call(str(ROOT / "deploy" / "containers" / name), *arguments)
+
+    def move_messages(self, source: str, target: str) -> int:
+        """How many were moved."""
+        program = (ROOT / "deploy" / "containers" / "move_messages.py").read_text()
+        done = self.run("exec", "-T", "export-service", "python", "-", source, target, given=program)
+        return int(done.split()[0])
+
+    def _call(self, *command: str, given: str | None = None, **environment: str) -> str:
+        around = {**os.environ, **SETTINGS, **environment}
+        done = subprocess.run(
+            command, cwd=ROOT, env=around, input=given or "", capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{' '.join(command)}:\n{done.stderr[-4000:]}"
+        return done.stdout
+
+    def up(self) -> None:
+        self.run("up", "--wait", *(f"--scale={name}={number}" for name, number in self.scale.items()))
+
+    def containers(self, service: str | None = None, *, stopped: bool = False) -> list[Container]:
+        labels = [f"com.docker.compose.project={PROJECT}"]
+        labels += [f"com.docker.compose.service={service}"] if service else []
+        return list(self.docker.containers.list(all=stopped, filters={"label": labels}))
+
+    def healthy(self) -> bool:
+        """Whether every container that should run does, and says that it is well."""
+        found = self.containers(stopped=True)
+        lasting = [each for each in found if each.attrs["HostConfig"]["RestartPolicy"]["Name"] != "no"]
+        return all(each.attrs["State"].get("Health", {}).get("Status") == "healthy" for each in lasting)
+
+    @contextmanager
+    def outside_the_network(self, container: Container) -> Iterator[None]:
+        network = self.docker.networks.get(f"{PROJECT}_internal")
+        aliases = container.attrs["NetworkSettings"]["Networks"][network.name]["Aliases"]
+        network.disconnect(container)
+        yield
+        network.connect(container, aliases=aliases)

@@ -1,0 +1,87 @@
+"""The stack is started once for all tests here, and removed afterwards with its data."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import docker
+import httpx
+import pytest
+from compose_stack import GATEWAYS, MAIL_PAGE, RECOVERY, Compose
+from load import Crowd
+
+
+@pytest.fixture(scope="session")
+def compose() -> Iterator[Compose]:
+    stack = Compose(docker.from_env())
+    if "OPENMUSIC_KEEP" not in os.environ:
+        stack.run("down", "--volumes")
+    stack.run("build", "--quiet")
+    stack.up()
+    yield stack
+    if "OPENMUSIC_KEEP" not in os.environ:
+        stack.run("down", "--volumes")
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., Any]:
+    """Waits until the call gives something true, and gives it; fails after a deadline in seconds."""
+
+    def wait(call: Callable[[], Any], deadline: float = RECOVERY) -> Any:
+        end = time.monotonic() + deadline
+        while not (found := call()):
+            if time.monotonic() > end:
+                pytest.fail(f"not within {deadline} s")
+            time.sleep(0.25)
+        return found
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def http(compose: Compose) -> Iterator[httpx.Client]:
+    del compose  # has to run
+    with httpx.Client(base_url=GATEWAYS[0], timeout=30, trust_env=False) as client:
+        yield client
+
+
+def register(http: httpx.Client) -> dict[str, str]:
+    """The headers of a new user."""
+    name = f"user_{secrets.token_hex(6)}"
+    user = {"username": name, "password": "secret", "fullname": "A User"}
+    http.post("/users", json=user).raise_for_status()
+    tokens = http.post("/authentications", json={"username": name, "password": "secret"}).raise_for_status().json()
+    return {"Authorization": f"Bearer {tokens['data']['accessToken']}"}
+
+
+@pytest.fixture(scope="session")
+def user(http: httpx.Client) -> dict[str, str]:
+    return register(http)
+
+
+@pytest.fixture
+def mails() -> Callable[[str], set[str]]:
+    """The ids of the messages that arrived at an address."""
+
+    def to(address: str) -> set[str]:
+        found = httpx.get(f"{MAIL_PAGE}/api/email", timeout=30, trust_env=False).raise_for_status().json()
+        return {mail["headers"]["message-id"] for mail in found if mail["to"][0]["address"] == address}
+
+    return to
+
+
+@pytest.fixture
+def crowd(user: dict[str, str], compose: Compose, mails: Any, eventually: Any) -> Iterator[Crowd]:
+    """Users at work during the test. After it, nothing they were promised may be missing, and all must be well."""
+    with Crowd.of(6, GATEWAYS, user) as working:
+        yield working
+        working.goes_on(eventually)
+    eventually(compose.healthy)
+    for each in working.users:
+        each.check_at_last()
+    assert working.complaints == []
+    for each in working.users:
+        eventually(lambda each=each: len(mails(each.address)) >= each.exported, 60)
+        assert len(mails(each.address)) <= each.exported + each.exports_in_doubt
