@@ -4,6 +4,8 @@ from typing import Any
 import httpx
 import pytest
 
+from openmusic_kit.ids import new_id
+
 GOOD = {"title": "Clocks", "year": 2002, "genre": "Pop", "performer": "Coldplay"}
 
 
@@ -123,3 +125,21 @@ async def test_the_internal_copy_carries_the_version(client: httpx.AsyncClient, 
 
     expected = {"id": song_id, "title": "Clocks (live)", "performer": "Coldplay", "version": 2}
     assert answer.json()["data"] == expected
+
+
+async def test_a_rare_text_is_found_through_an_index_among_many(client: httpx.AsyncClient, connection: Any) -> None:
+    async with connection.cursor() as cursor:
+        async with cursor.copy("COPY songs (id, title, year, genre, performer) FROM STDIN") as copy:
+            for number in range(20_000):
+                await copy.write_row((new_id("song"), f"Number {number}", 1, "g", f"Somebody {number}"))
+        await cursor.execute("VACUUM ANALYZE songs")
+        for column, text in (("title", "NUMBER 12345"), ("performer", "BODY 12345")):
+            await cursor.execute(
+                f"EXPLAIN SELECT id FROM songs WHERE {column} ILIKE '%{text}%' ORDER BY id LIMIT 1001"  # noqa: S608
+            )
+            plan = "\n".join(row["QUERY PLAN"] for row in await cursor.fetchall())
+            assert f"songs_by_{column}_trigrams" in plan, plan
+
+    found = (await client.get("/songs", params={"title": "number 12345", "performer": "SOME"})).json()["data"]["songs"]
+
+    assert [song["title"] for song in found] == ["Number 12345"]

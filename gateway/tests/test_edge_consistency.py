@@ -178,6 +178,14 @@ def quick() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing runs out: what goes wrong then goes wrong for want of the piece that is missing."""
+    monkeypatch.setattr(channel_module, "LEASE", 60)
+    for module in (channel_module, cache_module):
+        monkeypatch.setattr(module, "LIFETIME", 60)
+
+
 gateways = st.integers(0, GATEWAYS - 1)
 steps = st.lists(
     st.one_of(
@@ -219,10 +227,12 @@ def test_a_read_after_an_answered_write_never_gives_an_older_value(
     assert play(redis_server, steps).violations == []
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_what_was_read_once_is_kept(redis_server: tuple[str, int]) -> None:
     assert play(redis_server, [*KEPT, ("read", 0)]).hits >= 1
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_the_world_above_notices_a_write_that_does_not_wait(
     redis_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +252,7 @@ def test_the_world_above_notices_a_gateway_that_trusts_a_channel_it_does_not_hea
     assert play(redis_server, PURGE_HELD_UP).violations
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_the_world_above_notices_a_fill_that_is_kept_although_it_was_purged(
     redis_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

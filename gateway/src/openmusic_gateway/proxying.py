@@ -14,7 +14,7 @@ from openmusic_kit.edge import CACHE_PURGE, CACHE_TAG
 FROM_CACHE = (b"x-data-source", b"cache")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """``user_id`` is empty on a route that asks for no token; ``given`` are the headers."""
 

@@ -1,6 +1,6 @@
 """Which service answers what. Anything that is not listed here is 404."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -12,10 +12,6 @@ class Route:
     upload: bool = False
     kept: bool = False
     """Whether its answers may be in the edge cache: for one user if it is protected, else for everyone."""
-
-    @property
-    def segments(self) -> tuple[str, ...]:
-        return tuple(self.pattern.split("/")[1:])
 
 
 def _route(line: str, service: str, *, protected: bool = False, upload: bool = False) -> list[Route]:
@@ -52,27 +48,39 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
+@dataclass(slots=True)
+class _Node:
+    """A place in the tree of paths: what may come next, and the routes that end here."""
+
+    literals: "dict[str, _Node]" = field(default_factory=dict)
+    any_text: "_Node | None" = None
+    methods: dict[str, Route] = field(default_factory=dict)
+
+    def child(self, part: str) -> "_Node":
+        if not part.startswith("{"):
+            return self.literals.setdefault(part, _Node())
+        if self.any_text is None:
+            self.any_text = _Node()
+        return self.any_text
+
+
 class RouteTable:
     """Matches the path as it was sent, still percent-encoded, so that no encoded slash becomes a separator."""
 
     def __init__(self, routes: tuple[Route, ...] = ROUTES) -> None:
-        self._by_length: dict[int, list[tuple[tuple[str, ...], dict[str, Route]]]] = {}
+        self._root = _Node()
         for route in routes:
-            shapes = self._by_length.setdefault(len(route.segments), [])
-            for segments, methods in shapes:
-                if segments == route.segments:
-                    methods[route.method] = route
-                    break
-            else:
-                shapes.append((route.segments, {route.method: route}))
+            node = self._root
+            for part in route.pattern.split("/")[1:]:
+                node = node.child(part)
+            node.methods[route.method] = route
 
     def match(self, path: str) -> dict[str, Route]:
         """The routes of that path by their method; empty when there are none."""
-        given = path.split("/")[1:]
-        for segments, methods in self._by_length.get(len(given), ()):
-            if all(
-                (value != "" if part.startswith("{") else value == part)
-                for part, value in zip(segments, given, strict=True)
-            ):
-                return methods
-        return {}
+        node = self._root
+        for part in path.split("/")[1:]:
+            following = node.literals.get(part) or (node.any_text if part else None)
+            if following is None:
+                return {}
+            node = following
+        return node.methods

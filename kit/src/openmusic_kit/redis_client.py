@@ -7,7 +7,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from openmusic_kit.settings import CacheSettings
 
-SOCKET_TIMEOUT = 0.5  # seconds
+SOCKET_TIMEOUT = 1.0  # seconds; a busy process must not take its own slowness for that of Redis
 CONNECTIONS = 50  # of one process; a command waits at most POOL_WAIT seconds for one
 POOL_WAIT = 2.0
 

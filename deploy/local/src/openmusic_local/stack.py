@@ -112,6 +112,14 @@ class Stack:
             for name, state in self._supervisor.states().items()
         }
 
+    def pids(self) -> dict[str, int]:
+        """The process id of each part that runs."""
+        return {name: state["pid"] for name, state in self._supervisor.states().items() if state["pid"]}
+
+    def environment(self, process: str) -> dict[str, str]:
+        """The settings that one of our processes is given."""
+        return processes.environment(process, self._surroundings())
+
     def log(self, name: str) -> Path:
         return self._supervisor.log(name)
 

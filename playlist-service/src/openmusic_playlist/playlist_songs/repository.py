@@ -7,19 +7,25 @@ class PlaylistSongRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, playlist_id: str, song_id: str, user_id: str, title: str) -> None:
-        """Raises UniqueViolation when it is in the playlist, ForeignKeyViolation when there is no such playlist."""
-        await self._connection.execute(
+    async def add(self, playlist_id: str, song_id: str, user_id: str) -> bool:
+        """Whether there is such a song, which nobody can bury before the transaction ends.
+
+        Raises UniqueViolation when it is in the playlist, ForeignKeyViolation when there is no such playlist.
+        """
+        cursor = await self._connection.execute(
             """
-            WITH added AS (
-                INSERT INTO playlist_songs (playlist_id, song_id) VALUES (%(playlist_id)s, %(song_id)s)
-                RETURNING playlist_id
+            WITH song AS (
+                SELECT id, title FROM songs WHERE id = %(song_id)s AND NOT deleted FOR SHARE
+            ), added AS (
+                INSERT INTO playlist_songs (playlist_id, song_id) SELECT %(playlist_id)s, id FROM song
+                RETURNING playlist_id, song_id
             )
             INSERT INTO activities (playlist_id, user_id, title, action)
-            SELECT playlist_id, %(user_id)s, %(title)s, 'add' FROM added
+            SELECT added.playlist_id, %(user_id)s, song.title, 'add' FROM added JOIN song ON song.id = added.song_id
             """,
-            {"playlist_id": playlist_id, "song_id": song_id, "user_id": user_id, "title": title},
+            {"playlist_id": playlist_id, "song_id": song_id, "user_id": user_id},
         )
+        return cursor.rowcount == 1
 
     async def delete(self, playlist_id: str, song_id: str, user_id: str) -> bool:
         cursor = await self._connection.execute(

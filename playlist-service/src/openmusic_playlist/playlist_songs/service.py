@@ -14,7 +14,6 @@ from openmusic_playlist.playlists.access import access_to
 from openmusic_playlist.playlists.errors import NotYourPlaylist, PlaylistNotFound
 from openmusic_playlist.playlists.service import PlaylistService
 from openmusic_playlist.read_copies.owners import Owners
-from openmusic_playlist.read_copies.repository import SongCopyRepository
 
 
 class PlaylistSongService:
@@ -34,11 +33,9 @@ class PlaylistSongService:
             raise SongNotFound
         access.require_member()
         async with self._cache.changing(songs_key(playlist_id)), self._database.unit_of_work() as work:
-            song = await SongCopyRepository(work.connection).hold_living(song_id)
-            if song is None:  # it was deleted since we asked
-                raise SongNotFound
             try:
-                await PlaylistSongRepository(work.connection).add(playlist_id, song_id, user_id, song["title"])
+                if not await PlaylistSongRepository(work.connection).add(playlist_id, song_id, user_id):
+                    raise SongNotFound  # it was deleted since we asked
             except UniqueViolation as error:
                 raise AlreadyInPlaylist from error
             except ForeignKeyViolation as error:

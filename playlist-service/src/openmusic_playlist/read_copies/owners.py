@@ -39,6 +39,9 @@ class Owners:
         if answer.status_code == 404:
             return False
         song = SongAnswer.model_validate(answer.json()["data"])
+        async with self._database.read() as connection:
+            if await SongCopyRepository(connection).is_newest(song.id, song.version):
+                return True
         async with self._cache.changing() as change, self._database.unit_of_work() as work:
             playlists = await keep_song(
                 work.connection,
