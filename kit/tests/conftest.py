@@ -32,7 +32,7 @@ def moved() -> Callable[[str], EventData]:
 @pytest.fixture
 def queue() -> Queue:
     """A queue of the test's own, with a short schedule."""
-    return Queue(f"test.{uuid.uuid4().hex}", ("thing.moved.v1",), RetrySchedule((0.05, 0.3), give_up_after=0.5))
+    return Queue(f"test.{uuid.uuid4().hex}", ("thing.moved.v1",), RetrySchedule((0.05, 0.3), give_up_after=1.5))
 
 
 @pytest.fixture

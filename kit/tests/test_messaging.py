@@ -94,8 +94,9 @@ async def test_a_failing_handler_is_tried_again_ever_later_until_the_message_is_
         sent = await publish(broker, moved("the shelf"))
         dead = await eventually(lambda: take(queue.dead))
     pauses = [later - earlier for earlier, later in itertools.pairwise(attempts)]
-    assert len(attempts) == 4, "after the first failure: one short pause, then long ones until half a second is over"
-    assert 0.05 <= pauses[0] < 0.3 <= min(pauses[1:])
+    assert pauses[0] >= 0.05
+    assert all(pause >= 0.3 for pause in pauses[1:])
+    assert attempts[-1] - attempts[0] >= 1.4, "it was given up too early"
     assert json.loads(dead.body)["id"] == sent.id
     assert dead.message_id == sent.id
     assert "no mail today" in dead.headers["x-reason"]

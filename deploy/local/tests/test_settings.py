@@ -18,9 +18,9 @@ from openmusic_local.settings import DECIDED, known_to
 from openmusic_local.stack import repository
 
 OF_UP_ALONE = {"OPENMUSIC_DATA", "MAIL_PORT"}
-GIVEN_NAMES, DECIDED_NAMES = (
+GIVEN_NAMES, DECIDED_NAMES, NAMES_OF_CONTAINERS = (
     re.findall(r"^#([A-Z0-9_]+)=", part, re.MULTILINE)
-    for part in (repository() / ".env.example").read_text().split("# ---- Decided by `make up` itself", 1)
+    for part in (repository() / ".env.example").read_text().split("\n# ---- ")
 )
 PASSWORD = """it's a "password" ; # $HOME \\ 100%"""
 SUBJECT = """100 % "yours" ; # $HOME"""
@@ -45,6 +45,11 @@ def test_a_setting_reaches_every_process_that_knows_it(name: str, around: Surrou
     given = {process for process in PROCESSES if environment(process, around).get(name) == f"the given {name}"}
     assert knowing
     assert given == knowing - ({"media"} if name == "BODY_LIMIT" else set())
+
+
+@pytest.mark.parametrize("name", NAMES_OF_CONTAINERS)
+def test_what_only_the_containers_take_is_known_to_no_process(name: str) -> None:
+    assert not [process for process in PROCESSES if name in known_to(process)]
 
 
 @pytest.mark.parametrize("name", DECIDED_NAMES)
