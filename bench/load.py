@@ -56,8 +56,8 @@ def run(
     errors = sum(map(int, socket_errors.groups())) if socket_errors else 0
     return Result(
         rate=float(_found(r"Requests/sec:\s+([\d.]+)", done.stdout)),
-        p50=_milliseconds(_found(r"50%\s+(\S+)", done.stdout)),
-        p99=_milliseconds(_found(r"99%\s+(\S+)", done.stdout)),
+        p50=_milliseconds(_found(r"\n +50% +(\S+)", done.stdout)),
+        p99=_milliseconds(_found(r"\n +99% +(\S+)", done.stdout)),
         errors=errors + int(_found(r"Non-2xx or 3xx responses: (\d+)", done.stdout, "0")),
         cpu={name: round(seconds * 1000 / max(total, 1), 3) for name, seconds in used.items() if seconds > 0},
     )
