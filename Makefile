@@ -30,7 +30,7 @@ reset: install ## stops everything and deletes all data
 demo: install ## plays the whole story against the running stack
 	@$(VENV)/python demo/demo.py
 
-test: install ## runs every test, on servers of its own
+test: install ## runs the tests of all services, on servers of their own
 	@$(VENV)/pytest
 
 test-%: install ## runs the tests of one part, e.g. test-catalog
