@@ -5,7 +5,7 @@ from typing import Any
 
 from openmusic_gateway import headers
 from openmusic_gateway.body import Body
-from openmusic_gateway.edge.cache import Answer, EdgeCache, etag_of, not_modified
+from openmusic_gateway.edge.cache import Answer, EdgeCache, not_modified
 from openmusic_gateway.edge.entries import Entry, Key
 from openmusic_gateway.forwarding import Forwarder
 from openmusic_gateway.routes import Route
@@ -74,8 +74,7 @@ class Proxy:
         answer = await self._edge.fetch(request.key, load)
         if answer is None:
             return passed_on
-        etag = etag_of(answer.body)
-        return await self._send(request, [*answer.headers, (b"etag", etag)], answer.body, etag)
+        return await self._send(request, [*answer.headers, (b"etag", answer.etag)], answer.body, answer.etag)
 
     async def _send_kept(self, request: Request, entry: Entry) -> int:
         return await self._send(request, [*entry.headers, FROM_CACHE], entry.body, entry.etag)

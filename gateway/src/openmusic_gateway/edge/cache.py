@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from openmusic_gateway.edge.channel import LIFETIME, MARGIN, PurgeChannel
 from openmusic_gateway.edge.entries import Entries, Entry, Key
@@ -13,13 +14,17 @@ from openmusic_gateway.edge.entries import Entries, Entry, Key
 Headers = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """An answer of a service, whole. ``tags`` are empty when it must not be kept."""
 
     headers: Headers
     body: bytes
     tags: tuple[str, ...]
+
+    @cached_property
+    def etag(self) -> bytes:
+        return b'"%s"' % hashlib.blake2b(self.body, digest_size=12).hexdigest().encode()
 
 
 @dataclass(eq=False)
@@ -90,13 +95,8 @@ class EdgeCache:
 
 
 def entry_of(answer: Answer, expires_at: float) -> Entry:
-    etag = etag_of(answer.body)
     kept = [header for header in answer.headers if header[0] != b"x-data-source"]
-    return Entry([*kept, (b"etag", etag)], answer.body, etag, answer.tags, expires_at)
-
-
-def etag_of(body: bytes) -> bytes:
-    return b'"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode()
+    return Entry([*kept, (b"etag", answer.etag)], answer.body, answer.etag, answer.tags, expires_at)
 
 
 def not_modified(etag: bytes, asked: bytes) -> bool:
