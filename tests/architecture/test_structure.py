@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ("auth", "catalog", "playlist", "media", "export")
 CONTEXT_WORDS = re.compile(r"\b(album|song|playlist|cover|track|artist|performer|like)s?_?\b", re.IGNORECASE)
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE \w+|DELETE FROM|WITH \w+ AS)\s", re.IGNORECASE)
-KIT_WITH_SQL = {"database.py", "outbox.py", "inbox.py", "migrations.py"}
+KIT_WITH_SQL = {"generations.py", "database.py", "outbox.py", "inbox.py", "migrations.py"}
 WEB = {"fastapi", "starlette"}
 
 

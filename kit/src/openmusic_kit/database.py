@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 Connection = AsyncConnection[DictRow]
 
 CONNECT_TIMEOUT = 3  # seconds
+UNHEARD = 5  # seconds that what was sent may go without the other kernel's word for it; then the connection is dead
 IDLE_IN_TRANSACTION_TIMEOUT = 60  # seconds; a process that hangs must not hold locks for ever
 
 
@@ -112,6 +113,7 @@ def connection_string(settings: DatabaseSettings) -> str:
         password=settings.pgpassword.get_secret_value(),
         dbname=settings.pgdatabase,
         connect_timeout=CONNECT_TIMEOUT,
+        tcp_user_timeout=1000 * UNHEARD,
         application_name=settings.pgdatabase,
         options=f"-c statement_timeout={statement_timeout} "
         f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT}s",

@@ -32,7 +32,7 @@ class PlaylistSongService:
         if not await self._owners.song_exists(song_id):
             raise SongNotFound
         access.require_member()
-        async with self._cache.changing(songs_key(playlist_id)), self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work(songs_key(playlist_id)) as work:
             try:
                 if not await PlaylistSongRepository(work.connection).add(playlist_id, song_id, user_id):
                     raise SongNotFound  # it was deleted since we asked
@@ -48,7 +48,7 @@ class PlaylistSongService:
         if not await self._owners.song_is_known(song_id):
             raise SongNotFound
         access.require_member()
-        async with self._cache.changing(songs_key(playlist_id)), self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work(songs_key(playlist_id)) as work:
             if not await PlaylistSongRepository(work.connection).delete(playlist_id, song_id, user_id):
                 raise NotInPlaylist
             await work.commit()

@@ -42,10 +42,9 @@ class Owners:
         async with self._database.read() as connection:
             if await SongCopyRepository(connection).is_newest(song.id, song.version):
                 return True
-        async with self._cache.changing() as change, self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work() as work:
             playlists = await keep_song(
-                work.connection,
-                change,
+                work,
                 song_id=song.id,
                 title=song.title,
                 performer=song.performer,
