@@ -69,6 +69,30 @@ def test_only_endpoints_and_the_composition_root_know_the_web(path: Path) -> Non
         assert not imports(path) & WEB
 
 
+def test_nothing_that_serves_a_request_is_sent_to_a_thread() -> None:
+    """FastAPI runs endpoints and dependencies that are no coroutines in threads, which costs more than all they do."""
+    for path in [*service_sources(), *sources("kit")]:
+        if path.name in {"endpoints.py", "web.py"}:
+            tree = ast.parse(path.read_text())
+            called = {
+                name.id
+                for node in ast.walk(tree)
+                if _is_depends(node)
+                for name in ast.walk(node)
+                if isinstance(name, ast.Name)
+            }
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef):
+                    assert node.name not in called, f"{path}: {node.name}"
+                    assert not any("router" in ast.unparse(each) for each in node.decorator_list), (
+                        f"{path}: {node.name}"
+                    )
+
+
+def _is_depends(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Depends"
+
+
 def test_the_gateway_knows_no_web_framework() -> None:
     for path in sources("gateway"):
         assert not imports(path) & WEB, path

@@ -12,7 +12,6 @@ from typing import Any
 import aiohttp
 
 from openmusic_gateway import answers
-from openmusic_gateway.access_log import AccessLog
 from openmusic_gateway.answers import Refused
 from openmusic_gateway.body import Body, ClientGone, WhileClientWaits
 from openmusic_gateway.edge.cache import EdgeCache
@@ -22,6 +21,7 @@ from openmusic_gateway.proxying import Proxy, Request
 from openmusic_gateway.routes import Route, RouteTable
 from openmusic_gateway.settings import Settings
 from openmusic_gateway.upstreams import Upstream, resolving
+from openmusic_kit.access_log import AccessLog
 from openmusic_kit.context import new_request_id
 from openmusic_kit.context import request_id as request_id_variable
 from openmusic_kit.errors import ServiceError
@@ -57,7 +57,7 @@ class Gateway:
     async def open(self) -> None:
         settings = self._settings
         if logger.isEnabledFor(logging.INFO):
-            self._access_log = AccessLog(asyncio.get_running_loop().call_later, sys.stdout)
+            self._access_log = AccessLog("gateway", asyncio.get_running_loop().call_later, sys.stdout)
             self._stack.callback(self._access_log.flush)
         await self._stack.enter_async_context(resolving(list(self._upstreams.values())))
         self._verifier = await self._stack.enter_async_context(open_token_verifier(settings))

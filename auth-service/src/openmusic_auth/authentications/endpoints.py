@@ -7,7 +7,7 @@ from openmusic_auth.authentications.service import AuthenticationService
 from openmusic_kit.schemas import Answer, Created, Done
 
 
-def _authentications(request: Request) -> AuthenticationService:
+async def _authentications(request: Request) -> AuthenticationService:
     service: AuthenticationService = request.app.state.authentications
     return service
 

@@ -22,37 +22,31 @@ class Owners:
         self._catalog = catalog
         self._auth = auth
 
-    async def song_exists(self, song_id: str) -> bool:
-        """Asks the catalogue each time, so that a client sees its own changes there at once; the copy follows.
+    async def find_song(self, song_id: str) -> SongAnswer | None:
+        """Asks the catalogue each time, so that a client sees its own changes there at once; the copy may lag behind.
 
         While the catalogue does not answer, a living copy is believed. Raises Unavailable without one.
         """
         if not is_id("song", song_id):
-            return False
+            return None
         try:
             answer = await self._catalog.get(f"/internal/songs/{song_id}")
         except Unavailable:
             async with self._database.read() as connection:
-                if await SongCopyRepository(connection).get_living(song_id):
-                    return True
-            raise
-        if answer.status_code == 404:
-            return False
-        song = SongAnswer.model_validate(answer.json()["data"])
-        async with self._database.read() as connection:
-            if await SongCopyRepository(connection).is_newest(song.id, song.version):
-                return True
+                copy = await SongCopyRepository(connection).get_living(song_id)
+            if copy is None:
+                raise
+            return SongAnswer.model_validate(copy)
+        return None if answer.status_code == 404 else SongAnswer.model_validate(answer.json()["data"])
+
+    async def keep_song(self, song: SongAnswer) -> None:
+        """Makes the copy of what the catalogue told, without waiting for its event."""
         async with self._cache.unit_of_work() as work:
             playlists = await keep_song(
-                work,
-                song_id=song.id,
-                title=song.title,
-                performer=song.performer,
-                version=song.version,
+                work, song_id=song.id, title=song.title, performer=song.performer, version=song.version
             )
             await work.commit()
         await self._edges.publish(map(playlist_tag, playlists))
-        return True
 
     async def song_is_known(self, song_id: str) -> bool:
         """Whether we have heard of it; every song that is in any playlist is known."""
