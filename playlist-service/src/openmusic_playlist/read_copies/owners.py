@@ -6,6 +6,7 @@ from openmusic_kit.database import Database
 from openmusic_kit.edge import EdgePurges
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import is_id
+from openmusic_kit.schemas import Answer
 from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongAnswer, UserAnswer
@@ -37,7 +38,7 @@ class Owners:
             if copy is None:
                 raise
             return SongAnswer.model_validate(copy)
-        return None if answer.status_code == 404 else SongAnswer.model_validate(answer.json()["data"])
+        return Answer[SongAnswer].model_validate_json(answer.body).data if answer.found else None
 
     async def keep_song(self, song: SongAnswer) -> None:
         """Makes the copy of what the catalogue told, without waiting for its event."""
@@ -63,9 +64,9 @@ class Owners:
             if await UserCopyRepository(connection).exists(user_id):
                 return True
         answer = await self._auth.get(f"/internal/users/{user_id}")
-        if answer.status_code == 404:
+        if not answer.found:
             return False
-        user = UserAnswer.model_validate(answer.json()["data"])
+        user = Answer[UserAnswer].model_validate_json(answer.body).data
         async with self._database.unit_of_work() as work:
             await UserCopyRepository(work.connection).keep(user.id, user.username)
             await work.commit()
