@@ -45,6 +45,13 @@ class Body:
         if 0 < self._announced <= REPLAYABLE:
             self.small = b"".join([chunk async for chunk in self.stream()])
 
+    async def kept(self) -> bytes:
+        """All of it, which must not be more than can be sent once more. Raises Refused otherwise."""
+        if self.small is None:
+            self._limit = min(self._limit, REPLAYABLE)
+            self.small = b"".join([chunk async for chunk in self.stream()])
+        return self.small
+
     async def stream(self) -> AsyncIterator[bytes]:
         """The pieces as they come. Raises Refused once they are more than the limit, or too slow."""
         while not self._complete:

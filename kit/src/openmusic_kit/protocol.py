@@ -10,6 +10,14 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 HEAD_TIMEOUT = 15.0  # seconds that a client has to send a head, and to begin with one after it connected
+_HEADERS = (
+    b"content-type: application/json\r\n"
+    b"cache-control: no-store\r\n"
+    b"x-content-type-options: nosniff\r\n"
+    b"content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n"
+    b"referrer-policy: no-referrer\r\n"
+    b"connection: close\r\n"
+)
 
 
 def bounded(limit: int, timeout: float = HEAD_TIMEOUT) -> type[HttpToolsProtocol]:
@@ -85,6 +93,5 @@ class _BoundedProtocol(HttpToolsProtocol):
         """Says why and hangs up. While an earlier request is being answered, nothing can be said."""
         if self.cycle is None or self.cycle.response_complete:
             body = json.dumps({"status": "fail", "message": message}).encode()
-            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-            self.transport.write(STATUS_LINE[status] + head + body)
+            self.transport.write(STATUS_LINE[status] + _HEADERS + b"content-length: %d\r\n\r\n" % len(body) + body)
         self.transport.close()
