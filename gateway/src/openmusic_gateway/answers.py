@@ -21,6 +21,7 @@ NOT_FOUND = "There is no such route"
 BODY_TOO_LARGE = "The request body is too large"
 BODY_TOO_SLOW = "The request body came too slowly"
 HEADERS_TOO_LARGE = "The request headers are too large"
+ONE_HOST = "A request names one host (RFC 9112, section 3.2)"
 UNEXPECTED = "Something went wrong on our side"
 
 

@@ -133,7 +133,7 @@ class Gateway:
             if scope["method"] != "GET":
                 raise answers.method_not_allowed(["GET"])
             return await self._answer_health(path, send, request_id)
-        self._check_headers(scope["headers"])
+        self._check_headers(scope, given)
         if self._cors.is_preflight(scope["method"], given):
             return await send_preflight(send, self._methods(path), request_id)
         route = self._find(scope["method"], path)
@@ -171,10 +171,16 @@ class Gateway:
             raise answers.method_not_allowed(list(methods))
         return methods[method]
 
-    def _check_headers(self, given: list[tuple[bytes, bytes]]) -> None:
-        size = sum(len(name) + len(value) for name, value in given)
-        if len(given) > MAX_HEADERS or size > self._settings.header_limit:
+    def _check_headers(self, scope: dict[str, Any], given: dict[bytes, bytes]) -> None:
+        raw = scope["headers"]
+        size = sum(len(name) + len(value) for name, value in raw)
+        if len(raw) > MAX_HEADERS or size > self._settings.header_limit:
             raise Refused(431, answers.HEADERS_TOO_LARGE)
+        if b"host" not in given:
+            if scope["http_version"] != "1.0":
+                raise Refused(400, answers.ONE_HOST)
+        elif len(given) < len(raw) and [name for name, _ in raw].count(b"host") > 1:
+            raise Refused(400, answers.ONE_HOST)
 
     async def _answer_health(self, path: str, send: Any, request_id: str) -> int:
         if path == "/health/live":

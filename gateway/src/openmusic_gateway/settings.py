@@ -18,7 +18,7 @@ class Settings(CacheSettings, IdentitySettings, ServiceSettings):
     connect_timeout: float = 1.0
     """Seconds to reach a service."""
     body_timeout: float = 30.0
-    """Seconds between two pieces of a request body; a client that is slower gets 408."""
+    """Seconds between two pieces of a request body, and for all of it beyond 500 bytes a second; later is 408."""
     upstream_timeout: float = 15.0
     """Seconds until a service begins to answer, and between two pieces of its answer."""
     edge_cache_bytes: int = 33_554_432
