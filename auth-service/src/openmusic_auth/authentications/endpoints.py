@@ -1,6 +1,6 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_auth.authentications.schemas import AccessToken, Login, RefreshTokenPayload, Tokens
 from openmusic_auth.authentications.service import AuthenticationService
@@ -14,7 +14,13 @@ async def _authentications(request: Request) -> AuthenticationService:
 
 Authentications = Annotated[AuthenticationService, Depends(_authentications)]
 
-router = APIRouter(prefix="/authentications", tags=["authentications"])
+
+def _not_stored(response: Response) -> None:
+    """Tokens belong into no cache (RFC 6749, section 5.1)."""
+    response.headers["Cache-Control"] = "no-store"
+
+
+router = APIRouter(prefix="/authentications", tags=["authentications"], dependencies=[Depends(_not_stored)])
 
 
 @router.post("", status_code=201)
