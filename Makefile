@@ -4,7 +4,8 @@ VENV := .venv/bin
 PACKAGES := kit gateway auth-service catalog-service playlist-service media-service export-service deploy/local
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset demo test lint bench format requirements engine images e2e-compose
+.PHONY: help install up down status logs reset demo test test-faults test-faults-short soak lint bench format requirements
+.PHONY: engine images e2e-compose
 
 help: ## lists these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +36,15 @@ test: install ## runs the tests of all services, on servers of their own
 
 test-%: install ## runs the tests of one part, e.g. test-catalog
 	@$(VENV)/pytest $(firstword $(wildcard $*-service/tests $*/tests deploy/$*/tests tests/$*))
+
+test-faults: install ## lets each part fail in each way while users work, and checks all they were promised (25 min)
+	@$(VENV)/pytest tests/faults --timeout 300
+
+test-faults-short: install ## the most telling of these faults (4 min)
+	@$(VENV)/pytest tests/faults --timeout 300 -m telling
+
+soak: install ## mixed load for MINUTES (20), in which no process may grow
+	@OPENMUSIC_SOAK_MINUTES=$(or $(MINUTES),20) $(VENV)/pytest tests/faults/soak.py
 
 lint: install ## ruff, types, and the rule that services do not import each other
 	@$(VENV)/ruff check .

@@ -4,7 +4,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from openmusic_kit.database import Database
+from openmusic_kit.database import Database, open_database
+from openmusic_kit.settings import DatabaseSettings
 
 
 async def test_connections_that_postgresql_hung_up_on_are_not_handed_out(
@@ -38,3 +39,25 @@ async def test_without_a_commit_a_unit_of_work_leaves_nothing(database: Database
     async with database.read() as connection:
         cursor = await connection.execute("SELECT FROM inbox WHERE event_id = 'undone'")
         assert cursor.rowcount == 0
+
+
+async def test_the_first_request_after_a_restart_of_the_database_is_served(database_settings: DatabaseSettings) -> None:
+    """However many connections the pool had, none of which is good any more."""
+    async with open_database(database_settings) as database:
+
+        async def use() -> None:
+            async with database.read() as connection:
+                await connection.execute("SELECT pg_sleep(0.2)")
+
+        await asyncio.gather(*(use() for _ in range(8)))
+        async with database.read() as connection:
+            ended = await connection.execute(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE usename = current_user AND pid <> pg_backend_pid()
+                """
+            )
+            assert ended.rowcount > 3
+
+        for _ in range(8):
+            await database.ping()

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,17 +44,25 @@ class DatabaseServer:
     password: str
 
 
-@pytest.fixture(scope="session")
-def test_stack() -> Iterator[Stack]:
+@contextmanager
+def temporary_stack(**options: Any) -> Iterator[Stack]:
     """A stack of the tests' own in which nothing runs yet: other ports, other data than ``make up``."""
     base = repository() / ".openmusic-test"
     base.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
     folder.chmod(0o755)
-    stack = Stack(folder, OUT_OF_REACH, preferred_ports={})
-    yield stack
-    stack.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    stack = Stack(folder, preferred_ports={}, **{"settings": OUT_OF_REACH, **options})
+    try:
+        yield stack
+    finally:
+        stack.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def test_stack() -> Iterator[Stack]:
+    with temporary_stack() as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")
