@@ -284,3 +284,15 @@ def applied(connection: AsyncConnection[DictRow], eventually: Eventually) -> Cal
         await eventually(all_known, seconds)
 
     return wait
+
+
+@pytest.fixture
+def song_copy(connection: AsyncConnection[DictRow]) -> Callable[[str], Awaitable[DictRow | None]]:
+    async def read(song_id: str) -> DictRow | None:
+        """``{title, performer, version, deleted}`` or None."""
+        cursor = await connection.execute(
+            "SELECT title, performer, version, deleted FROM songs WHERE id = %s", [song_id]
+        )
+        return await cursor.fetchone()
+
+    return read

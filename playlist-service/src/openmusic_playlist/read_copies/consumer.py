@@ -1,7 +1,5 @@
 """Keeps the copies of songs and user names up to date with the events of their owners."""
 
-from pydantic import ValidationError
-
 from openmusic_kit.cache import Cache
 from openmusic_kit.database import Database
 from openmusic_kit.edge import EdgePurges
@@ -28,19 +26,16 @@ class ReadCopies:
         return Subscription(QUEUE, self.apply)
 
     async def apply(self, event: Envelope) -> None:
-        """Applies an event once, however often it comes. Raises Rejected for one that makes no sense."""
-        try:
-            match (event.type, event.version):
-                case ("song.created" | "song.updated", 1):
-                    await self._keep_song(event, SongData.model_validate(event.data))
-                case ("song.deleted", 1):
-                    await self._bury_song(event, SongDeletedData.model_validate(event.data))
-                case ("user.registered", 1):
-                    await self._keep_user(event, UserData.model_validate(event.data))
-                case _:
-                    raise Rejected(f"unknown event {event.type} v{event.version}")
-        except ValidationError as error:
-            raise Rejected(f"malformed data: {error.errors()[0]['msg']}") from error
+        """Applies an event once, however often it comes. Raises Rejected, or ValidationError, if it makes no sense."""
+        match (event.type, event.version):
+            case ("song.created" | "song.updated", 1):
+                await self._keep_song(event, SongData.model_validate(event.data))
+            case ("song.deleted", 1):
+                await self._bury_song(event, SongDeletedData.model_validate(event.data))
+            case ("user.registered", 1):
+                await self._keep_user(event, UserData.model_validate(event.data))
+            case _:
+                raise Rejected(f"unknown event {event.type} v{event.version}")
 
     async def _keep_song(self, event: Envelope, song: SongData) -> None:
         async with self._cache.changing() as change, self._database.unit_of_work() as work:
