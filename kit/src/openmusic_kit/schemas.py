@@ -19,6 +19,10 @@ class WireModel(BaseModel):
 def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("must not contain a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("must not contain half of a surrogate pair") from error
     return text
 
 
@@ -31,10 +35,12 @@ def _readable(text: str) -> str:
 StoredText = Annotated[str, AfterValidator(_storable)]
 """All text that PostgreSQL can hold: what another service accepted, and of which we keep a copy."""
 
-Text = Annotated[StoredText, StringConstraints(min_length=1, max_length=1000), AfterValidator(_readable)]
+Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_storable), AfterValidator(_readable)
+]
 """Text that a person reads, 1 to 1000 characters."""
 
-Key = Annotated[StoredText, StringConstraints(min_length=1, max_length=200)]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
 """What names something in a message, short enough for an index."""
 
 AnyId = Annotated[str, StringConstraints(min_length=1)]

@@ -6,11 +6,10 @@ from openmusic_kit.edge import EdgePurges
 from openmusic_kit.events import Envelope
 from openmusic_kit.inbox import first_seen
 from openmusic_kit.messaging import Queue, Rejected, Subscription
-from openmusic_playlist.cache_keys import songs_key
 from openmusic_playlist.edge_tags import playlist_tag
-from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
+from openmusic_playlist.read_copies.repository import UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongData, SongDeletedData, UserData
-from openmusic_playlist.read_copies.song_news import keep_song
+from openmusic_playlist.read_copies.song_news import bury_song, keep_song
 
 QUEUE = Queue("playlist.read_copies", ("song.created.v1", "song.updated.v1", "song.deleted.v1", "user.registered.v1"))
 
@@ -56,10 +55,7 @@ class ReadCopies:
         async with self._cache.changing() as change, self._database.unit_of_work() as work:
             if not await first_seen(work.connection, event.id):
                 return
-            copies = SongCopyRepository(work.connection)
-            await copies.bury(song.song_id, event.sequence)
-            playlists = await copies.remove_from_playlists(song.song_id)
-            await change.add(*map(songs_key, playlists))
+            playlists = await bury_song(work.connection, change, song_id=song.song_id, version=event.sequence)
             await work.commit()
         await self._edges.publish(map(playlist_tag, playlists))
 

@@ -25,6 +25,14 @@ class SongAnswer(WireModel):
     version: int
 
 
+class SongsAnswer(WireModel):
+    songs: list[SongAnswer]
+
+
 class UserAnswer(WireModel):
     id: str
     username: str
+
+
+class UsersAnswer(WireModel):
+    users: list[UserAnswer]
