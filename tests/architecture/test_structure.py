@@ -10,6 +10,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from openmusic_gateway.routes import ROUTES
+from openmusic_operations.dead_letters import QUEUES
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("auth", "catalog", "playlist", "media", "export")
@@ -104,6 +105,16 @@ def test_services_import_no_other_service() -> None:
         folder = service if service == "gateway" else f"{service}-service"
         for path in sources(folder):
             assert not imports(path) & (packages - {f"openmusic_{service}"}), path
+
+
+def test_operators_know_the_queues_of_all_consumers() -> None:
+    queues = set()
+    for module in ("media.covers.consumer", "playlist.read_copies.consumer"):
+        queues.add(importlib.import_module(f"openmusic_{module}").QUEUE.name)
+    queues.add(importlib.import_module("openmusic_export.events").jobs_queue().name)
+    used = {path for path in service_sources() if re.search(r"\bQueue\(", path.read_text())}
+    assert len(used) == len(queues), "a service has a queue that this test does not know"
+    assert set(QUEUES) == queues
 
 
 def test_every_setting_is_in_the_example() -> None:

@@ -2,10 +2,12 @@
 
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
 T = TypeVar("T")
+
+DESCRIBED = 3  # problems; the first of them tell what is the matter
 
 
 class WireModel(BaseModel):
@@ -14,21 +16,38 @@ class WireModel(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, frozen=True)
 
 
-def _readable(text: str) -> str:
+def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("must not contain a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("must not contain half of a surrogate pair") from error
+    return text
+
+
+def _readable(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be blank")
     return text
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_readable)]
+StoredText = Annotated[str, AfterValidator(_storable)]
+"""All text that PostgreSQL can hold: what another service accepted, and of which we keep a copy."""
+
+Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_storable), AfterValidator(_readable)
+]
 """Text that a person reads, 1 to 1000 characters."""
+
+Key = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
+"""What names something in a message, short enough for an index."""
 
 AnyId = Annotated[str, StringConstraints(min_length=1)]
 """An id in a body: whatever text it is, it either names something or is not found."""
 
 Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 
 
 class Done(WireModel):
@@ -52,3 +71,16 @@ class Failure(WireModel):
 
     status: Literal["fail", "error"]
     message: str
+
+
+def describe(error: ValidationError) -> str:
+    """What is wrong, as ``field: problem``, in one line; the input itself is not repeated."""
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    told = [_describe_problem(".".join(map(str, problem["loc"])), problem["msg"]) for problem in problems[:DESCRIBED]]
+    rest = len(problems) - DESCRIBED
+    return "; ".join([*told, f"and {rest} more"] if rest > 0 else told)
+
+
+def _describe_problem(field: str, message: str) -> str:
+    told = message.removeprefix("Value error, ")
+    return f"{field}: {told}" if field else told

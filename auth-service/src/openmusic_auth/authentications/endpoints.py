@@ -15,7 +15,7 @@ async def _authentications(request: Request) -> AuthenticationService:
 Authentications = Annotated[AuthenticationService, Depends(_authentications)]
 
 
-def _not_stored(response: Response) -> None:
+async def _not_stored(response: Response) -> None:
     """Tokens belong into no cache (RFC 6749, section 5.1)."""
     response.headers["Cache-Control"] = "no-store"
 

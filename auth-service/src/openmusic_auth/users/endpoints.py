@@ -1,11 +1,12 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from openmusic_auth.users.schemas import Registration, User, UserCopy, UserData, UserId
+from openmusic_auth.users.schemas import Registration, User, UserCopies, UserCopy, UserData, UserId
 from openmusic_auth.users.service import UserService
 from openmusic_kit import edge
-from openmusic_kit.schemas import Answer, Created
+from openmusic_kit.paging import PAGE_SIZE
+from openmusic_kit.schemas import Answer, Created, StoredText
 from openmusic_kit.web import InternalRoute
 
 
@@ -30,6 +31,14 @@ async def get_user(user_id: str, users: Users, response: Response) -> Answer[Use
     user = User.model_validate(await users.get(user_id))
     response.headers.update(edge.public(f"user:{user_id}"))
     return Answer(data=UserData(user=user))
+
+
+@internal_router.get("")
+async def get_user_copies(
+    users: Users, after: StoredText = "", limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
+) -> Answer[UserCopies]:
+    rows = await users.list_copies(after, limit)
+    return Answer(data=UserCopies(users=[UserCopy.model_validate(row) for row in rows]))
 
 
 @internal_router.get("/{user_id}")

@@ -33,3 +33,7 @@ class UserCopy(WireModel):
 
     id: str
     username: str
+
+
+class UserCopies(WireModel):
+    users: list[UserCopy]

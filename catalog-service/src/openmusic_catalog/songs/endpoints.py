@@ -1,26 +1,28 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AfterValidator
 
 from openmusic_catalog.edge_tags import album_tag, song_tag
-from openmusic_catalog.songs.schemas import Song, SongCopy, SongData, SongId, SongPayload, SongsData, SongSummary
+from openmusic_catalog.songs.schemas import (
+    Song,
+    SongCopies,
+    SongCopy,
+    SongData,
+    SongId,
+    SongPayload,
+    SongsData,
+    SongSummary,
+)
 from openmusic_catalog.songs.service import SongService
 from openmusic_kit import edge
 from openmusic_kit.paging import PAGE_SIZE, decode_cursor, encode_cursor, next_page_link
-from openmusic_kit.schemas import Answer, Created, Done
+from openmusic_kit.schemas import Answer, Created, Done, StoredText
 from openmusic_kit.web import InternalRoute
 
 
 async def _songs(request: Request) -> SongService:
     service: SongService = request.app.state.songs
     return service
-
-
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("must not contain a NUL character")
-    return text
 
 
 def _tags(song_id: str, album_ids: set[str | None]) -> list[str]:
@@ -33,7 +35,7 @@ def _purging(song_id: str, album_ids: set[str | None]) -> dict[str, str]:
 
 
 Songs = Annotated[SongService, Depends(_songs)]
-SearchText = Annotated[str, Query(max_length=1000), AfterValidator(_without_nul)]
+SearchText = Annotated[StoredText, Query(max_length=1000)]
 
 router = APIRouter(prefix="/songs", tags=["songs"])
 internal_router = APIRouter(prefix="/internal/songs", route_class=InternalRoute, include_in_schema=False)
@@ -85,6 +87,14 @@ async def update_song(song_id: str, payload: SongPayload, songs: Songs, response
 async def delete_song(song_id: str, songs: Songs, response: Response) -> Done:
     response.headers.update(_purging(song_id, await songs.delete(song_id)))
     return Done(message="Song deleted")
+
+
+@internal_router.get("")
+async def get_song_copies(
+    songs: Songs, after: StoredText = "", limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
+) -> Answer[SongCopies]:
+    rows = await songs.list_copies(after, limit)
+    return Answer(data=SongCopies(songs=[SongCopy.model_validate(row) for row in rows]))
 
 
 @internal_router.get("/{song_id}")

@@ -51,3 +51,7 @@ class SongCopy(WireModel):
     title: str
     performer: str
     version: int
+
+
+class SongCopies(WireModel):
+    songs: list[SongCopy]
