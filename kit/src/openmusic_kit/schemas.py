@@ -11,7 +11,19 @@ T = TypeVar("T")
 class WireModel(BaseModel):
     """A JSON object as clients send or receive it: no type is coerced, unknown keys are ignored."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, frozen=True)
+    model_config = ConfigDict(
+        strict=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+_BLANK = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # what str.strip() takes away
+_READABLE = rf"^[^\x00]*[^\x00{_BLANK}][^\x00]*$"
+"""What :func:`_readable` demands, for the document, as a pattern that means the same in every dialect."""
 
 
 def _readable(text: str) -> str:
@@ -22,7 +34,12 @@ def _readable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_readable)]
+Text = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1000),
+    AfterValidator(_readable),
+    Field(json_schema_extra={"pattern": _READABLE}),
+]
 """Text that a person reads, 1 to 1000 characters."""
 
 AnyId = Annotated[str, StringConstraints(min_length=1)]
@@ -45,10 +62,3 @@ class Created(WireModel, Generic[T]):
     status: Literal["success"] = "success"
     message: str
     data: T
-
-
-class Failure(WireModel):
-    """``fail`` when the client can mend it (4xx), ``error`` when it cannot (5xx)."""
-
-    status: Literal["fail", "error"]
-    message: str

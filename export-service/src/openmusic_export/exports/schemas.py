@@ -1,7 +1,7 @@
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from openmusic_kit.schemas import WireModel
 
@@ -18,4 +18,4 @@ def _address(text: str) -> str:
 
 
 class ExportPayload(WireModel):
-    target_email: Annotated[str, AfterValidator(_address)]
+    target_email: Annotated[str, AfterValidator(_address), Field(json_schema_extra={"format": "email"})]
