@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from importlib import resources
 from typing import Any
 
 import aiohttp
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _GIVEN_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 MAX_HEADERS = 100
+OWN_ROUTES = frozenset({"/health/live", "/health/ready", "/openapi.json"})
 
 
 class Gateway:
@@ -48,6 +50,7 @@ class Gateway:
             "media": Upstream.of(settings.media_url),
             "export": Upstream.of(settings.export_url),
         }
+        self._document = resources.files(__package__).joinpath("openapi.json").read_bytes()
         self._stack = AsyncExitStack()
         self._access_log: AccessLog | None = None
         self._verifier: TokenVerifier
@@ -116,10 +119,10 @@ class Gateway:
         self, scope: dict[str, Any], given: dict[bytes, bytes], receive: Any, send: Any, request_id: str
     ) -> int:
         path = scope["raw_path"].decode("latin-1")
-        if path in {"/health/live", "/health/ready"}:
+        if path in OWN_ROUTES:
             if scope["method"] != "GET":
                 raise answers.method_not_allowed(["GET"])
-            return await self._answer_health(path, send, request_id)
+            return await self._answer_itself(path, send, request_id)
         self._check_headers(scope["headers"])
         route = self._find(scope["method"], path)
         user_id = await self._user(given) if route.protected else ""
@@ -151,7 +154,10 @@ class Gateway:
         if len(headers) > MAX_HEADERS or size > self._settings.header_limit:
             raise Refused(431, answers.HEADERS_TOO_LARGE)
 
-    async def _answer_health(self, path: str, send: Any, request_id: str) -> int:
+    async def _answer_itself(self, path: str, send: Any, request_id: str) -> int:
+        if path == "/openapi.json":
+            await answers.send_content(send, 200, self._document, {}, request_id)
+            return 200
         if path == "/health/live":
             await answers.send_json(send, 200, {"status": "success", "message": "alive"}, {}, request_id)
             return 200
