@@ -25,7 +25,7 @@ from openmusic_gateway.settings import Settings
 from openmusic_gateway.upstreams import Upstream, resolving
 from openmusic_kit.context import new_request_id
 from openmusic_kit.context import request_id as request_id_variable
-from openmusic_kit.errors import ServiceError
+from openmusic_kit.errors import ServiceError, Unauthenticated
 from openmusic_kit.health import HardCheck, Health, SoftCheck
 from openmusic_kit.identity import TokenVerifier, bearer_token, open_token_verifier
 from openmusic_kit.redis_client import open_redis
@@ -125,7 +125,7 @@ class Gateway:
             return await self._answer_itself(path, send, request_id)
         self._check_headers(scope["headers"])
         route = self._find(scope["method"], path)
-        user_id = await self._user(given) if route.protected else ""
+        user_id = await self._user(scope["headers"]) if route.protected else ""
         request = Request(scope, given, send, route, user_id, request_id)
         if (status := await self._proxy.answer_from_edge(request)) is not None:
             return status
@@ -135,9 +135,12 @@ class Gateway:
         with WhileClientWaits(body):
             return await self._proxy.answer(request, body)
 
-    async def _user(self, given: dict[bytes, bytes]) -> str:
+    async def _user(self, headers: list[tuple[bytes, bytes]]) -> str:
+        tokens = [value for name, value in headers if name == b"authorization"]
+        if len(tokens) > 1:  # the service could take another one for the one that counts
+            raise answers.of(Unauthenticated("Only one access token may be sent"))
         try:
-            return await self._verifier.verify(bearer_token(given.get(b"authorization", b"").decode("latin-1")))
+            return await self._verifier.verify(bearer_token(tokens[0].decode("latin-1") if tokens else None))
         except ServiceError as error:
             raise answers.of(error) from error
 
