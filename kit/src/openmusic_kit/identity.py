@@ -24,7 +24,7 @@ KEYS_LIFETIME = 60.0  # seconds after which the key set is fetched again, so tha
 REFETCH_COOLDOWN = 1.0  # seconds between fetches, however many unknown keys are presented
 TOKEN_MAX_LENGTH = 4096
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]")
-"""A signature of 64 bytes has one spelling: decoders pass over stray bits and characters, so that it would have many."""
+"""A signature of 64 bytes has one spelling; decoders pass over padding and stray bits, so that it would have many."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Wire shapes: strict types, camelCase names, and the envelope that every answer has."""
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 T = TypeVar("T")
@@ -45,7 +45,16 @@ Text = Annotated[
 AnyId = Annotated[str, StringConstraints(min_length=1)]
 """An id in a body: whatever text it is, it either names something or is not found."""
 
-Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 2008.0 is 2008, and 2008.5 stays what it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number that came as a JSON number."""
+
+Int32 = Annotated[Whole, Field(ge=-(2**31), le=2**31 - 1)]
 
 
 class Done(WireModel):

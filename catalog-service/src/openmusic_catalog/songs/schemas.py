@@ -3,11 +3,11 @@ from typing import Annotated
 from pydantic import Field, WithJsonSchema
 
 from openmusic_kit.ids import id_schema
-from openmusic_kit.schemas import AnyId, Int32, Text, WireModel
+from openmusic_kit.schemas import AnyId, Int32, Text, Whole, WireModel
 
 Id = Annotated[str, WithJsonSchema(id_schema("song"))]
 AlbumId = Annotated[str, WithJsonSchema(id_schema("album"))]
-Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Seconds = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
 
 
 class SongPayload(WireModel):
