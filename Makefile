@@ -4,8 +4,8 @@ VENV := .venv/bin
 PACKAGES := kit gateway auth-service catalog-service playlist-service media-service export-service deploy/local deploy/operations
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset demo test test-faults test-faults-short soak lint bench format requirements
-.PHONY: engine images e2e-compose
+.PHONY: help install up down status logs reset demo test test-faults test-faults-short soak lint bench format openapi
+.PHONY: requirements engine images e2e-compose
 
 help: ## lists these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ images: engine ## makes stand-ins for the official images, for where no registry
 
 e2e-compose: images install ## runs compose.yaml for real, and the tests of tests/e2e and tests/compose against it (8 min)
 	@$(VENV)/pytest tests/compose --timeout 300
+
+openapi: install ## renews the document of the public contract from what the services say
+	@$(VENV)/python contracts/openapi.py
 
 requirements: install ## renews the pinned requirement files (needs uv)
 	@requirements/compile

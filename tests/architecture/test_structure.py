@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from openapi import PATH, text
 from pydantic_settings import BaseSettings
 
 from openmusic_gateway.routes import ROUTES
@@ -132,6 +133,10 @@ def test_the_gateway_routes_nothing_internal_and_every_public_prefix() -> None:
     patterns = {route.pattern.split("/")[1] for route in ROUTES}
     public = {"albums", "songs", "users", "authentications", "playlists", "collaborations", "export", "covers"}
     assert patterns == public | {".well-known"}
+
+
+def test_the_served_document_is_what_the_services_say() -> None:
+    assert PATH.read_text() == text(), "make openapi renews it"
 
 
 @pytest.mark.parametrize(

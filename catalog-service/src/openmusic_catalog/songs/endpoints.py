@@ -2,7 +2,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.edge_tags import album_tag, song_tag
+from openmusic_catalog.songs.errors import SongNotFound
 from openmusic_catalog.songs.schemas import (
     Song,
     SongCopies,
@@ -15,7 +17,8 @@ from openmusic_catalog.songs.schemas import (
 )
 from openmusic_catalog.songs.service import SongService
 from openmusic_kit import edge
-from openmusic_kit.paging import PAGE_SIZE, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.openapi import PAGED, failing
+from openmusic_kit.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.schemas import Answer, Created, Done, StoredText
 from openmusic_kit.web import InternalRoute
 
@@ -35,20 +38,20 @@ def _purging(song_id: str, album_ids: set[str | None]) -> dict[str, str]:
 
 
 Songs = Annotated[SongService, Depends(_songs)]
-SearchText = Annotated[StoredText, Query(max_length=1000)]
+SearchText = Annotated[StoredText, Query(max_length=1000, json_schema_extra={"pattern": r"^[^\x00]*$"})]
 
 router = APIRouter(prefix="/songs", tags=["songs"])
 internal_router = APIRouter(prefix="/internal/songs", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=failing(AlbumNotFound))
 async def add_song(payload: SongPayload, songs: Songs, response: Response) -> Created[SongId]:
     song_id = await songs.add(payload)
     response.headers.update(_purging(song_id, {payload.album_id}))
     return Created(message="Song added", data=SongId(song_id=song_id))
 
 
-@router.get("")
+@router.get("", responses={**failing(CursorInvalid), **PAGED})
 async def search_songs(
     response: Response,
     songs: Songs,
@@ -70,20 +73,20 @@ async def search_songs(
     return Answer(data=SongsData(songs=[SongSummary.model_validate(row) for row in page]))
 
 
-@router.get("/{song_id}")
+@router.get("/{song_id}", responses=failing(SongNotFound))
 async def get_song(song_id: str, songs: Songs, response: Response) -> Answer[SongData]:
     song = Song.model_validate(await songs.get(song_id))
     response.headers.update(edge.public(*_tags(song_id, {song.album_id})))
     return Answer(data=SongData(song=song))
 
 
-@router.put("/{song_id}")
+@router.put("/{song_id}", responses=failing(SongNotFound, AlbumNotFound))
 async def update_song(song_id: str, payload: SongPayload, songs: Songs, response: Response) -> Done:
     response.headers.update(_purging(song_id, await songs.update(song_id, payload)))
     return Done(message="Song updated")
 
 
-@router.delete("/{song_id}")
+@router.delete("/{song_id}", responses=failing(SongNotFound))
 async def delete_song(song_id: str, songs: Songs, response: Response) -> Done:
     response.headers.update(_purging(song_id, await songs.delete(song_id)))
     return Done(message="Song deleted")
