@@ -51,10 +51,10 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""A whole number that came as a JSON number."""
+Whole = BeforeValidator(_whole)
+"""Stands behind the limits of a number, so that they are in its schema."""
 
-Int32 = Annotated[Whole, Field(ge=-(2**31), le=2**31 - 1)]
+Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), Whole]
 
 
 class Done(WireModel):
