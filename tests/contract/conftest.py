@@ -113,12 +113,12 @@ def _cover_of(http: httpx.Client, album_id: str) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def environment(something: Something, tmp_path: Path) -> Callable[[], dict[str, str]]:
+def environment(tmp_path: Path) -> Callable[[dict[str, Any]], dict[str, str]]:
     """For schemathesis; see ``knowledge.py``."""
 
-    def write() -> dict[str, str]:
+    def write(there: dict[str, Any]) -> dict[str, str]:
         known = tmp_path / "known.json"
-        known.write_text(json.dumps(something.known))
+        known.write_text(json.dumps(there))
         return {
             "FUZZ_KNOWN": str(known),
             "FUZZ_ANSWERED": str(tmp_path / "answered"),

@@ -20,11 +20,11 @@ EVERY_DAY = ["--generation-deterministic"] if SEED is None else ["--seed", SEED]
 
 
 @pytest.fixture
-def fuzz(url: str, environment: Callable[[], dict[str, str]], tmp_path: Path) -> Callable[..., list[str]]:
+def fuzz(url: str, environment: Callable[[dict[str, Any]], dict[str, str]], tmp_path: Path) -> Callable[..., list[str]]:
     """Runs it, and gives the answers as ``GET /albums/{album_id} 200``."""
 
-    def run(*options: str) -> list[str]:
-        given = environment()
+    def run(there: dict[str, Any], *options: str) -> list[str]:
+        given = environment(there)
         config = HERE / "schemathesis.toml"
         command = [Path(sys.executable).with_name("schemathesis"), "--config-file", config, "run", *options]
         outcome = subprocess.run(
@@ -52,7 +52,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.timeout(0 if SEED else 600)
 def test_a_user_gets_no_answer_that_the_document_lacks(fuzz: Any, http: httpx.Client, something: Any) -> None:
-    answered = fuzz("--header", f"Authorization: Bearer {something.token}")
+    answered = fuzz(something.known, "--header", f"Authorization: Bearer {something.token}")
 
     succeeded = {line.rpartition(" ")[0] for line in answered if line.rpartition(" ")[2].startswith("2")}
     wanted = set(operations(http.get("/openapi.json").json())) - {"GET /openapi.json"}  # where it comes from itself
@@ -61,7 +61,7 @@ def test_a_user_gets_no_answer_that_the_document_lacks(fuzz: Any, http: httpx.Cl
 
 @pytest.mark.timeout(0 if SEED else 600)
 def test_nobody_gets_past_the_door_of_a_protected_operation(fuzz: Any, http: httpx.Client) -> None:
-    answered = fuzz("--phases", "coverage,fuzzing")
+    answered = fuzz({"everywhere": {}}, "--phases", "coverage,fuzzing")
 
     document = operations(http.get("/openapi.json").json())
     protected = {name for name, operation in document.items() if "security" in operation}

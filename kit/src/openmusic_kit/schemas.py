@@ -76,10 +76,10 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""A whole number that came as a JSON number."""
+Whole = BeforeValidator(_whole)
+"""Stands behind the limits of a number, so that they are in its schema."""
 
-Int32 = Annotated[Whole, Field(ge=-(2**31), le=2**31 - 1)]
+Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), Whole]
 Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 
 

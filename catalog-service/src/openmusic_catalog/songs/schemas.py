@@ -7,7 +7,7 @@ from openmusic_kit.schemas import AnyId, Int32, Text, Whole, WireModel
 
 Id = Annotated[str, WithJsonSchema(id_schema("song"))]
 AlbumId = Annotated[str, WithJsonSchema(id_schema("album"))]
-Seconds = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
+Seconds = Annotated[int, Field(ge=0, le=2**31 - 1), Whole]
 
 
 class SongPayload(WireModel):
