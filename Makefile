@@ -4,7 +4,7 @@ VENV := .venv/bin
 PACKAGES := kit gateway auth-service catalog-service playlist-service media-service export-service deploy/local
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset demo test lint bench format requirements engine images e2e-compose
+.PHONY: audit help install up down status logs reset demo test lint bench format requirements engine images e2e-compose
 
 help: ## lists these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,10 @@ images: engine ## makes stand-ins for the official images, for where no registry
 
 e2e-compose: images install ## runs compose.yaml for real, and the tests of tests/e2e and tests/compose against it (8 min)
 	@$(VENV)/pytest tests/compose --timeout 300
+
+audit: install ## checks pins, hashes and what is installed; asks for known weaknesses where the network allows it
+	@$(VENV)/pytest -q tests/architecture/test_requirements.py
+	@requirements/audit
 
 requirements: install ## renews the pinned requirement files (needs uv)
 	@requirements/compile
