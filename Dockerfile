@@ -26,10 +26,11 @@ RUN python dependencies.py kit/pyproject.toml ${SERVICE}/pyproject.toml > depend
     && find /opt/openmusic -name '*.so' -not -path '*.libs/*' -exec strip --strip-unneeded {} + \
     && rm -rf /opt/openmusic/lib/python3.*/site-packages/Crypto/SelfTest
 COPY kit kit
+COPY deploy/operations operations
 COPY ${SERVICE} ${SERVICE}
-RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir own ./kit ./${SERVICE} \
+RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir own ./kit ./operations ./${SERVICE} \
     && pip --python /opt/openmusic/bin/python install --no-index --no-deps --target /opt/service own/*.whl \
-    && ln -s openmusic-${SERVICE%-service} /opt/service/bin/openmusic
+    && ln -s openmusic-${SERVICE%-service} /opt/service/bin/openmusic-service
 
 
 # Runs once before everything else in compose: makes the secrets, and hands volumes to the users that write to them.
@@ -60,5 +61,5 @@ USER 10001:10001
 WORKDIR /run/openmusic
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["python", "-IS", "/opt/service/healthcheck.py"]
-ENTRYPOINT ["openmusic"]
+ENTRYPOINT ["openmusic-service"]
 CMD ["serve"]

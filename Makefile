@@ -1,10 +1,11 @@
 # OpenMusic: everything that people run, in one place. `make` alone lists it.
 
 VENV := .venv/bin
-PACKAGES := kit gateway auth-service catalog-service playlist-service media-service export-service deploy/local
+PACKAGES := kit gateway auth-service catalog-service playlist-service media-service export-service deploy/local deploy/operations
 
 .DEFAULT_GOAL := help
-.PHONY: audit help install up down status logs reset demo test lint bench format requirements engine images e2e-compose
+.PHONY: help install up down status logs reset demo test test-faults test-faults-short soak lint bench format openapi
+.PHONY: requirements engine images e2e-compose audit
 
 help: ## lists these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +37,15 @@ test: install ## runs the tests of all services, on servers of their own
 test-%: install ## runs the tests of one part, e.g. test-catalog
 	@$(VENV)/pytest $(firstword $(wildcard $*-service/tests $*/tests deploy/$*/tests tests/$*))
 
+test-faults: install ## lets each part fail in each way while users work, and checks all they were promised (25 min)
+	@$(VENV)/pytest tests/faults --timeout 300
+
+test-faults-short: install ## the most telling of these faults (4 min)
+	@$(VENV)/pytest tests/faults --timeout 300 -m telling
+
+soak: install ## mixed load for MINUTES (20), in which no process may grow
+	@OPENMUSIC_SOAK_MINUTES=$(or $(MINUTES),20) $(VENV)/pytest tests/faults/soak.py
+
 lint: install ## ruff, types, and the rule that services do not import each other
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
@@ -61,6 +71,9 @@ e2e-compose: images install ## runs compose.yaml for real, and the tests of test
 audit: install ## checks pins, hashes and what is installed; asks for known weaknesses where the network allows it
 	@$(VENV)/pytest -q tests/architecture/test_requirements.py
 	@requirements/audit
+
+openapi: install ## renews the document of the public contract from what the services say
+	@$(VENV)/python contracts/openapi.py
 
 requirements: install ## renews the pinned requirement files (needs uv)
 	@requirements/compile

@@ -201,6 +201,17 @@ async def test_a_refresh_token_expires_and_is_swept_at_the_next_login(
     assert (await left.fetchall())[0]["tokens"] == 1
 
 
+async def test_a_refresh_token_is_gone_with_its_user(
+    client: httpx.AsyncClient, register: Any, log_in: Any, username: str, connection: AsyncConnection[DictRow]
+) -> None:
+    user_id = await register(username)
+    payload = {"refreshToken": (await log_in(username))["refreshToken"]}
+    await connection.execute("DELETE FROM users WHERE id = %s", [user_id])
+
+    refused(await client.put("/authentications", json=payload), 400)
+    refused(await client.request("DELETE", "/authentications", json=payload), 400)
+
+
 async def test_the_database_never_sees_a_refresh_token(
     register: Any, log_in: Any, username: str, connection: AsyncConnection[DictRow]
 ) -> None:

@@ -133,8 +133,23 @@ async def test_other_services_read_a_user_with_their_credential(
     assert unknown.status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/internal/users/user-unknown", "/internal/users"])
 @pytest.mark.parametrize("headers", [{}, {"X-Service-Credential": "guessed"}, {"X-Service-Credential": ""}])
-async def test_nobody_else_reads_the_internal_route(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
-    answer = await client.get("/internal/users/user-unknown", headers=headers)
+async def test_nobody_else_reads_the_internal_routes(
+    client: httpx.AsyncClient, headers: dict[str, str], path: str
+) -> None:
+    assert (await client.get(path, headers=headers)).status_code == 401
 
-    assert answer.status_code == 401
+
+async def test_other_services_read_all_users_page_by_page(
+    client: httpx.AsyncClient, register: Any, username: str
+) -> None:
+    ids = [await register(f"{username}-{number}") for number in range(3)]
+
+    page = (await client.get("/internal/users", params={"after": ids[0], "limit": 1}, headers=TRUSTED)).json()
+    rest = (await client.get("/internal/users", params={"after": ids[1]}, headers=TRUSTED)).json()
+
+    assert page["data"] == {"users": [{"id": ids[1], "username": f"{username}-1"}]}
+    assert rest["data"] == {"users": [{"id": ids[2], "username": f"{username}-2"}]}
+    for query in ("limit=0", "limit=1001", "after=%00"):
+        assert (await client.get(f"/internal/users?{query}", headers=TRUSTED)).status_code == 400

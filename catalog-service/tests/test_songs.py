@@ -127,6 +127,20 @@ async def test_the_internal_copy_carries_the_version(client: httpx.AsyncClient, 
     assert answer.json()["data"] == expected
 
 
+async def test_other_services_read_copies_of_all_songs_page_by_page(client: httpx.AsyncClient, add_song: Any) -> None:
+    trusted = {"X-Service-Credential": "the-shared-credential"}
+    ids = [await add_song(**GOOD | {"title": f"Song {number}"}) for number in range(3)]
+
+    page = (await client.get("/internal/songs", params={"after": ids[0], "limit": 1}, headers=trusted)).json()
+    rest = (await client.get("/internal/songs", params={"after": ids[1]}, headers=trusted)).json()
+
+    assert page["data"] == {"songs": [{"id": ids[1], "title": "Song 1", "performer": "Coldplay", "version": 1}]}
+    assert [song["id"] for song in rest["data"]["songs"]] == [ids[2]]
+    assert (await client.get("/internal/songs")).status_code == 401
+    for query in ("limit=0", "limit=1001", "after=%00"):
+        assert (await client.get(f"/internal/songs?{query}", headers=trusted)).status_code == 400
+
+
 async def test_a_rare_text_is_found_through_an_index_among_many(client: httpx.AsyncClient, connection: Any) -> None:
     async with connection.cursor() as cursor:
         async with cursor.copy("COPY songs (id, title, year, genre, performer) FROM STDIN") as copy:

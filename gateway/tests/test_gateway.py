@@ -86,7 +86,8 @@ def test_a_path_reaches_its_service_as_it_was_sent(url: str, service_url: Any, p
         ("GET", "/internal/users/x", 404),
         ("GET", "/albums/../internal/users/x", 404),
         ("GET", "/health", 404),
-        ("GET", "/openapi.json", 404),
+        ("POST", "/openapi.json", 405),
+        ("GET", "/docs", 404),
         ("GET", "/songs/", 404),
         ("PATCH", "/songs", 405),
         ("GET", "/collaborations", 405),
@@ -97,6 +98,14 @@ def test_what_is_not_listed_is_not_served(url: str, method: str, path: str, stat
 
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
     assert b'"status": "fail"' in answer
+
+
+def test_the_document_of_the_contract_is_served(client: httpx.Client) -> None:
+    answer = client.get("/openapi.json")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.headers["X-Request-ID"]
+    assert answer.json()["openapi"] == "3.1.0"
 
 
 def test_a_protected_route_needs_a_token_and_passes_it_on(client: httpx.Client, token: str) -> None:

@@ -36,6 +36,7 @@ class Issuer:
         payload = {"sub": "user-1", "iss": "issuer", "aud": "audience", "iat": now, "exp": now + 600} | claims
         payload = {name: value for name, value in payload.items() if value is not None}
         headers = {"kid": kid, "typ": "at+jwt"} | (header or {})
+        headers = {name: value for name, value in headers.items() if value is not None}
         return jwt.encode(payload, self.keys[kid], algorithm="EdDSA", headers=headers)
 
 
@@ -92,6 +93,12 @@ def _with_another_subject(issuer: Issuer) -> str:
     return f"{header}.{forged}.{signature}"
 
 
+def _with_stray_bits(issuer: Issuer) -> str:
+    """The last letter of a signature stands for two bits and has room for six."""
+    *start, last = issuer.token()
+    return "".join(start) + {"A": "B", "Q": "R", "g": "h", "w": "x"}[last]
+
+
 @pytest.mark.parametrize(
     "forge",
     [
@@ -110,6 +117,13 @@ def _with_another_subject(issuer: Issuer) -> str:
         lambda issuer: issuer.token()[:-3],
         lambda _: "",
         lambda _: "a.b.c",
+        _with_stray_bits,
+        lambda issuer: issuer.token() + "==",
+        lambda issuer: issuer.token()[:-4] + "!!!!" + issuer.token()[-4:],
+        lambda issuer: issuer.token()[:-4] + "\n" + issuer.token()[-4:],
+        lambda issuer: issuer.token() * 2,
+        lambda issuer: issuer.token(header={"kid": None}),
+        lambda issuer: issuer.token(iat=int(time.time()) + 60),
         lambda _: "é" * 10,
         lambda _: "a" * 10_000,
     ],
@@ -119,6 +133,23 @@ async def test_a_bad_token_names_nobody(
 ) -> None:
     with pytest.raises(Unauthenticated):
         await verifier.verify(forge(issuer))
+
+
+async def test_whichever_bit_is_flipped_the_token_names_nobody(issuer: Issuer, verifier: TokenVerifier) -> None:
+    token = issuer.token()
+    assert await verifier.verify(token) == "user-1"
+    accepted = []
+    for position in range(8 * len(token)):
+        text = bytearray(token.encode())
+        text[position // 8] ^= 1 << position % 8
+        flipped = text.decode("latin-1")
+        try:
+            await verifier.verify(flipped)
+        except Unauthenticated:
+            continue
+        accepted.append(flipped)
+
+    assert accepted == []
 
 
 async def test_a_remembered_token_still_expires(issuer: Issuer, verifier: TokenVerifier, clock: Clock) -> None:

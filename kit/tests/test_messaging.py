@@ -190,6 +190,7 @@ async def test_a_rejected_message_is_dead_at_once(
     running: Running, moved: Moved, queue: Queue, take: Take, eventually: Eventually
 ) -> None:
     attempts: list[str] = []
+    began = int(time.time() * 1000)
 
     async def handle(envelope: Envelope) -> None:
         attempts.append(envelope.id)
@@ -200,6 +201,7 @@ async def test_a_rejected_message_is_dead_at_once(
         dead = await eventually(lambda: take(queue.dead))
     assert len(attempts) == 1
     assert dead.headers["x-reason"] == "the thing cannot be moved"
+    assert began <= dead.headers["x-died"] <= int(time.time() * 1000)
 
 
 async def test_a_handler_in_flight_may_finish_when_the_process_stops(

@@ -1,3 +1,4 @@
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from openmusic_kit.errors import Conflict, Forbidden, Unauthenticated, Unavailable
 from openmusic_kit.health import HardCheck, Health, SoftCheck
+from openmusic_kit.openapi import failing
 from openmusic_kit.schemas import Done, Int32, Text, WireModel
 from openmusic_kit.settings import ServiceSettings
 from openmusic_kit.web import CurrentUser, InternalRoute, ProtectedRoute, create_service_app
@@ -32,7 +34,7 @@ async def add(payload: Payload) -> Done:
     return Done(message=payload.name)
 
 
-@router.get("/fails/{how}")
+@router.get("/fails/{how}", responses=failing(Taken, Forbidden))
 async def fail(how: str) -> Done:
     raise {"taken": Taken(), "forbidden": Forbidden(), "later": Unavailable(retry_after=7)}.get(
         how, RuntimeError("secret")
@@ -107,6 +109,57 @@ async def test_a_body_that_makes_no_sense_is_400_in_the_one_shape(client: httpx.
     assert answer.json().keys() == {"status", "message"}
     assert answer.json()["status"] == "fail"
     assert answer.json()["message"]
+
+
+@pytest.mark.parametrize(("written", "status"), [("2008.0", 200), ("2e3", 200), ("2008.5", 400), ("1e300", 400)])
+async def test_a_whole_number_may_be_written_with_a_fraction_of_zero(
+    client: httpx.AsyncClient, written: str, status: int
+) -> None:
+    content = f'{{"name": "x", "size": {written}}}'
+    answer = await client.post("/things", content=content, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == status
+
+
+def test_the_document_names_each_answer_and_none_that_is_never_given() -> None:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    app = create_service_app(
+        "test",
+        ServiceSettings(port=1),
+        lifespan=lifespan,
+        routers=(router, protected, internal),
+        health=lambda _: Health({}),
+    )
+    document = app.openapi()
+
+    statuses = {
+        f"{method} {path}": list(operation["responses"])
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert statuses["post /things"] == ["200", "400", "413", "500", "503"]
+    assert statuses["get /fails/{how}"] == ["200", "400", "403", "500", "503"]
+    assert statuses["post /mine"] == ["200", "400", "401", "413", "500", "503"]
+    assert document["paths"]["/fails/{how}"]["get"]["responses"]["400"]["description"] == "Taken"
+    assert "security" not in document["paths"]["/things"]["post"]
+    assert document["paths"]["/mine"]["post"]["security"] == [{"accessToken": []}]
+    assert document["components"]["schemas"]["Done"]["required"] == ["status", "message"]
+    assert document["components"]["schemas"]["Done"]["additionalProperties"] is False
+    assert "additionalProperties" not in document["components"]["schemas"]["Payload"]
+
+
+@pytest.mark.parametrize("text", ["x", " x", "x\n", "\u3000", "\x1c", "\x85", "\ufeff", "a\0", "\0", " ", "\n\n", "é"])
+def test_the_documented_pattern_of_a_text_says_what_is_demanded_of_it(text: str) -> None:
+    pattern = Payload.model_json_schema()["properties"]["name"]["pattern"]
+    try:
+        Payload(name=text, size=1)
+    except ValidationError:
+        assert re.search(pattern, text) is None
+    else:
+        assert re.search(pattern, text) is not None
 
 
 async def test_unknown_keys_are_ignored(client: httpx.AsyncClient) -> None:

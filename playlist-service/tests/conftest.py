@@ -1,7 +1,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +45,8 @@ class Owners:
     """The paths of all questions so far."""
     holding: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when an answer about a song is ready but held back."""
+    after_page: Callable[[], Awaitable[None]] | None = None
+    """Runs when a page of songs was read, before it is answered."""
     let_go: asyncio.Event | None = None
     """When there is one, answers about songs are held back until it is set."""
 
@@ -71,6 +73,17 @@ class Owners:
             await self.let_go.wait()
         return answer
 
+    async def answer_songs(self, request: web.Request) -> web.Response:
+        page = [dict(self.songs[song_id]) for song_id in _page(request, self.songs)]
+        answer = self._answer(request, "songs", {"songs": page})
+        if self.after_page is not None:
+            await self.after_page()
+        return answer
+
+    async def answer_users(self, request: web.Request) -> web.Response:
+        page = [{"id": user_id, "username": self.users[user_id]} for user_id in _page(request, self.users)]
+        return self._answer(request, "users", {"users": page})
+
     async def answer_user(self, request: web.Request) -> web.Response:
         user_id = request.match_info["id"]
         known = user_id in self.users
@@ -86,6 +99,11 @@ class Owners:
         return web.json_response({"status": "success", "data": found})
 
 
+def _page(request: web.Request, ids: Iterable[str]) -> list[str]:
+    behind = sorted(each for each in ids if each > request.query["after"])
+    return behind[: int(request.query["limit"])]
+
+
 async def _answer_keys(_: web.Request) -> web.Response:
     key = OKPAlgorithm.to_jwk(SIGNING_KEY.public_key(), as_dict=True) | {"kid": "test", "alg": "EdDSA"}
     return web.json_response({"keys": [key]})
@@ -96,6 +114,8 @@ async def owners() -> AsyncIterator[Owners]:
     owners = Owners()
     application = web.Application()
     application.router.add_get("/.well-known/jwks.json", _answer_keys)
+    application.router.add_get("/internal/songs", owners.answer_songs)
+    application.router.add_get("/internal/users", owners.answer_users)
     application.router.add_get("/internal/songs/{id}", owners.answer_song)
     application.router.add_get("/internal/users/{id}", owners.answer_user)
     runner = web.AppRunner(application)
@@ -284,3 +304,15 @@ def applied(connection: AsyncConnection[DictRow], eventually: Eventually) -> Cal
         await eventually(all_known, seconds)
 
     return wait
+
+
+@pytest.fixture
+def song_copy(connection: AsyncConnection[DictRow]) -> Callable[[str], Awaitable[DictRow | None]]:
+    async def read(song_id: str) -> DictRow | None:
+        """``{title, performer, version, deleted}`` or None."""
+        cursor = await connection.execute(
+            "SELECT title, performer, version, deleted FROM songs WHERE id = %s", [song_id]
+        )
+        return await cursor.fetchone()
+
+    return read

@@ -16,18 +16,6 @@ DEAD = "playlist.read_copies.dead"
 
 
 @pytest.fixture
-def song_copy(connection: Any) -> Any:
-    async def read(song_id: str) -> Any:
-        """``{title, performer, version, deleted}`` or None."""
-        cursor = await connection.execute(
-            "SELECT title, performer, version, deleted FROM songs WHERE id = %s", [song_id]
-        )
-        return await cursor.fetchone()
-
-    return read
-
-
-@pytest.fixture
 def rejected(events: Any) -> Any:
     async def reason(event_id: str) -> str:
         """Why the event with that id is dead."""

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from openapi import PATH, text
 from pydantic_settings import BaseSettings
 
 from openmusic_gateway.routes import ROUTES
+from openmusic_operations.dead_letters import QUEUES
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("auth", "catalog", "playlist", "media", "export")
@@ -69,6 +71,30 @@ def test_only_endpoints_and_the_composition_root_know_the_web(path: Path) -> Non
         assert not imports(path) & WEB
 
 
+def test_nothing_that_serves_a_request_is_sent_to_a_thread() -> None:
+    """FastAPI runs endpoints and dependencies that are no coroutines in threads, which costs more than all they do."""
+    for path in [*service_sources(), *sources("kit")]:
+        if path.name in {"endpoints.py", "web.py"}:
+            tree = ast.parse(path.read_text())
+            called = {
+                name.id
+                for node in ast.walk(tree)
+                if _is_depends(node)
+                for name in ast.walk(node)
+                if isinstance(name, ast.Name)
+            }
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef):
+                    assert node.name not in called, f"{path}: {node.name}"
+                    assert not any("router" in ast.unparse(each) for each in node.decorator_list), (
+                        f"{path}: {node.name}"
+                    )
+
+
+def _is_depends(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Depends"
+
+
 def test_the_gateway_knows_no_web_framework() -> None:
     for path in sources("gateway"):
         assert not imports(path) & WEB, path
@@ -80,6 +106,16 @@ def test_services_import_no_other_service() -> None:
         folder = service if service == "gateway" else f"{service}-service"
         for path in sources(folder):
             assert not imports(path) & (packages - {f"openmusic_{service}"}), path
+
+
+def test_operators_know_the_queues_of_all_consumers() -> None:
+    queues = set()
+    for module in ("media.covers.consumer", "playlist.read_copies.consumer"):
+        queues.add(importlib.import_module(f"openmusic_{module}").QUEUE.name)
+    queues.add(importlib.import_module("openmusic_export.events").jobs_queue().name)
+    used = {path for path in service_sources() if re.search(r"\bQueue\(", path.read_text())}
+    assert len(used) == len(queues), "a service has a queue that this test does not know"
+    assert set(QUEUES) == queues
 
 
 def test_every_setting_is_in_the_example() -> None:
@@ -97,6 +133,10 @@ def test_the_gateway_routes_nothing_internal_and_every_public_prefix() -> None:
     patterns = {route.pattern.split("/")[1] for route in ROUTES}
     public = {"albums", "songs", "users", "authentications", "playlists", "collaborations", "export", "covers"}
     assert patterns == public | {".well-known"}
+
+
+def test_the_served_document_is_what_the_services_say() -> None:
+    assert PATH.read_text() == text(), "make openapi renews it"
 
 
 @pytest.mark.parametrize(

@@ -31,25 +31,20 @@ class Compose:
     docker: Any
     scale: dict[str, int] = field(default_factory=lambda: dict(SCALE))
 
-    def run(self, *arguments: str, given: str | None = None, **environment: str) -> str:
-        """``given`` is what the command reads."""
-        return self._call("docker", "compose", *arguments, given=given, **environment)
+    def run(self, *arguments: str, **environment: str) -> str:
+        return self._call("docker", "compose", *arguments, **environment)
 
     def script(self, name: str, *arguments: str) -> str:
         """Runs one of deploy/containers."""
         return self._call(str(ROOT / "deploy" / "containers" / name), *arguments)
 
-    def move_messages(self, source: str, target: str) -> int:
-        """How many were moved."""
-        program = (ROOT / "deploy" / "containers" / "move_messages.py").read_text()
-        done = self.run("exec", "-T", "export-service", "python", "-", source, target, given=program)
-        return int(done.split()[0])
+    def openmusic(self, service: str, *arguments: str) -> str:
+        """The operators' command line, as it is in the image of that service."""
+        return self.run("exec", "-T", service, "openmusic", *arguments)
 
-    def _call(self, *command: str, given: str | None = None, **environment: str) -> str:
+    def _call(self, *command: str, **environment: str) -> str:
         around = {**os.environ, **SETTINGS, **environment}
-        done = subprocess.run(
-            command, cwd=ROOT, env=around, input=given or "", capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=ROOT, env=around, input="", capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{' '.join(command)}:\n{done.stderr[-4000:]}"
         return done.stdout
 

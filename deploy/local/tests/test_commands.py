@@ -109,3 +109,18 @@ def test_the_settings_are_read_from_the_file_env_and_the_environment_goes_before
     done = idle.run("up", PYTHONPATH=str(source), MAIL_PORT="1080")
     assert "PORT must be a port, from 1 to 65535: none-from-file" in done.stderr
     assert "MAIL_PORT must" not in done.stderr
+
+
+def test_run_gives_a_program_the_settings_of_a_process(running: Any) -> None:
+    done = running.run("run", "export-worker", "openmusic", "dead-letters", "list")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"{queue}: no dead letters" for queue in ("export.jobs", "media.covers", "playlist.read_copies")
+    ]
+
+
+def test_run_needs_a_stack_that_runs_and_a_program_that_is_there(idle: Any, running: Any) -> None:
+    assert "OpenMusic is not running." in idle.run("run", "playlist", "openmusic").stderr
+    done = running.run("run", "playlist", "no-such-program")
+    assert done.returncode == 1
+    assert done.stderr == "openmusic-local: no-such-program: No such file or directory\n"

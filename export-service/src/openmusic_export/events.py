@@ -2,16 +2,18 @@
 
 from typing import ClassVar
 
+from openmusic_export.addresses import MailAddress
 from openmusic_kit.events import EventData
 from openmusic_kit.messaging import Queue, RetrySchedule
+from openmusic_kit.schemas import Key
 
 
 class ExportRequested(EventData):
     event_type: ClassVar[str] = "export.requested"
     event_version: ClassVar[int] = 1
-    job_id: str
-    playlist_id: str
-    target_email: str
+    job_id: Key
+    playlist_id: Key
+    target_email: MailAddress
 
 
 def jobs_queue(retry_for: float = 259_200) -> Queue:

@@ -48,7 +48,11 @@ def of(error: errors.ServiceError) -> Refused:
 
 
 async def send_json(send: Any, status: int, body: dict[str, Any], headers: dict[str, str], request_id: str) -> None:
-    content = json.dumps(body).encode()
+    await send_content(send, status, json.dumps(body).encode(), headers, request_id)
+
+
+async def send_content(send: Any, status: int, content: bytes, headers: dict[str, str], request_id: str) -> None:
+    """``content`` is JSON already."""
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     raw += [
         (b"content-type", b"application/json"),

@@ -7,12 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from importlib import resources
 from typing import Any
 
 import aiohttp
 
 from openmusic_gateway import answers, headers
-from openmusic_gateway.access_log import AccessLog
 from openmusic_gateway.answers import Refused
 from openmusic_gateway.body import Body, ClientGone, WhileClientWaits
 from openmusic_gateway.cors import Cors, origins, send_preflight
@@ -26,9 +26,10 @@ from openmusic_gateway.proxying import Proxy, Request
 from openmusic_gateway.routes import Route, RouteTable
 from openmusic_gateway.settings import Settings
 from openmusic_gateway.upstreams import Upstream, resolving
+from openmusic_kit.access_log import AccessLog
 from openmusic_kit.context import new_request_id
 from openmusic_kit.context import request_id as request_id_variable
-from openmusic_kit.errors import ServiceError
+from openmusic_kit.errors import ServiceError, Unauthenticated
 from openmusic_kit.health import HardCheck, Health, SoftCheck
 from openmusic_kit.identity import TokenVerifier, bearer_token, open_token_verifier
 from openmusic_kit.redis_client import open_redis
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 _GIVEN_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 MAX_HEADERS = 100
+OWN_ROUTES = frozenset({"/health/live", "/health/ready", "/openapi.json"})
 
 
 class Gateway:
@@ -55,6 +57,7 @@ class Gateway:
         self._cors = Cors(origins(settings.cors_origins))
         self._on_every_answer = _transport_security(settings.hsts_age)
         self._clients = Clients(networks(settings.trusted_proxies))
+        self._document = resources.files(__package__).joinpath("openapi.json").read_bytes()
         self._stack = AsyncExitStack()
         self._access_log: AccessLog | None = None
         self._verifier: TokenVerifier
@@ -65,7 +68,7 @@ class Gateway:
     async def open(self) -> None:
         settings = self._settings
         if logger.isEnabledFor(logging.INFO):
-            self._access_log = AccessLog(asyncio.get_running_loop().call_later, sys.stdout)
+            self._access_log = AccessLog("gateway", asyncio.get_running_loop().call_later, sys.stdout)
             self._stack.callback(self._access_log.flush)
         await self._stack.enter_async_context(resolving(list(self._upstreams.values())))
         self._verifier = await self._stack.enter_async_context(open_token_verifier(settings))
@@ -129,15 +132,15 @@ class Gateway:
         self, scope: dict[str, Any], given: dict[bytes, bytes], receive: Any, send: Any, request_id: str
     ) -> int:
         path = scope["raw_path"].decode("latin-1")
-        if path in {"/health/live", "/health/ready"}:
+        if path in OWN_ROUTES:
             if scope["method"] != "GET":
                 raise answers.method_not_allowed(["GET"])
-            return await self._answer_health(path, send, request_id)
+            return await self._answer_itself(path, send, request_id)
         self._check_headers(scope, given)
         if self._cors.is_preflight(scope["method"], given):
             return await send_preflight(send, self._methods(path), request_id)
         route = self._find(scope["method"], path)
-        user_id = await self._user(given) if route.protected else ""
+        user_id = await self._user(scope["headers"]) if route.protected else ""
         request = Request(scope, given, send, route, user_id, request_id, self._address(scope))
         if (status := await self._proxy.answer_from_edge(request)) is not None:
             return status
@@ -153,9 +156,12 @@ class Gateway:
         client = scope.get("client")
         return self._clients.address(client[0], scope["headers"]) if client else UNKNOWN
 
-    async def _user(self, given: dict[bytes, bytes]) -> str:
+    async def _user(self, headers: list[tuple[bytes, bytes]]) -> str:
+        tokens = [value for name, value in headers if name == b"authorization"]
+        if len(tokens) > 1:  # the service could take another one for the one that counts
+            raise answers.of(Unauthenticated("Only one access token may be sent"))
         try:
-            return await self._verifier.verify(bearer_token(given.get(b"authorization", b"").decode("latin-1")))
+            return await self._verifier.verify(bearer_token(tokens[0].decode("latin-1") if tokens else None))
         except ServiceError as error:
             raise answers.of(error) from error
 
@@ -182,7 +188,10 @@ class Gateway:
         elif len(given) < len(raw) and [name for name, _ in raw].count(b"host") > 1:
             raise Refused(400, answers.ONE_HOST)
 
-    async def _answer_health(self, path: str, send: Any, request_id: str) -> int:
+    async def _answer_itself(self, path: str, send: Any, request_id: str) -> int:
+        if path == "/openapi.json":
+            await answers.send_content(send, 200, self._document, {}, request_id)
+            return 200
         if path == "/health/live":
             await answers.send_json(send, 200, {"status": "success", "message": "alive"}, {}, request_id)
             return 200

@@ -126,12 +126,15 @@ class Cache:
                 return Cached(value, hit=False)
 
     @asynccontextmanager
-    async def unit_of_work(self, *keys: str) -> AsyncIterator[Change]:
-        """A change of what these entries, and those that it names later, are made from."""
+    async def unit_of_work(self, *keys: str, one_statement: bool = False) -> AsyncIterator[Change]:
+        """A change of what these entries, and those that it names later, are made from.
+
+        One that is a single statement is cheaper, and must be followed by ``commit`` if it changed anything.
+        """
         fence, change = _Fence(), None
         try:
             await self.fence(fence, keys)
-            async with self._database.unit_of_work() as work:
+            async with self._database.unit_of_work(one_statement=one_statement and fence.stands) as work:
                 change = Change(work.connection, self, fence)
                 yield change
         except (Unavailable, asyncio.CancelledError):

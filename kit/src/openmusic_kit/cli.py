@@ -8,6 +8,7 @@ from typing import TypeVar
 import uvicorn
 from pydantic import ValidationError
 
+from openmusic_kit.errors import ServiceError
 from openmusic_kit.logs import configure_logging
 from openmusic_kit.protocol import bounded
 from openmusic_kit.settings import ServiceSettings
@@ -16,16 +17,24 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def run_cli(name: str, settings_class: Callable[[], S], commands: Mapping[str, Callable[[S], object]]) -> None:
-    """Runs one of ``commands`` with the settings of the environment; refuses to start with settings that are wrong."""
+    """Runs one of ``commands`` with the settings of the environment; refuses to start with settings that are wrong.
+
+    A name may have several words. A ServiceError ends a command with its message.
+    """
     parser = argparse.ArgumentParser(prog=f"openmusic-{name}")
-    parser.add_argument("command", choices=list(commands))
-    command = parser.parse_args().command
+    parser.add_argument("command", nargs="+", help=" | ".join(commands))
+    command = " ".join(parser.parse_args().command)
+    if command not in commands:
+        parser.error(f"there is no {command}; there are {', '.join(commands)}")
     try:
         settings = settings_class()
     except ValidationError as error:
         sys.exit(f"openmusic-{name}: the settings are not usable: {_explain(error)}")
-    configure_logging(name if command == "serve" else f"{name}-{command}", settings.log_level)
-    commands[command](settings)
+    configure_logging(name if command == "serve" else f"{name}-{command.replace(' ', '-')}", settings.log_level)
+    try:
+        commands[command](settings)
+    except ServiceError as error:
+        sys.exit(f"openmusic-{name}: {error}")
 
 
 def _explain(error: ValidationError) -> str:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from faststream.rabbit import RabbitMessage
@@ -12,12 +13,15 @@ from pydantic import ValidationError
 
 from openmusic_kit.context import request_id
 from openmusic_kit.events import Envelope
+from openmusic_kit.schemas import describe
 from openmusic_kit.topology import Queue
 
 logger = logging.getLogger(__name__)
 
 PAUSE = 0.5  # seconds before a message that could not be moved goes back to its queue
-ATTEMPT, FIRST_FAILURE, REASON = "x-attempt", "x-first-failure", "x-reason"
+MAX_BODY = 65_536  # bytes; an event tells of a change in a few lines
+ATTEMPT, FIRST_FAILURE, DIED, REASON = "x-attempt", "x-first-failure", "x-died", "x-reason"
+"""Headers of our own. Times are in milliseconds since 1970: on the wire a floating point number has too few digits."""
 
 Handler = Callable[[Envelope], Awaitable[None]]
 
@@ -72,13 +76,15 @@ class Consumer:
 
     async def _handle(self, message: RabbitMessage) -> None:
         try:
+            if len(message.body) > MAX_BODY:
+                raise Rejected(f"too large: {len(message.body)} bytes, and no event has more than {MAX_BODY}")
             envelope = Envelope.model_validate_json(message.body)
             request_id.set(envelope.request_id)
             if envelope.routing_key not in self.queue.routing_keys:
                 raise Rejected(f"unknown event: {envelope.routing_key}")
             await self._handler(envelope)
         except ValidationError as error:
-            await self._bury(message, f"malformed: {error}")
+            await self._bury(message, f"malformed: {describe(error)}")
         except Rejected as error:
             await self._bury(message, str(error))
         except Exception as error:
@@ -88,7 +94,7 @@ class Consumer:
 
     async def _bury(self, message: RabbitMessage, reason: str) -> None:
         logger.error("message is dead", extra={"queue": self.queue.name, "id": message.message_id, "reason": reason})
-        await self._move(message, self.queue.dead, *_history(message), reason)
+        await self._move(message, self.queue.dead, *_history(message), reason, {DIED: _milliseconds(time.time())})
 
     async def _set_aside(self, message: RabbitMessage, error: Exception) -> None:
         failures, first_failure = _history(message)
@@ -103,10 +109,17 @@ class Consumer:
         target = self.queue.retry_queue(self.queue.retry.delay(attempt))
         await self._move(message, target, attempt, first_failure, repr(error))
 
-    async def _move(self, message: RabbitMessage, target: str, attempt: int, first_failure: float, reason: str) -> None:
+    async def _move(
+        self,
+        message: RabbitMessage,
+        target: str,
+        attempt: int,
+        first_failure: float,
+        reason: str,
+        more: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """It is acknowledged here only when it is safe there."""
-        milliseconds = int(first_failure * 1000)  # on the wire a floating point number has not enough digits
-        headers = {ATTEMPT: attempt, FIRST_FAILURE: milliseconds, REASON: reason[:1000]}
+        headers = {ATTEMPT: attempt, FIRST_FAILURE: _milliseconds(first_failure), REASON: reason[:1000], **more}
         try:
             await self._send(message.body, queue=target, message_id=message.message_id, headers=headers)
         except Exception as error:
@@ -115,6 +128,10 @@ class Consumer:
             await message.nack(requeue=True)
         else:
             await message.ack()
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)
 
 
 def _history(message: RabbitMessage) -> tuple[int, float]:

@@ -1,6 +1,8 @@
 """PostgreSQL: a pool, and a unit of work that commits a change together with the events that tell of it."""
 
 import logging
+import select
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +24,8 @@ Connection = AsyncConnection[DictRow]
 
 CONNECT_TIMEOUT = 3  # seconds
 UNHEARD = 5  # seconds that what was sent may go without the other kernel's word for it; then the connection is dead
+RENEWAL_INTERVAL = 1.0  # seconds; all who find dead connections at the same time renew them once
+RECONNECT_TIMEOUT = 1.0  # seconds that the pool tries by itself, ever more seldom; then each request makes it try
 IDLE_IN_TRANSACTION_TIMEOUT = 60  # seconds; a process that hangs must not hold locks for ever
 
 
@@ -53,9 +57,10 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
+    async def unit_of_work(self, *, one_statement: bool = False) -> AsyncIterator[UnitOfWork]:
+        """With ``one_statement`` that one commits itself, which saves two round trips."""
         async with self._connection() as connection:
-            await connection.set_autocommit(False)
+            await connection.set_autocommit(one_statement)
             try:
                 yield UnitOfWork(connection)
             finally:
@@ -86,6 +91,26 @@ async def open_database(settings: DatabaseSettings) -> AsyncIterator[Database]:
     """Does not wait for PostgreSQL: until it answers, requests fail as unavailable and then recover by themselves."""
     conninfo = connection_string(settings)
     arguments: dict[str, Any] = {"autocommit": True, "row_factory": dict_row}
+    renewed_at = -RENEWAL_INTERVAL
+
+    async def check(connection: Connection) -> None:
+        """Costs no round trip: a connection that is well has nothing to read.
+
+        Where one idle connection is dead, the others are as well; the pool would find out with ever longer waits.
+        """
+        nonlocal renewed_at
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        if not poll.poll(0):
+            return
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except psycopg.OperationalError:
+            if time.monotonic() - renewed_at >= RENEWAL_INTERVAL:
+                renewed_at = time.monotonic()
+                await pool.drain()
+            raise
+
     pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
         conninfo,
         kwargs=arguments,
@@ -93,8 +118,8 @@ async def open_database(settings: DatabaseSettings) -> AsyncIterator[Database]:
         max_size=settings.pg_pool_max,
         timeout=settings.pg_pool_wait,
         max_idle=60,
-        reconnect_timeout=30,
-        check=AsyncConnectionPool.check_connection,
+        reconnect_timeout=RECONNECT_TIMEOUT,
+        check=check,
         open=False,
     )
     await pool.open()

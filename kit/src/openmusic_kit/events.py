@@ -1,13 +1,16 @@
 """Events: facts that one service announces and others may keep a copy of."""
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import uuid_utils
 from pydantic import Field
 
 from openmusic_kit.context import request_id
-from openmusic_kit.schemas import WireModel
+from openmusic_kit.schemas import Int32, Int64, Key, WireModel
+
+REQUEST_ID = r"^[A-Za-z0-9._-]{0,64}$"
+"""It is logged, and sent on in the headers of requests."""
 
 
 class EventData(WireModel):
@@ -23,13 +26,13 @@ class Envelope(WireModel):
     ``sequence`` grows by one with each change of the aggregate.
     """
 
-    id: str = Field(min_length=1)
-    type: str
-    version: int
-    aggregate_id: str
-    sequence: int
+    id: Key
+    type: Key
+    version: Int32
+    aggregate_id: Key
+    sequence: Annotated[Int64, Field(ge=1)]
     time: datetime
-    request_id: str = ""
+    request_id: str = Field(default="", pattern=REQUEST_ID)
     data: dict[str, Any]
 
     @classmethod

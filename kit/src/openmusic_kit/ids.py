@@ -19,6 +19,11 @@ def is_id(kind: str, text: str) -> bool:
     return prefix == kind and _UNIQUE_PART.fullmatch(unique_part) is not None
 
 
+def id_schema(kind: str) -> dict[str, str]:
+    """The ids of that kind, as a JSON schema."""
+    return {"type": "string", "pattern": f"^{kind}-{_UNIQUE_PART.pattern}$"}
+
+
 def require_id(kind: str, text: str, missing: type[NotFound]) -> None:
     """Raises ``missing`` unless ``text`` could be an id of that kind."""
     if not is_id(kind, text):

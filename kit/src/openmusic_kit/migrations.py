@@ -1,12 +1,13 @@
 """Schema migrations: plain SQL files applied in order by yoyo, each in a transaction of its own.
 
+That it was applied is noted in the same transaction, so one that fails, or whose process is killed, was never begun.
 Any number of copies may call :func:`migrate` at once: an advisory lock lets one work while the others wait and
 then find nothing left to do. Unlike yoyo's own lock row, it goes away with the process that holds it.
 """
 
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 _LOCK = 0x0E7D_0A11  # any number, the same for every copy
 _SHARED = Path(__file__).parent / "migrations_sql"
 LOCK_WAIT = 5  # seconds that a migration may wait for a table before it gives up rather than block everyone
+ALIVE_CHECK = 1  # seconds until PostgreSQL notices that a migration's process is gone, and gives up its locks
 
 
 Shared = Literal["outbox", "inbox", "cache"]
@@ -41,14 +43,23 @@ def migrate(settings: DatabaseSettings, folder: Path, *shared: Shared) -> int:
         backend = get_backend(_yoyo_uri(settings))
         try:
             pending = backend.to_apply(migrations)
-            backend.apply_migrations(pending)
+            for migration in pending:
+                _apply(backend, migration)
         finally:
             backend.connection.close()
     logger.info("schema is up to date", extra={"database": settings.pgdatabase, "applied": len(pending)})
     return len(pending)
 
 
+def _apply(backend: Any, migration: Any) -> None:
+    """yoyo's own way commits a migration before it notes it: killed in between, it could never be applied again."""
+    with backend.transaction():
+        migration.process_steps(backend, "apply")
+        backend.mark_one(migration)
+
+
 def _yoyo_uri(settings: DatabaseSettings) -> str:
     user, password = quote(settings.pguser), quote(settings.pgpassword.get_secret_value(), safe="")
-    options = urlencode({"options": f"-c lock_timeout={LOCK_WAIT}s"}, quote_via=quote)
+    guards = f"-c lock_timeout={LOCK_WAIT}s -c client_connection_check_interval={ALIVE_CHECK}s"
+    options = urlencode({"options": guards}, quote_via=quote)
     return f"postgresql+psycopg://{user}:{password}@{settings.pghost}:{settings.pgport}/{settings.pgdatabase}?{options}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -19,13 +22,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from openmusic_kit import errors
+from openmusic_kit import errors, openapi
+from openmusic_kit.access_log import AccessLog
 from openmusic_kit.cache import Cached
 from openmusic_kit.clients import CREDENTIAL_HEADER
 from openmusic_kit.context import new_request_id, request_id
 from openmusic_kit.health import Health
 from openmusic_kit.identity import bearer_token
-from openmusic_kit.schemas import Failure
 from openmusic_kit.settings import ServiceSettings
 
 logger = logging.getLogger(__name__)
@@ -33,17 +36,16 @@ logger = logging.getLogger(__name__)
 REQUEST_ID_HEADER = "X-Request-ID"
 _GIVEN_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-_STATUS: dict[type[errors.ServiceError], int] = {
-    errors.Invalid: 400,
-    errors.Conflict: 400,  # the contract knows no 409
-    errors.Unauthenticated: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.TooLarge: 413,
-    errors.Unavailable: 503,
-}
-
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class ServiceApp(FastAPI):
+    """Serves a document that names every answer."""
+
+    def openapi(self) -> openapi.Document:
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.completed(super().openapi())
+        return self.openapi_schema
 
 
 def create_service_app(
@@ -55,19 +57,21 @@ def create_service_app(
     health: Callable[[FastAPI], Health],
 ) -> FastAPI:
     """A FastAPI application that answers in the one shape. ``health`` is asked once the lifespan has begun."""
-    app = FastAPI(
+    app = ServiceApp(
         title=f"OpenMusic {name}",
         version="3.0.0",
         lifespan=lifespan,
         redirect_slashes=False,
-        responses={"4XX": {"model": Failure}, "5XX": {"model": Failure}},
+        generate_unique_id_function=lambda route: route.name,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.service_credential = settings.service_credential
     for router in routers:
         app.include_router(router)
     app.include_router(_health_router(health))
     app.add_middleware(BodyLimit, limit=settings.body_limit)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, service=name)
     app.add_exception_handler(errors.ServiceError, _on_service_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -87,7 +91,7 @@ def cacheable_answer(cached: Cached, headers: Mapping[str, str]) -> Response:
 
 async def _on_service_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ServiceError)  # noqa: S101 - registered for this class only
-    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+    status = openapi.status_of(type(error))
     headers = {}
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after)
@@ -146,7 +150,10 @@ class InternalRoute(APIRoute):
         return trusted
 
 
-def _current_user(request: Request, _: Annotated[object, Depends(HTTPBearer(auto_error=False))]) -> str:
+_BEARER = HTTPBearer(bearerFormat="JWT", scheme_name="accessToken", auto_error=False)
+
+
+async def _current_user(request: Request, _: Annotated[object, Depends(_BEARER)]) -> str:
     user_id: str = request.state.user_id
     return user_id
 
@@ -201,12 +208,18 @@ class BodyLimit:
 class RequestContext:
     """Gives every request its id, logs it, and turns what nobody caught into a 500 of the right shape."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, service: str) -> None:
         self._app = app
+        self._service = service
+
+    @cached_property
+    def _access_log(self) -> AccessLog:
+        return AccessLog(self._service, asyncio.get_running_loop().call_later, sys.stdout)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            self._access_log.flush()
             return
         given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         request_id.set(given if _GIVEN_REQUEST_ID.fullmatch(given) else new_request_id())
@@ -228,7 +241,6 @@ class RequestContext:
                 raise
             await failure(500, "Something went wrong on our side")(scope, receive, tagged)
         finally:
-            duration = round((time.perf_counter() - started) * 1000, 2)
-            details = {"method": scope["method"], "path": scope["path"], "status": status, "duration_ms": duration}
-            level = logging.DEBUG if scope["path"].startswith("/health/") else logging.INFO
-            logger.log(level, "request", extra=details)
+            if logger.isEnabledFor(logging.DEBUG if scope["path"].startswith("/health/") else logging.INFO):
+                seconds = time.perf_counter() - started
+                self._access_log.add(scope["method"], scope["path"], status, seconds, request_id.get())

@@ -1,11 +1,31 @@
+import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+from openmusic_kit.cache import Cache
 from openmusic_kit.cli import run_cli, serve
+from openmusic_kit.clients import ServiceClient
+from openmusic_kit.database import open_database
+from openmusic_kit.edge import EdgePurges
 from openmusic_kit.migrations import migrate
+from openmusic_kit.redis_client import open_redis
 from openmusic_playlist.app import create_app
+from openmusic_playlist.read_copies.rebuild import Rebuild
 from openmusic_playlist.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+async def rebuild_read_copies(settings: Settings) -> None:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings))
+        redis = open_redis(settings)
+        cache = Cache(redis, database, "playlist")
+        await stack.enter_async_context(cache.running())
+        credential = settings.service_credential.get_secret_value()
+        catalog = await stack.enter_async_context(ServiceClient("catalog", settings.catalog_url, credential))
+        auth = await stack.enter_async_context(ServiceClient("auth", settings.auth_url, credential))
+        await Rebuild(database, cache, EdgePurges(redis), catalog, auth, report=print).run()
 
 
 def main() -> None:
@@ -15,6 +35,7 @@ def main() -> None:
         {
             "serve": lambda settings: serve(create_app(settings), settings),
             "migrate": lambda settings: migrate(settings, MIGRATIONS, "inbox", "cache"),
+            "read-copies rebuild": lambda settings: asyncio.run(rebuild_read_copies(settings)),
         },
     )
 

@@ -2,12 +2,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from openmusic_auth.authentications.errors import RefreshTokenInvalid, WrongCredentials
 from openmusic_auth.authentications.schemas import AccessToken, Login, RefreshTokenPayload, Tokens
 from openmusic_auth.authentications.service import AuthenticationService
+from openmusic_kit.openapi import failing
 from openmusic_kit.schemas import Answer, Created, Done
 
 
-def _authentications(request: Request) -> AuthenticationService:
+async def _authentications(request: Request) -> AuthenticationService:
     service: AuthenticationService = request.app.state.authentications
     return service
 
@@ -15,7 +17,7 @@ def _authentications(request: Request) -> AuthenticationService:
 Authentications = Annotated[AuthenticationService, Depends(_authentications)]
 
 
-def _not_stored(response: Response) -> None:
+async def _not_stored(response: Response) -> None:
     """Tokens belong into no cache (RFC 6749, section 5.1)."""
     response.headers["Cache-Control"] = "no-store"
 
@@ -23,18 +25,18 @@ def _not_stored(response: Response) -> None:
 router = APIRouter(prefix="/authentications", tags=["authentications"], dependencies=[Depends(_not_stored)])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=failing(WrongCredentials))
 async def log_in(login: Login, authentications: Authentications) -> Created[Tokens]:
     access_token, refresh_token = await authentications.log_in(login)
     return Created(message="Logged in", data=Tokens(access_token=access_token, refresh_token=refresh_token))
 
 
-@router.put("")
+@router.put("", responses=failing(RefreshTokenInvalid))
 async def refresh(payload: RefreshTokenPayload, authentications: Authentications) -> Answer[AccessToken]:
     return Answer(data=AccessToken(access_token=await authentications.refresh(payload.refresh_token)))
 
 
-@router.delete("")
+@router.delete("", responses=failing(RefreshTokenInvalid))
 async def log_out(payload: RefreshTokenPayload, authentications: Authentications) -> Done:
     await authentications.log_out(payload.refresh_token)
     return Done(message="Logged out")

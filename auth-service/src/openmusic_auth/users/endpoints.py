@@ -1,15 +1,18 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from openmusic_auth.users.schemas import Registration, User, UserCopy, UserData, UserId
+from openmusic_auth.users.errors import UsernameTaken, UserNotFound
+from openmusic_auth.users.schemas import Registration, User, UserCopies, UserCopy, UserData, UserId
 from openmusic_auth.users.service import UserService
 from openmusic_kit import edge
-from openmusic_kit.schemas import Answer, Created
+from openmusic_kit.openapi import failing
+from openmusic_kit.paging import PAGE_SIZE
+from openmusic_kit.schemas import Answer, Created, StoredText
 from openmusic_kit.web import InternalRoute
 
 
-def _users(request: Request) -> UserService:
+async def _users(request: Request) -> UserService:
     service: UserService = request.app.state.users
     return service
 
@@ -20,16 +23,24 @@ router = APIRouter(prefix="/users", tags=["users"])
 internal_router = APIRouter(prefix="/internal/users", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=failing(UsernameTaken))
 async def register(registration: Registration, users: Users) -> Created[UserId]:
     return Created(message="User registered", data=UserId(user_id=await users.register(registration)))
 
 
-@router.get("/{user_id}")
+@router.get("/{user_id}", responses=failing(UserNotFound))
 async def get_user(user_id: str, users: Users, response: Response) -> Answer[UserData]:
     user = User.model_validate(await users.get(user_id))
     response.headers.update(edge.public(f"user:{user_id}"))
     return Answer(data=UserData(user=user))
+
+
+@internal_router.get("")
+async def get_user_copies(
+    users: Users, after: StoredText = "", limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
+) -> Answer[UserCopies]:
+    rows = await users.list_copies(after, limit)
+    return Answer(data=UserCopies(users=[UserCopy.model_validate(row) for row in rows]))
 
 
 @internal_router.get("/{user_id}")

@@ -23,6 +23,14 @@ class UserRepository:
         )
         return await cursor.fetchone()
 
+    async def list_copies(self, after: str, limit: int) -> list[DictRow]:
+        """``{id, username}`` of the users behind the id ``after``, in the order of ids."""
+        cursor = await self._connection.execute(
+            "SELECT id, username FROM users WHERE id > %(after)s ORDER BY id LIMIT %(limit)s",
+            {"after": after, "limit": limit},
+        )
+        return await cursor.fetchall()
+
     async def credentials(self, username: str) -> DictRow | None:
         """``{id, password_hash}``"""
         cursor = await self._connection.execute(

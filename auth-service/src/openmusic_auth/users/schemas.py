@@ -1,9 +1,11 @@
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
+from openmusic_kit.ids import id_schema
 from openmusic_kit.schemas import Text, WireModel
 
+Id = Annotated[str, WithJsonSchema(id_schema("user"))]
 Username = Annotated[Text, Field(max_length=255)]
 NewPassword = Annotated[str, Field(min_length=6, max_length=128)]
 
@@ -15,11 +17,11 @@ class Registration(WireModel):
 
 
 class UserId(WireModel):
-    user_id: str
+    user_id: Id
 
 
 class User(WireModel):
-    id: str
+    id: Id
     username: str
     fullname: str
 
@@ -33,3 +35,7 @@ class UserCopy(WireModel):
 
     id: str
     username: str
+
+
+class UserCopies(WireModel):
+    users: list[UserCopy]

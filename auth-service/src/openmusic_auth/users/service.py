@@ -38,3 +38,8 @@ class UserService:
         if row is None:
             raise UserNotFound
         return row
+
+    async def list_copies(self, after: str, limit: int) -> list[DictRow]:
+        """``{id, username}`` of the users behind the id ``after``, in the order of ids."""
+        async with self._database.read() as connection:
+            return await UserRepository(connection).list_copies(after, limit)

@@ -1,4 +1,12 @@
+from typing import Annotated
+
+from pydantic import WithJsonSchema
+
+from openmusic_kit.ids import id_schema
 from openmusic_kit.schemas import Int32, Text, WireModel
+
+Id = Annotated[str, WithJsonSchema(id_schema("album"))]
+SongId = Annotated[str, WithJsonSchema(id_schema("song"))]
 
 
 class AlbumPayload(WireModel):
@@ -7,17 +15,17 @@ class AlbumPayload(WireModel):
 
 
 class AlbumId(WireModel):
-    album_id: str
+    album_id: Id
 
 
 class AlbumSong(WireModel):
-    id: str
+    id: SongId
     title: str
     performer: str
 
 
 class Album(WireModel):
-    id: str
+    id: Id
     name: str
     year: int
     cover_url: str | None

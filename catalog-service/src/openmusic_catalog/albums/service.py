@@ -18,7 +18,7 @@ class AlbumService:
 
     async def add(self, payload: AlbumPayload) -> str:
         album_id = new_id("album")
-        async with self._database.unit_of_work() as work:
+        async with self._database.unit_of_work(one_statement=True) as work:
             await AlbumRepository(work.connection).add(album_id, payload.name, payload.year)
             await work.commit()
         return album_id
@@ -39,7 +39,7 @@ class AlbumService:
 
     async def update(self, album_id: str, payload: AlbumPayload) -> None:
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.unit_of_work(album_key(album_id)) as work:
+        async with self._cache.unit_of_work(album_key(album_id), one_statement=True) as work:
             if not await AlbumRepository(work.connection).update(album_id, payload.name, payload.year):
                 raise AlbumNotFound
             await work.commit()

@@ -2,15 +2,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.edge_tags import likes_tag
+from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
 from openmusic_catalog.likes.schemas import LikesData
 from openmusic_catalog.likes.service import LikeService
 from openmusic_kit import edge
+from openmusic_kit.openapi import CACHED, failing
 from openmusic_kit.schemas import Answer, Done
 from openmusic_kit.web import CurrentUser, ProtectedRoute, cacheable_answer
 
 
-def _likes(request: Request) -> LikeService:
+async def _likes(request: Request) -> LikeService:
     service: LikeService = request.app.state.likes
     return service
 
@@ -21,20 +24,20 @@ router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"])
 protected_router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"], route_class=ProtectedRoute)
 
 
-@protected_router.post("", status_code=201)
+@protected_router.post("", status_code=201, responses=failing(AlbumNotFound, AlreadyLiked))
 async def like_album(album_id: str, user_id: CurrentUser, likes: Likes, response: Response) -> Done:
     await likes.like(album_id, user_id)
     response.headers.update(edge.purging(likes_tag(album_id)))
     return Done(message="Album liked")
 
 
-@protected_router.delete("")
+@protected_router.delete("", responses=failing(AlbumNotFound, LikeNotFound))
 async def unlike_album(album_id: str, user_id: CurrentUser, likes: Likes, response: Response) -> Done:
     await likes.unlike(album_id, user_id)
     response.headers.update(edge.purging(likes_tag(album_id)))
     return Done(message="Album no longer liked")
 
 
-@router.get("", response_model=Answer[LikesData])
+@router.get("", response_model=Answer[LikesData], responses={**failing(AlbumNotFound), **CACHED})
 async def count_likes(album_id: str, likes: Likes) -> Response:
     return cacheable_answer(await likes.count(album_id), edge.public(likes_tag(album_id)))

@@ -1,26 +1,31 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AfterValidator
 
+from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.edge_tags import album_tag, song_tag
-from openmusic_catalog.songs.schemas import Song, SongCopy, SongData, SongId, SongPayload, SongsData, SongSummary
+from openmusic_catalog.songs.errors import SongNotFound
+from openmusic_catalog.songs.schemas import (
+    Song,
+    SongCopies,
+    SongCopy,
+    SongData,
+    SongId,
+    SongPayload,
+    SongsData,
+    SongSummary,
+)
 from openmusic_catalog.songs.service import SongService
 from openmusic_kit import edge
-from openmusic_kit.paging import PAGE_SIZE, decode_cursor, encode_cursor, next_page_link
-from openmusic_kit.schemas import Answer, Created, Done
+from openmusic_kit.openapi import PAGED, failing
+from openmusic_kit.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.schemas import Answer, Created, Done, StoredText
 from openmusic_kit.web import InternalRoute
 
 
-def _songs(request: Request) -> SongService:
+async def _songs(request: Request) -> SongService:
     service: SongService = request.app.state.songs
     return service
-
-
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("must not contain a NUL character")
-    return text
 
 
 def _tags(song_id: str, album_ids: set[str | None]) -> list[str]:
@@ -33,20 +38,20 @@ def _purging(song_id: str, album_ids: set[str | None]) -> dict[str, str]:
 
 
 Songs = Annotated[SongService, Depends(_songs)]
-SearchText = Annotated[str, Query(max_length=1000), AfterValidator(_without_nul)]
+SearchText = Annotated[StoredText, Query(max_length=1000, json_schema_extra={"pattern": r"^[^\x00]*$"})]
 
 router = APIRouter(prefix="/songs", tags=["songs"])
 internal_router = APIRouter(prefix="/internal/songs", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=failing(AlbumNotFound))
 async def add_song(payload: SongPayload, songs: Songs, response: Response) -> Created[SongId]:
     song_id = await songs.add(payload)
     response.headers.update(_purging(song_id, {payload.album_id}))
     return Created(message="Song added", data=SongId(song_id=song_id))
 
 
-@router.get("")
+@router.get("", responses={**failing(CursorInvalid), **PAGED})
 async def search_songs(
     response: Response,
     songs: Songs,
@@ -68,23 +73,31 @@ async def search_songs(
     return Answer(data=SongsData(songs=[SongSummary.model_validate(row) for row in page]))
 
 
-@router.get("/{song_id}")
+@router.get("/{song_id}", responses=failing(SongNotFound))
 async def get_song(song_id: str, songs: Songs, response: Response) -> Answer[SongData]:
     song = Song.model_validate(await songs.get(song_id))
     response.headers.update(edge.public(*_tags(song_id, {song.album_id})))
     return Answer(data=SongData(song=song))
 
 
-@router.put("/{song_id}")
+@router.put("/{song_id}", responses=failing(SongNotFound, AlbumNotFound))
 async def update_song(song_id: str, payload: SongPayload, songs: Songs, response: Response) -> Done:
     response.headers.update(_purging(song_id, await songs.update(song_id, payload)))
     return Done(message="Song updated")
 
 
-@router.delete("/{song_id}")
+@router.delete("/{song_id}", responses=failing(SongNotFound))
 async def delete_song(song_id: str, songs: Songs, response: Response) -> Done:
     response.headers.update(_purging(song_id, await songs.delete(song_id)))
     return Done(message="Song deleted")
+
+
+@internal_router.get("")
+async def get_song_copies(
+    songs: Songs, after: StoredText = "", limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
+) -> Answer[SongCopies]:
+    rows = await songs.list_copies(after, limit)
+    return Answer(data=SongCopies(songs=[SongCopy.model_validate(row) for row in rows]))
 
 
 @internal_router.get("/{song_id}")

@@ -49,6 +49,13 @@ class SongRepository:
         )
         return await cursor.fetchall()
 
+    async def list_copies(self, after: str, limit: int) -> list[DictRow]:
+        cursor = await self._connection.execute(
+            "SELECT id, title, performer, version FROM songs WHERE id > %(after)s ORDER BY id LIMIT %(limit)s",
+            {"after": after, "limit": limit},
+        )
+        return await cursor.fetchall()
+
     async def lock_album_of(self, song_id: str) -> DictRow | None:
         """``{album_id}`` of a song that nobody else changes until the transaction ends."""
         cursor = await self._connection.execute(

@@ -1,10 +1,13 @@
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
-from openmusic_kit.schemas import AnyId, Int32, Text, WireModel
+from openmusic_kit.ids import id_schema
+from openmusic_kit.schemas import AnyId, Int32, Text, Whole, WireModel
 
-Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Id = Annotated[str, WithJsonSchema(id_schema("song"))]
+AlbumId = Annotated[str, WithJsonSchema(id_schema("album"))]
+Seconds = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
 
 
 class SongPayload(WireModel):
@@ -17,23 +20,23 @@ class SongPayload(WireModel):
 
 
 class SongId(WireModel):
-    song_id: str
+    song_id: Id
 
 
 class SongSummary(WireModel):
-    id: str
+    id: Id
     title: str
     performer: str
 
 
 class Song(WireModel):
-    id: str
+    id: Id
     title: str
     year: int
     performer: str
     genre: str
     duration: int | None
-    album_id: str | None
+    album_id: AlbumId | None
 
 
 class SongData(WireModel):
@@ -51,3 +54,7 @@ class SongCopy(WireModel):
     title: str
     performer: str
     version: int
+
+
+class SongCopies(WireModel):
+    songs: list[SongCopy]

@@ -45,6 +45,11 @@ class SongService:
         async with self._database.read() as connection:
             return await SongRepository(connection).search(title, performer, after, limit)
 
+    async def list_copies(self, after: str, limit: int) -> list[DictRow]:
+        """``{id, title, performer, version}`` of the songs behind the id ``after``, in the order of ids."""
+        async with self._database.read() as connection:
+            return await SongRepository(connection).list_copies(after, limit)
+
     async def update(self, song_id: str, payload: SongPayload) -> set[str | None]:
         """The albums that it was on and that it is on."""
         require_id("song", song_id, SongNotFound)

@@ -1,4 +1,4 @@
-"""``openmusic-local up | down | status | logs | reset``: what the Makefile calls."""
+"""``openmusic-local up | down | status | logs | reset | run``: what the Makefile calls, and operators."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from openmusic_local.errors import LocalError
+from openmusic_local.processes import PROCESSES
 from openmusic_local.stack import Stack, repository
 
 DEFAULTS = {"PORT": "5000", "MAIL_PORT": "1080", "OPENMUSIC_DATA": ".openmusic"}
@@ -69,6 +70,17 @@ def logs(stack: Stack, arguments: argparse.Namespace) -> None:
     os.execvp("tail", ["tail", "-n", "20", "-F", *([found[arguments.part]] if arguments.part else found.values())])
 
 
+def run(stack: Stack, arguments: argparse.Namespace) -> None:
+    if not stack.running:
+        sys.exit("OpenMusic is not running.")
+    command = [arguments.program, *arguments.arguments]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    try:
+        os.execvpe(command[0], command, {**os.environ, **stack.environment(arguments.process), "PATH": path})
+    except OSError as error:
+        sys.exit(f"openmusic-local: {command[0]}: {error.strerror}")
+
+
 def reset(stack: Stack, arguments: argparse.Namespace) -> None:
     down(stack, arguments)
     if not stack.has_data:
@@ -81,13 +93,19 @@ def reset(stack: Stack, arguments: argparse.Namespace) -> None:
         print(f"The folder of your own for covers stays: {elsewhere}")
 
 
-COMMANDS = {"up": up, "down": down, "status": status, "logs": logs, "reset": reset}
+COMMANDS = {"up": up, "down": down, "status": status, "logs": logs, "reset": reset, "run": run}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="openmusic-local")
-    parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("--part", help="for logs: only this part, e.g. catalog")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("up", "down", "status", "reset"):
+        commands.add_parser(name)
+    commands.add_parser("logs").add_argument("--part", help="only this part, e.g. catalog")
+    running = commands.add_parser("run", help="runs a program with the settings of one of the processes")
+    running.add_argument("process", choices=PROCESSES)
+    running.add_argument("program", help="e.g. openmusic")
+    running.add_argument("arguments", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     chosen = settings()
     try:

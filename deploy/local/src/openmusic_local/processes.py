@@ -1,6 +1,7 @@
 """Our own processes: which there are, and the environment that each is given - no secret that it does not need."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,14 @@ PREFERRED_PORTS = {
 }
 
 
+Detour = Callable[[str, str, int], int]
+"""The port at which a process reaches a part, given both names and the port where that part listens."""
+
+
+def straight(_process: str, _part: str, port: int) -> int:
+    return port
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """All that the environments are made of. ``given`` are the settings that the user chose."""
@@ -36,6 +45,7 @@ class Surroundings:
     host: str
     storage: str
     given: dict[str, str]
+    detour: Detour = straight
 
     @property
     def port(self) -> int:
@@ -48,6 +58,10 @@ class Surroundings:
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports[service]}"
 
+    def way(self, process: str, part: str) -> int:
+        """The port at which the process reaches the part."""
+        return self.detour(process, part, self.ports[part])
+
 
 def database_of(service: str) -> str:
     return f"openmusic_{service}"
@@ -56,11 +70,11 @@ def database_of(service: str) -> str:
 def environment(name: str, around: Surroundings) -> dict[str, str]:
     """The settings of one process, only such as it knows; what the user gave goes before the defaults."""
     known = known_to(name)
-    settings = {**_defaults(around), **_given(name, around), **_decided(name, around)}
+    settings = {**_defaults(name, around), **_given(name, around), **_decided(name, around)}
     return {setting: value for setting, value in settings.items() if setting in known}
 
 
-def _defaults(around: Surroundings) -> dict[str, str]:
+def _defaults(name: str, around: Surroundings) -> dict[str, str]:
     defaults = {
         "ENVIRONMENT": "development",
         "PUBLIC_URL": around.gateway_url,
@@ -68,7 +82,7 @@ def _defaults(around: Surroundings) -> dict[str, str]:
         "STORAGE_FOLDER": str(around.folder / "covers"),
     }
     if not {"SMTP_HOST", "SMTP_PORT"} & around.given.keys():
-        defaults |= {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(around.ports["smtp"])}
+        defaults |= {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(around.way(name, "smtp"))}
     return defaults
 
 
@@ -89,19 +103,19 @@ def _decided(name: str, around: Surroundings) -> dict[str, str]:
         "PORT": str(ports[name]),
         "SERVICE_CREDENTIAL": secrets["service_credential"],
         "SIGNING_KEY_SECRET": secrets["signing_keys"],
-        "RABBITMQ_SERVER": rabbitmq.url(ports["rabbitmq"], secrets["rabbitmq"]),
+        "RABBITMQ_SERVER": rabbitmq.url(around.way(name, "rabbitmq"), secrets["rabbitmq"]),
         "REDIS_SERVER": "127.0.0.1",
-        "REDIS_PORT": str(ports["redis"]),
-        "S3_ENDPOINT": f"127.0.0.1:{ports['objectstore']}",
+        "REDIS_PORT": str(around.way(name, "redis")),
+        "S3_ENDPOINT": f"127.0.0.1:{around.way(name, 'objectstore')}",
         "S3_ACCESS_KEY": objectstore.ACCESS_KEY,
         "S3_SECRET_KEY": secrets["objectstore"],
-        **{f"{each.upper()}_URL": around.url(each) for each in SERVICES},
+        **{f"{each.upper()}_URL": f"http://127.0.0.1:{around.way(name, each)}" for each in SERVICES},
     }
     if service in WITH_DATABASE:
         database = database_of(service)
         decided |= {
             "PGHOST": "127.0.0.1",
-            "PGPORT": str(ports["postgres"]),
+            "PGPORT": str(around.way(name, "postgres")),
             "PGUSER": database,
             "PGDATABASE": database,
             "PGPASSWORD": secrets[database],

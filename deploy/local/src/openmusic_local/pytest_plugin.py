@@ -10,8 +10,8 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,17 +44,25 @@ class DatabaseServer:
     password: str
 
 
-@pytest.fixture(scope="session")
-def test_stack() -> Iterator[Stack]:
+@contextmanager
+def temporary_stack(**options: Any) -> Iterator[Stack]:
     """A stack of the tests' own in which nothing runs yet: other ports, other data than ``make up``."""
     base = repository() / ".openmusic-test"
     base.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
     folder.chmod(0o755)
-    stack = Stack(folder, OUT_OF_REACH, preferred_ports={})
-    yield stack
-    stack.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    stack = Stack(folder, preferred_ports={}, **{"settings": OUT_OF_REACH, **options})
+    try:
+        yield stack
+    finally:
+        stack.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def test_stack() -> Iterator[Stack]:
+    with temporary_stack() as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")
@@ -153,6 +161,37 @@ def listening(rabbitmq_url: str) -> Callable[[], Any]:
             yield listener
 
     return listen
+
+
+class DeadLetters:
+    """Puts messages into a queue past our own code, and tells why they died."""
+
+    def __init__(self, channel: aio_pika.abc.AbstractChannel) -> None:
+        self._channel = channel
+
+    async def put(self, queue: str, bodies: Mapping[str, bytes]) -> None:
+        """Each under its name as the id."""
+        for name, body in bodies.items():
+            message = aio_pika.Message(body, message_id=name, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+            await self._channel.default_exchange.publish(message, queue)
+
+    async def reasons(self, queue: str, names: Collection[str]) -> dict[str, str]:
+        """By name, once all are among the dead of that queue; whatever else is there is passed over."""
+        found: dict[str, str] = {}
+        dead = await self._channel.get_queue(f"{queue}.dead")
+        async with asyncio.timeout(30), dead.iterator(no_ack=True) as messages:
+            async for message in messages:
+                if message.message_id is not None and message.message_id in names:
+                    found[message.message_id] = str(message.headers["x-reason"])
+                    if len(found) == len(names):
+                        break
+        return found
+
+
+@pytest.fixture
+async def dead_letters(rabbitmq_url: str) -> AsyncIterator[DeadLetters]:
+    async with await aio_pika.connect(rabbitmq_url) as connection:
+        yield DeadLetters(await connection.channel())
 
 
 @pytest.fixture

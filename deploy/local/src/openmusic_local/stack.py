@@ -12,19 +12,24 @@ from pathlib import Path
 from openmusic_local import processes
 from openmusic_local.errors import LocalError
 from openmusic_local.ports import Ports, obstacle
-from openmusic_local.processes import PREFERRED_PORTS, PROCESSES, WITH_DATABASE, Surroundings
+from openmusic_local.processes import PREFERRED_PORTS, PROCESSES, WITH_DATABASE, Detour, Surroundings, straight
 from openmusic_local.program import Program, reachable
 from openmusic_local.secrets_file import Secrets
 from openmusic_local.servers import mail, objectstore, postgres, rabbitmq, redis
 from openmusic_local.settings import KNOWN
 from openmusic_local.supervision import Supervisor
+from openmusic_local.waiting import comes_true
 
+READY_WITHIN = 90.0  # seconds
 SERVERS = ("postgres", "redis", "epmd", "rabbitmq", "objectstore", "mail")
 PORT_SETTINGS = (("PORT", "gateway"), ("MAIL_PORT", "mail"))
 
 
 class Stack:
-    """One installation in ``folder``. With ``preferred_ports`` empty, every port is whatever is free."""
+    """One installation in ``folder``. With ``preferred_ports`` empty, every port is whatever is free.
+
+    With a ``detour``, our processes reach each other and the servers through ports that it chooses.
+    """
 
     def __init__(
         self,
@@ -32,10 +37,12 @@ class Stack:
         settings: Mapping[str, str],
         preferred_ports: Mapping[str, int] = PREFERRED_PORTS,
         report: Callable[[str], None] = lambda _: None,
+        detour: Detour = straight,
     ) -> None:
         self._folder = folder.resolve()
         self._settings = dict(settings)
         self._report = report
+        self._detour = detour
         self._ports = Ports(self._folder / "ports.json", dict(preferred_ports))
         self._secrets = Secrets(self._folder / "secrets.json")
         self.host = settings.get("HOST", "127.0.0.1")
@@ -102,6 +109,15 @@ class Stack:
         """Starts one that was stopped, and waits until it is ready."""
         self._supervisor.start(name)
         self._supervisor.wait_ready(self._programs[name])
+
+    def resume(self, name: str) -> None:
+        """Starts one that was stopped, without a wait."""
+        self._supervisor.start(name)
+
+    def wait_ready(self, name: str) -> None:
+        """Waits until one works that was started, or is being started again by the supervisor."""
+        if not comes_true(self._programs[name].ready, READY_WITHIN):
+            raise LocalError(f"{name} does not answer")
 
     def stop_process(self, name: str) -> None:
         """Stops one and keeps it stopped."""
@@ -214,6 +230,7 @@ class Stack:
             self.host,
             self._storage,
             {name: value for name, value in self._settings.items() if name in KNOWN},
+            self._detour,
         )
 
     def _start_together(self, *names: str) -> None:

@@ -2,15 +2,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
+from openmusic_export.exports.errors import OwnerOnly, PlaylistNotFound
 from openmusic_export.exports.schemas import ExportPayload
 from openmusic_export.exports.service import ExportService
+from openmusic_kit.openapi import failing
 from openmusic_kit.schemas import Done
 from openmusic_kit.web import CurrentUser, ProtectedRoute
 
 ACCEPTED = "Permintaan Anda sedang kami proses"  # existing clients compare this text
 
 
-def _exports(request: Request) -> ExportService:
+async def _exports(request: Request) -> ExportService:
     service: ExportService = request.app.state.exports
     return service
 
@@ -18,7 +20,7 @@ def _exports(request: Request) -> ExportService:
 router = APIRouter(prefix="/export", tags=["exports"], route_class=ProtectedRoute)
 
 
-@router.post("/playlists/{playlist_id}", status_code=201)
+@router.post("/playlists/{playlist_id}", status_code=201, responses=failing(PlaylistNotFound, OwnerOnly))
 async def export_playlist(
     playlist_id: str,
     payload: ExportPayload,

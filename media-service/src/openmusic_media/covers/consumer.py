@@ -1,7 +1,5 @@
 """Deletes covers that are no longer used, as the catalogue tells us. Deleting twice does no harm."""
 
-from pydantic import ValidationError
-
 from openmusic_kit.events import Envelope
 from openmusic_kit.ids import is_id
 from openmusic_kit.messaging import Queue, Rejected, Subscription
@@ -23,16 +21,13 @@ class CoverReplaced(WireModel):
 
 def subscription(covers: CoverService) -> Subscription:
     async def apply(event: Envelope) -> None:
-        try:
-            match (event.type, event.version):
-                case ("album.deleted", 1):
-                    await _forget_album(covers, AlbumDeleted.model_validate(event.data))
-                case ("album.cover_replaced", 1):
-                    await _forget_cover(covers, CoverReplaced.model_validate(event.data))
-                case _:
-                    raise Rejected(f"unknown event {event.type} v{event.version}")
-        except ValidationError as error:
-            raise Rejected(f"malformed data: {error.errors()[0]['msg']}") from error
+        match (event.type, event.version):
+            case ("album.deleted", 1):
+                await _forget_album(covers, AlbumDeleted.model_validate(event.data))
+            case ("album.cover_replaced", 1):
+                await _forget_cover(covers, CoverReplaced.model_validate(event.data))
+            case _:
+                raise Rejected(f"unknown event {event.type} v{event.version}")
 
     return Subscription(QUEUE, apply)
 

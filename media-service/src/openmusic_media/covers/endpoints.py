@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 
 from openmusic_kit import edge
 from openmusic_kit.schemas import Done
+from openmusic_media.covers import documentation
 from openmusic_media.covers.errors import CoverMissing, CoverTooLarge, NotAForm, SeveralCovers
 from openmusic_media.covers.ranges import RangeNotSatisfiable, requested_range
 from openmusic_media.covers.service import CoverService
@@ -14,7 +15,7 @@ from openmusic_media.covers.service import CoverService
 FOREVER = "public, max-age=31536000, immutable"
 
 
-def _covers(request: Request) -> CoverService:
+async def _covers(request: Request) -> CoverService:
     service: CoverService = request.app.state.covers
     return service
 
@@ -24,7 +25,12 @@ Covers = Annotated[CoverService, Depends(_covers)]
 router = APIRouter(tags=["covers"])
 
 
-@router.post("/albums/{album_id}/covers", status_code=201)
+@router.post(
+    "/albums/{album_id}/covers",
+    status_code=201,
+    responses=documentation.UPLOADING,
+    openapi_extra={"requestBody": documentation.FORM},
+)
 async def upload_cover(album_id: str, request: Request, covers: Covers, response: Response) -> Done:
     """A multipart form with the file field ``cover``."""
     await covers.replace(album_id, await _uploaded(request))
@@ -49,7 +55,19 @@ async def _uploaded(request: Request) -> bytes:
         raise NotAForm from error
 
 
-@router.api_route("/covers/{album_id}/{file}", methods=["GET", "HEAD"], response_class=Response)
+@router.head(
+    "/covers/{album_id}/{file}",
+    name="get_cover_headers",
+    response_class=Response,
+    responses=documentation.WHOLE,
+    openapi_extra={"parameters": [documentation.IF_NONE_MATCH]},
+)
+@router.get(
+    "/covers/{album_id}/{file}",
+    response_class=Response,
+    responses={**documentation.WHOLE, **documentation.PART},
+    openapi_extra={"parameters": [documentation.IF_NONE_MATCH, *documentation.RANGE]},
+)
 async def get_cover(album_id: str, file: str, request: Request, covers: Covers) -> Response:
     cover, digest = await covers.get(f"{album_id}/{file}")
     etag = f'"{digest}"'
@@ -69,7 +87,7 @@ async def get_cover(album_id: str, file: str, request: Request, covers: Covers) 
     try:
         part = requested_range(request.headers.get("range") if wants_part else None, size)
     except RangeNotSatisfiable:
-        body = {"status": "fail", "message": "The range is outside of the image"}
+        body = {"status": "fail", "message": documentation.OUTSIDE}
         return JSONResponse(body, 416, {"Content-Range": f"bytes */{size}"})
     if part is None:
         return Response(cover.content, media_type=cover.content_type, headers=headers)

@@ -3,15 +3,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from openmusic_kit import edge
-from openmusic_kit.paging import PAGE_SIZE, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.openapi import PAGED, failing
+from openmusic_kit.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.schemas import Answer
 from openmusic_kit.web import CurrentUser, ProtectedRoute
 from openmusic_playlist.activities.schemas import ActivitiesData, Activity
 from openmusic_playlist.activities.service import ActivityService
 from openmusic_playlist.edge_tags import playlist_tag
+from openmusic_playlist.playlists.errors import NotYourPlaylist, PlaylistNotFound
 
 
-def _activities(request: Request) -> ActivityService:
+async def _activities(request: Request) -> ActivityService:
     service: ActivityService = request.app.state.activities
     return service
 
@@ -19,7 +21,7 @@ def _activities(request: Request) -> ActivityService:
 router = APIRouter(prefix="/playlists/{playlist_id}/activities", tags=["playlists"], route_class=ProtectedRoute)
 
 
-@router.get("")
+@router.get("", responses={**failing(PlaylistNotFound, NotYourPlaylist, CursorInvalid), **PAGED})
 async def get_activities(
     playlist_id: str,
     response: Response,

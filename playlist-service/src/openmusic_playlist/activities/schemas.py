@@ -2,6 +2,7 @@ from datetime import datetime
 from typing import Literal
 
 from openmusic_kit.schemas import WireModel
+from openmusic_playlist.playlists.schemas import Id
 
 
 class Activity(WireModel):
@@ -12,5 +13,5 @@ class Activity(WireModel):
 
 
 class ActivitiesData(WireModel):
-    playlist_id: str
+    playlist_id: Id
     activities: list[Activity]

@@ -3,14 +3,22 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit import edge
+from openmusic_kit.openapi import failing
 from openmusic_kit.schemas import Created, Done
 from openmusic_kit.web import CurrentUser, ProtectedRoute
+from openmusic_playlist.collaborations.errors import (
+    AlreadyCollaborating,
+    CollaboratingWithOneself,
+    CollaborationNotFound,
+    UserNotFound,
+)
 from openmusic_playlist.collaborations.schemas import CollaborationId, CollaborationPayload
 from openmusic_playlist.collaborations.service import CollaborationService
 from openmusic_playlist.edge_tags import playlist_tag, playlists_tag
+from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
 
 
-def _collaborations(request: Request) -> CollaborationService:
+async def _collaborations(request: Request) -> CollaborationService:
     service: CollaborationService = request.app.state.collaborations
     return service
 
@@ -24,7 +32,11 @@ Collaborations = Annotated[CollaborationService, Depends(_collaborations)]
 router = APIRouter(prefix="/collaborations", tags=["collaborations"], route_class=ProtectedRoute)
 
 
-@router.post("", status_code=201)
+@router.post(
+    "",
+    status_code=201,
+    responses=failing(PlaylistNotFound, UserNotFound, OwnerOnly, AlreadyCollaborating, CollaboratingWithOneself),
+)
 async def add_collaboration(
     payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations, response: Response
 ) -> Created[CollaborationId]:
@@ -33,7 +45,7 @@ async def add_collaboration(
     return Created(message="Collaborator added", data=CollaborationId(collaboration_id=collaboration_id))
 
 
-@router.delete("")
+@router.delete("", responses=failing(PlaylistNotFound, UserNotFound, CollaborationNotFound, OwnerOnly))
 async def delete_collaboration(
     payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations, response: Response
 ) -> Done:

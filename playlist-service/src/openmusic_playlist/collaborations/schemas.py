@@ -1,3 +1,8 @@
+from typing import Annotated
+
+from pydantic import WithJsonSchema
+
+from openmusic_kit.ids import id_schema
 from openmusic_kit.schemas import AnyId, WireModel
 
 
@@ -7,4 +12,4 @@ class CollaborationPayload(WireModel):
 
 
 class CollaborationId(WireModel):
-    collaboration_id: str
+    collaboration_id: Annotated[str, WithJsonSchema(id_schema("collab"))]

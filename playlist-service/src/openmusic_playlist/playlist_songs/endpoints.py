@@ -3,14 +3,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit import edge
+from openmusic_kit.openapi import CACHED, failing
 from openmusic_kit.schemas import Answer, Done
 from openmusic_kit.web import CurrentUser, ProtectedRoute, cacheable_answer
 from openmusic_playlist.edge_tags import playlist_tag
+from openmusic_playlist.playlist_songs.errors import AlreadyInPlaylist, NotInPlaylist, SongNotFound
 from openmusic_playlist.playlist_songs.schemas import PlaylistData, SongPayload
 from openmusic_playlist.playlist_songs.service import PlaylistSongService
+from openmusic_playlist.playlists.errors import NotYourPlaylist, PlaylistNotFound
 
 
-def _playlist_songs(request: Request) -> PlaylistSongService:
+async def _playlist_songs(request: Request) -> PlaylistSongService:
     service: PlaylistSongService = request.app.state.playlist_songs
     return service
 
@@ -20,8 +23,12 @@ PlaylistSongs = Annotated[PlaylistSongService, Depends(_playlist_songs)]
 router = APIRouter(prefix="/playlists/{playlist_id}/songs", tags=["playlists"], route_class=ProtectedRoute)
 
 
-@router.post("", status_code=201)
-async def add_song(
+@router.post(
+    "",
+    status_code=201,
+    responses=failing(PlaylistNotFound, SongNotFound, NotYourPlaylist, AlreadyInPlaylist),
+)
+async def add_playlist_song(
     playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs, response: Response
 ) -> Done:
     await songs.add(playlist_id, payload.song_id, user_id)
@@ -29,13 +36,17 @@ async def add_song(
     return Done(message="Song added to the playlist")
 
 
-@router.get("", response_model=Answer[PlaylistData])
-async def get_songs(playlist_id: str, user_id: CurrentUser, songs: PlaylistSongs) -> Response:
+@router.get(
+    "",
+    response_model=Answer[PlaylistData],
+    responses={**failing(PlaylistNotFound, NotYourPlaylist), **CACHED},
+)
+async def get_playlist_songs(playlist_id: str, user_id: CurrentUser, songs: PlaylistSongs) -> Response:
     return cacheable_answer(await songs.get(playlist_id, user_id), edge.private(playlist_tag(playlist_id)))
 
 
-@router.delete("")
-async def delete_song(
+@router.delete("", responses=failing(PlaylistNotFound, SongNotFound, NotInPlaylist, NotYourPlaylist))
+async def delete_playlist_song(
     playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs, response: Response
 ) -> Done:
     await songs.delete(playlist_id, payload.song_id, user_id)

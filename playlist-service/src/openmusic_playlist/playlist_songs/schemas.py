@@ -1,5 +1,5 @@
 from openmusic_kit.schemas import AnyId, WireModel
-from openmusic_playlist.playlists.schemas import Song
+from openmusic_playlist.playlists.schemas import Id, Song
 
 
 class SongPayload(WireModel):
@@ -7,7 +7,7 @@ class SongPayload(WireModel):
 
 
 class PlaylistWithSongs(WireModel):
-    id: str
+    id: Id
     name: str
     username: str
     songs: list[Song]

@@ -3,10 +3,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from openmusic_kit import edge
-from openmusic_kit.paging import PAGE_SIZE, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.openapi import PAGED, failing
+from openmusic_kit.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.schemas import Answer, Created, Done
 from openmusic_kit.web import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_playlist.edge_tags import playlist_tag, playlists_tag
+from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
 from openmusic_playlist.playlists.schemas import (
     Owner,
     PlaylistCopy,
@@ -18,7 +20,7 @@ from openmusic_playlist.playlists.schemas import (
 from openmusic_playlist.playlists.service import PlaylistService
 
 
-def _playlists(request: Request) -> PlaylistService:
+async def _playlists(request: Request) -> PlaylistService:
     service: PlaylistService = request.app.state.playlists
     return service
 
@@ -38,7 +40,7 @@ async def add_playlist(
     return Created(message="Playlist added", data=PlaylistId(playlist_id=playlist_id))
 
 
-@router.get("")
+@router.get("", responses={**failing(CursorInvalid), **PAGED})
 async def list_playlists(
     response: Response,
     user_id: CurrentUser,
@@ -55,7 +57,7 @@ async def list_playlists(
     return Answer(data=PlaylistsData(playlists=[PlaylistSummary.model_validate(row) for row in page]))
 
 
-@router.delete("/{playlist_id}")
+@router.delete("/{playlist_id}", responses=failing(PlaylistNotFound, OwnerOnly))
 async def delete_playlist(playlist_id: str, user_id: CurrentUser, playlists: Playlists, response: Response) -> Done:
     members = await playlists.delete(playlist_id, user_id)
     response.headers.update(edge.purging(playlist_tag(playlist_id), *map(playlists_tag, members)))

@@ -1,4 +1,12 @@
+from typing import Annotated
+
+from pydantic import WithJsonSchema
+
+from openmusic_kit.ids import id_schema
 from openmusic_kit.schemas import Text, WireModel
+
+Id = Annotated[str, WithJsonSchema(id_schema("playlist"))]
+SongId = Annotated[str, WithJsonSchema(id_schema("song"))]
 
 
 class PlaylistPayload(WireModel):
@@ -6,11 +14,11 @@ class PlaylistPayload(WireModel):
 
 
 class PlaylistId(WireModel):
-    playlist_id: str
+    playlist_id: Id
 
 
 class PlaylistSummary(WireModel):
-    id: str
+    id: Id
     name: str
     username: str
 
@@ -24,7 +32,7 @@ class Owner(WireModel):
 
 
 class Song(WireModel):
-    id: str
+    id: SongId
     title: str
     performer: str
 

@@ -21,7 +21,7 @@ class PlaylistService:
         if not await self._owners.user_exists(user_id):
             raise Unauthenticated
         playlist_id = new_id("playlist")
-        async with self._database.unit_of_work() as work:
+        async with self._database.unit_of_work(one_statement=True) as work:
             await PlaylistRepository(work.connection).add(playlist_id, name, user_id)
             await work.commit()
         return playlist_id

@@ -1,18 +1,15 @@
 """Keeps the copies of songs and user names up to date with the events of their owners."""
 
-from pydantic import ValidationError
-
 from openmusic_kit.cache import Cache
 from openmusic_kit.database import Database
 from openmusic_kit.edge import EdgePurges
 from openmusic_kit.events import Envelope
 from openmusic_kit.inbox import first_seen
 from openmusic_kit.messaging import Queue, Rejected, Subscription
-from openmusic_playlist.cache_keys import songs_key
 from openmusic_playlist.edge_tags import playlist_tag
-from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
+from openmusic_playlist.read_copies.repository import UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongData, SongDeletedData, UserData
-from openmusic_playlist.read_copies.song_news import keep_song
+from openmusic_playlist.read_copies.song_news import bury_song, keep_song
 
 QUEUE = Queue("playlist.read_copies", ("song.created.v1", "song.updated.v1", "song.deleted.v1", "user.registered.v1"))
 
@@ -28,19 +25,16 @@ class ReadCopies:
         return Subscription(QUEUE, self.apply)
 
     async def apply(self, event: Envelope) -> None:
-        """Applies an event once, however often it comes. Raises Rejected for one that makes no sense."""
-        try:
-            match (event.type, event.version):
-                case ("song.created" | "song.updated", 1):
-                    await self._keep_song(event, SongData.model_validate(event.data))
-                case ("song.deleted", 1):
-                    await self._bury_song(event, SongDeletedData.model_validate(event.data))
-                case ("user.registered", 1):
-                    await self._keep_user(event, UserData.model_validate(event.data))
-                case _:
-                    raise Rejected(f"unknown event {event.type} v{event.version}")
-        except ValidationError as error:
-            raise Rejected(f"malformed data: {error.errors()[0]['msg']}") from error
+        """Applies an event once, however often it comes. Raises Rejected, or ValidationError, if it makes no sense."""
+        match (event.type, event.version):
+            case ("song.created" | "song.updated", 1):
+                await self._keep_song(event, SongData.model_validate(event.data))
+            case ("song.deleted", 1):
+                await self._bury_song(event, SongDeletedData.model_validate(event.data))
+            case ("user.registered", 1):
+                await self._keep_user(event, UserData.model_validate(event.data))
+            case _:
+                raise Rejected(f"unknown event {event.type} v{event.version}")
 
     async def _keep_song(self, event: Envelope, song: SongData) -> None:
         async with self._cache.unit_of_work() as work:
@@ -60,10 +54,7 @@ class ReadCopies:
         async with self._cache.unit_of_work() as work:
             if not await first_seen(work.connection, event.id):
                 return
-            copies = SongCopyRepository(work.connection)
-            await copies.bury(song.song_id, event.sequence)
-            playlists = await copies.remove_from_playlists(song.song_id)
-            await work.outdate(*map(songs_key, playlists))
+            playlists = await bury_song(work, song_id=song.song_id, version=event.sequence)
             await work.commit()
         await self._edges.publish(map(playlist_tag, playlists))
 

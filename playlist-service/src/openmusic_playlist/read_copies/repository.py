@@ -33,17 +33,44 @@ class SongCopyRepository:
             {"id": song_id, "version": version},
         )
 
-    async def is_newest(self, song_id: str, version: int) -> bool:
-        """Whether the copy is of that version, or of a later one."""
-        cursor = await self._connection.execute(
-            "SELECT 1 FROM songs WHERE id = %(id)s AND version >= %(version)s", {"id": song_id, "version": version}
+    async def replace(self, song_id: str, title: str, performer: str, version: int) -> None:
+        await self._connection.execute(
+            """
+            UPDATE songs SET title = %(title)s, performer = %(performer)s, version = %(version)s, deleted = false
+            WHERE id = %(id)s
+            """,
+            {"id": song_id, "title": title, "performer": performer, "version": version},
         )
-        return await cursor.fetchone() is not None
+
+    async def get_all(self, song_ids: list[str]) -> dict[str, DictRow]:
+        """``{title, performer, version, deleted}`` by id."""
+        cursor = await self._connection.execute(
+            "SELECT id, title, performer, version, deleted FROM songs WHERE id = ANY(%(ids)s)", {"ids": song_ids}
+        )
+        return {row.pop("id"): row for row in await cursor.fetchall()}
+
+    async def living_between(self, after: str, upto: str | None) -> list[str]:
+        """The ids of songs that are not known to be deleted, behind ``after`` and up to ``upto``."""
+        cursor = await self._connection.execute(
+            """
+            SELECT id FROM songs
+            WHERE id > %(after)s AND (%(upto)s::text IS NULL OR id <= %(upto)s) AND NOT deleted ORDER BY id
+            """,
+            {"after": after, "upto": upto},
+        )
+        return [row["id"] for row in await cursor.fetchall()]
+
+    async def lock(self, song_id: str) -> DictRow | None:
+        """``{title, performer, version, deleted}`` of a copy that nobody else changes until the transaction ends."""
+        cursor = await self._connection.execute(
+            "SELECT title, performer, version, deleted FROM songs WHERE id = %(id)s FOR UPDATE", {"id": song_id}
+        )
+        return await cursor.fetchone()
 
     async def get_living(self, song_id: str) -> DictRow | None:
-        """``{id, title}`` of a song that is not known to be deleted."""
+        """``{id, title, performer, version}`` of a song that is not known to be deleted."""
         cursor = await self._connection.execute(
-            "SELECT id, title FROM songs WHERE id = %(id)s AND NOT deleted", {"id": song_id}
+            "SELECT id, title, performer, version FROM songs WHERE id = %(id)s AND NOT deleted", {"id": song_id}
         )
         return await cursor.fetchone()
 
@@ -74,3 +101,24 @@ class UserCopyRepository:
     async def exists(self, user_id: str) -> bool:
         cursor = await self._connection.execute("SELECT 1 FROM users WHERE id = %(id)s", {"id": user_id})
         return await cursor.fetchone() is not None
+
+    async def names(self, user_ids: list[str]) -> dict[str, str]:
+        """Of those that are there, by id."""
+        cursor = await self._connection.execute(
+            "SELECT id, username FROM users WHERE id = ANY(%(ids)s)", {"ids": user_ids}
+        )
+        return {row["id"]: row["username"] for row in await cursor.fetchall()}
+
+    async def replace(self, user_id: str, username: str) -> None:
+        await self._connection.execute(
+            """
+            INSERT INTO users (id, username) VALUES (%(id)s, %(username)s)
+            ON CONFLICT (id) DO UPDATE SET username = excluded.username
+            """,
+            {"id": user_id, "username": username},
+        )
+
+    async def playlists_of(self, user_id: str) -> list[str]:
+        """Those that show the user as their owner."""
+        cursor = await self._connection.execute("SELECT id FROM playlists WHERE owner_id = %(id)s", {"id": user_id})
+        return [row["id"] for row in await cursor.fetchall()]

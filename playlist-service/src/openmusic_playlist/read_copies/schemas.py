@@ -1,21 +1,21 @@
 """What we use of the events and answers of others; whatever else they hold is ignored."""
 
-from openmusic_kit.schemas import WireModel
+from openmusic_kit.schemas import Key, StoredText, WireModel
 
 
 class SongData(WireModel):
-    song_id: str
-    title: str
-    performer: str
+    song_id: Key
+    title: StoredText
+    performer: StoredText
 
 
 class SongDeletedData(WireModel):
-    song_id: str
+    song_id: Key
 
 
 class UserData(WireModel):
-    user_id: str
-    username: str
+    user_id: Key
+    username: StoredText
 
 
 class SongAnswer(WireModel):
@@ -25,6 +25,14 @@ class SongAnswer(WireModel):
     version: int
 
 
+class SongsAnswer(WireModel):
+    songs: list[SongAnswer]
+
+
 class UserAnswer(WireModel):
     id: str
     username: str
+
+
+class UsersAnswer(WireModel):
+    users: list[UserAnswer]

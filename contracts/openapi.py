@@ -1,0 +1,242 @@
+"""Makes the document of the public contract from what the services say of themselves: ``python contracts/openapi.py``.
+
+The gateway's part is added here: what it answers itself, to whom it gives an answer from memory, and which services'
+routes are public at all. It serves the outcome, ``gateway/src/openmusic_gateway/openapi.json``, as it is.
+"""
+
+import copy
+import importlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from openmusic_gateway import answers
+from openmusic_gateway.routes import ROUTES, Route
+from openmusic_kit.openapi import CACHED, RETRY_AFTER, failure, operations
+from openmusic_kit.schemas import Done
+
+PATH = Path(__file__).parents[1] / "gateway" / "src" / "openmusic_gateway" / "openapi.json"
+SERVICES = ("auth", "catalog", "playlist", "media", "export")
+DESCRIPTION = """\
+Albums, songs and likes, private playlists that friends edit together, covers, and exports by mail.
+
+Every failure has one shape: `fail` for what the client can mend (4xx), `error` for what it cannot (5xx). A path that is
+not listed is answered with 404, a method that is not listed with 405 and `Allow`. What is not HTTP, or comes too slowly
+to become a request, gets 400, 408 or 431 in the same shape, and no `X-Request-ID`. Unknown keys of a body are ignored;
+a protected operation looks at the token before it looks at anything else."""
+
+Document = dict[str, Any]
+
+
+def document() -> Document:
+    """The whole of it."""
+    services = {service: _described(service) for service in SERVICES}
+    whole: Document = {
+        "openapi": "3.1.0",
+        "info": {"title": "OpenMusic", "version": "3.0.0", "description": DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "paths": {},
+        "components": {"schemas": {}, "responses": {}, "securitySchemes": {}},
+    }
+    renamed = {service: _take_components(whole, service, each) for service, each in services.items()}
+    for route in ROUTES:
+        path, operation = _find(services[route.service], route)
+        operation = _with_references(operation, renamed[route.service])
+        _add_what_the_gateway_does(operation, route)
+        whole["paths"].setdefault(path, {})[route.method.lower()] = operation
+    _add_own_routes(whole)
+    _add_links(whole)
+    _share_answers(whole)
+    return whole
+
+
+def text() -> str:
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _described(service: str) -> Document:
+    module = importlib.import_module(f"openmusic_{service}.app")
+    return copy.deepcopy(module.create_app().openapi())
+
+
+def _take_components(whole: Document, service: str, part: Document) -> dict[str, str]:
+    """Their new names: two services may call different things the same."""
+    renamed: dict[str, str] = {}
+    taken = whole["components"]["schemas"]
+    for name, schema in part["components"]["schemas"].items():
+        free = taken.get(name, schema) == schema
+        renamed[name] = name if free else service.capitalize() + name
+    for name, schema in part["components"]["schemas"].items():
+        taken[renamed[name]] = _with_references(schema, renamed)
+    whole["components"]["securitySchemes"] |= part["components"].get("securitySchemes", {})
+    return renamed
+
+
+def _with_references(part: Any, renamed: dict[str, str]) -> Any:
+    if isinstance(part, dict):
+        return {
+            key: f"#/components/schemas/{renamed[each.rpartition('/')[2]]}"
+            if key == "$ref"
+            else _with_references(each, renamed)
+            for key, each in part.items()
+        }
+    return [_with_references(each, renamed) for each in part] if isinstance(part, list) else part
+
+
+def _find(part: Document, route: Route) -> tuple[str, dict[str, Any]]:
+    """The path as the service names its parts, and what it says of the operation."""
+    for path, methods in part["paths"].items():
+        if _shape(path) == _shape(route.pattern) and route.method.lower() in methods:
+            return path, methods[route.method.lower()]
+    raise LookupError(f"the {route.service} service says nothing of {route.method} {route.pattern}")
+
+
+def _shape(path: str) -> list[str]:
+    return ["{}" if part.startswith("{") else part for part in path.split("/")]
+
+
+def _add_what_the_gateway_does(operation: dict[str, Any], route: Route) -> None:
+    if route.protected != ("security" in operation):
+        raise ValueError(f"gateway and service disagree on whether {route.method} {route.pattern} is protected")
+    added = {431: answers.HEADERS_TOO_LARGE, 502: "The service did not give a usable answer"}
+    added[504] = "The service took too long"
+    if "requestBody" in operation:
+        added[408] = answers.BODY_TOO_SLOW
+    said = operation["responses"]
+    said |= {str(status): failure(status, description) for status, description in added.items()}
+    if route.method == "HEAD":
+        for answer in said.values():
+            answer.pop("content", None)
+    if route.kept:
+        _add_the_edge(operation)
+    operation["responses"] = dict(sorted(said.items()))
+
+
+def _add_the_edge(operation: dict[str, Any]) -> None:
+    success = operation["responses"]["200"]
+    etag = {
+        "ETag": {
+            "description": "Names the content",
+            "required": True,
+            "schema": {"type": "string", "pattern": '^"[0-9a-f]{24}"$'},
+        }
+    }
+    success["headers"] |= etag | CACHED[200]["headers"]
+    operation["responses"]["304"] = {
+        "description": "The client has this version already",
+        "headers": success["headers"],
+    }
+    asked = {"name": "If-None-Match", "in": "header", "description": "The entity tag that the client has"}
+    operation.setdefault("parameters", []).append(asked | {"schema": {"type": "string"}})
+
+
+def _add_own_routes(whole: Document) -> None:
+    states = {"type": "object", "additionalProperties": {"type": "string", "enum": ["up", "down"]}}
+    dependencies = {"type": "object", "required": ["dependencies"], "properties": {"dependencies": states}}
+    ready = {"type": "object", "required": ["status", "data"], "additionalProperties": False}
+    ready["properties"] = {"status": {"const": "success"}, "data": dependencies}
+    missing = {"type": "object", "required": ["status", "message", "data"], "additionalProperties": False}
+    missing["properties"] = {"status": {"const": "error"}, "message": {"type": "string"}, "data": dependencies}
+    identified = failure(500, "")["headers"]
+    done = {"$ref": f"#/components/schemas/{Done.__name__}"}
+    for path, operation_id, summary, said in (
+        ("/openapi.json", "get_document", "This document", {200: ("The document", {"type": "object"})}),
+        ("/health/live", "get_liveness", "Whether the gateway runs", {200: ("It runs", done)}),
+        (
+            "/health/ready",
+            "get_readiness",
+            "Whether the gateway can serve",
+            {200: ("It can", ready), 503: ("It misses what it cannot work without", missing)},
+        ),
+    ):
+        responses: dict[str, Any] = {
+            str(status): {
+                "description": description,
+                "headers": identified | (RETRY_AFTER if status == 503 else {}),
+                "content": {"application/json": {"schema": schema}},
+            }
+            for status, (description, schema) in said.items()
+        }
+        whole["paths"][path] = {
+            "get": {"tags": ["gateway"], "summary": summary, "operationId": operation_id, "responses": responses}
+        }
+
+
+def _add_links(whole: Document) -> None:
+    """What was created leads to all that can be done with it."""
+    targets = [operation for _, operation in operations(whole)]
+    for _, operation in operations(whole):
+        created = operation["responses"].get("201", {})
+        given = _data_of(whole, created)
+        links = {target["operationId"]: _link(whole, target, given) for target in targets if target is not operation}
+        if found := {name: link for name, link in links.items() if link}:
+            created["links"] = found
+
+
+def _data_of(whole: Document, answer: dict[str, Any]) -> list[str]:
+    """The keys of its ``data``."""
+    if "content" not in answer:
+        return []
+    data = _resolved(whole, answer["content"]["application/json"]["schema"])["properties"].get("data", {})
+    return list(_resolved(whole, data).get("properties", {}))
+
+
+def _link(whole: Document, target: dict[str, Any], given: list[str]) -> dict[str, Any]:
+    link: dict[str, Any] = {}
+    for parameter in target.get("parameters", []):
+        key = _camel(parameter["name"])
+        if parameter["in"] == "path" and key in given:
+            link.setdefault("parameters", {})[parameter["name"]] = f"$response.body#/data/{key}"
+    wanted = _keys_of_body(whole, target)
+    if wanted and wanted <= set(given):
+        link["requestBody"] = {key: f"$response.body#/data/{key}" for key in sorted(wanted)}
+    return {"operationId": target["operationId"], **link} if link else {}
+
+
+def _keys_of_body(whole: Document, operation: dict[str, Any]) -> set[str]:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    return set(_resolved(whole, content["schema"]).get("required", [])) if content else set()
+
+
+def _resolved(whole: Document, schema: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = schema
+    if "$ref" in schema:
+        found = whole["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return found
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+def _share_answers(whole: Document) -> None:
+    """Answers that many operations have in common are written down once."""
+    counted = Counter(json.dumps(answer) for status, answer in _failures(whole))
+    shared: dict[str, str] = {}
+    for answer, count in counted.most_common():
+        status = next(status for status, each in _failures(whole) if json.dumps(each) == answer)
+        if count > 1 and status not in shared:
+            shared[status] = answer
+    for status, answer in sorted(shared.items()):
+        whole["components"]["responses"][_name(status)] = json.loads(answer)
+    for _, operation in operations(whole):
+        for status, answer in operation["responses"].items():
+            if shared.get(status) == json.dumps(answer):
+                operation["responses"][status] = {"$ref": f"#/components/responses/{_name(status)}"}
+
+
+def _failures(whole: Document) -> Iterator[tuple[str, dict[str, Any]]]:
+    for _, operation in operations(whole):
+        yield from ((status, answer) for status, answer in operation["responses"].items() if int(status) >= 400)
+
+
+def _name(status: str) -> str:
+    return HTTPStatus(int(status)).phrase.replace(" ", "").replace("-", "")
+
+
+if __name__ == "__main__":
+    PATH.write_text(text())

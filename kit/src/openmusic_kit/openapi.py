@@ -1,0 +1,172 @@
+"""The OpenAPI document of a service: complete, so that whoever reads it knows every answer that can come.
+
+An endpoint declares only what is its own: the errors that its rules raise (:func:`failing`), and what is special about
+its success. What follows from the kind of route is added here, in one place, to all of them.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from openmusic_kit import errors
+
+Document = dict[str, Any]
+Responses = dict[int | str, dict[str, Any]]
+
+STATUS: dict[type[errors.ServiceError], int] = {
+    errors.Invalid: 400,
+    errors.Conflict: 400,  # the contract knows no 409
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.TooLarge: 413,
+    errors.Unavailable: 503,
+}
+"""How each kind of error is answered."""
+
+METHODS = ("get", "head", "post", "put", "delete")
+
+RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Whole seconds after which it is worth to ask again",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    }
+}
+_REQUEST_ID = {
+    "X-Request-ID": {
+        "description": "Names this request in all logs; the one that the client sent, or a new one",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    }
+}
+_FROM_CACHE = {
+    "X-Data-Source": {
+        "description": "There if, and only if, the answer came from a cache",
+        "schema": {"type": "string", "const": "cache"},
+    }
+}
+_LINK = {
+    "Link": {
+        "description": "Leads to the next page (RFC 8288); not there on the last one",
+        "schema": {"type": "string", "pattern": '^<[^<>]+>; rel="next"$'},
+    }
+}
+_CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}}}
+_OF_STATUS = {401: _CHALLENGE, 502: RETRY_AFTER, 503: RETRY_AFTER, 504: RETRY_AFTER}
+
+CACHED: Responses = {200: {"headers": _FROM_CACHE}}
+"""What an endpoint declares whose answer may come from a cache."""
+
+PAGED: Responses = {200: {"headers": _LINK}}
+"""What an endpoint declares whose answer is one page of a list."""
+
+
+def failing(*kinds: type[errors.ServiceError]) -> Responses:
+    """What an endpoint declares whose rules raise these errors."""
+    messages: dict[int, list[str]] = {}
+    for kind in kinds:
+        messages.setdefault(status_of(kind), []).append(kind.message)
+    return {status: {"description": "; or ".join(each)} for status, each in messages.items()}
+
+
+def status_of(kind: type[errors.ServiceError]) -> int:
+    return next((STATUS[base] for base in kind.__mro__ if base in STATUS), 500)
+
+
+def failure(status: int, description: str) -> dict[str, Any]:
+    """An answer in the one shape of all failures, with the headers that its status demands."""
+    schema = {"$ref": "#/components/schemas/" + ("Fail" if status < 500 else "Error")}
+    return {
+        "description": description,
+        "headers": _REQUEST_ID | _OF_STATUS.get(status, {}),
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def completed(document: Document) -> Document:
+    """What FastAPI generates, with all that it cannot know; nothing that is never answered is left in it."""
+    for method, operation in operations(document):
+        _complete(operation)
+        if method == "head":
+            for answer in operation["responses"].values():
+                answer.pop("content", None)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for name in _used_by_answers(document):
+        _close(schemas[name])
+    schemas |= {"Fail": _failure_schema("fail"), "Error": _failure_schema("error")}
+    whole: Document = _whole_numbers(document)
+    return whole
+
+
+def operations(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each with its method."""
+    for path in document["paths"].values():
+        yield from ((method, path[method]) for method in METHODS if method in path)
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    declared = operation.pop("responses")
+    takes = "requestBody" in operation or any(each["in"] == "query" for each in operation.get("parameters", []))
+    known = {
+        500: "Something went wrong on our side",
+        503: errors.Unavailable.message,
+        **({400: errors.Invalid.message} if takes else {}),
+        **({401: errors.Unauthenticated.message} if "security" in operation else {}),
+        **({413: errors.TooLarge.message} if "requestBody" in operation else {}),
+    }
+    answers = {str(status): failure(status, description) for status, description in known.items()}
+    for status, answer in declared.items():
+        if status == "422":
+            continue  # what FastAPI would answer to an invalid request, if it were not 400 here
+        if int(status) >= 400:
+            reasons = dict.fromkeys([answer["description"], *([known[400]] if status == "400" and takes else [])])
+            answers[status] = failure(int(status), "; or ".join(reasons))
+        else:
+            answers[status] = answer | {"headers": _REQUEST_ID | answer.get("headers", {})}
+    operation["responses"] = dict(sorted(answers.items()))
+
+
+def _used_by_answers(document: Document) -> set[str]:
+    schemas = document["components"]["schemas"]
+    found: set[str] = set()
+    waiting = [each.get("content") for _, operation in operations(document) for each in operation["responses"].values()]
+    while waiting:
+        for name in _references(waiting.pop()) - found - {"Fail", "Error"}:
+            found.add(name)
+            waiting.append(schemas[name])
+    return found
+
+
+def _references(part: Any) -> set[str]:
+    if isinstance(part, dict):
+        own = {part["$ref"].rpartition("/")[2]} if "$ref" in part else set()
+        return own.union(*map(_references, part.values()))
+    return set().union(*map(_references, part)) if isinstance(part, list) else set()
+
+
+def _close(schema: dict[str, Any]) -> None:
+    """An answer has these keys and no others."""
+    if schema.get("type") == "object" and "properties" in schema:
+        schema["additionalProperties"] = False
+
+
+def _failure_schema(status: str) -> dict[str, Any]:
+    meaning = "What the client can mend" if status == "fail" else "What the client cannot mend"
+    return {
+        "type": "object",
+        "description": meaning,
+        "required": ["status", "message"],
+        "properties": {"status": {"type": "string", "const": status}, "message": {"type": "string", "minLength": 1}},
+        "additionalProperties": False,
+    }
+
+
+def _whole_numbers(part: Any) -> Any:
+    """The same without the fractions that FastAPI gives to whole limits."""
+    if isinstance(part, dict):
+        return {name: _whole_numbers(each) for name, each in part.items()}
+    if isinstance(part, list):
+        return [_whole_numbers(each) for each in part]
+    return int(part) if isinstance(part, float) and part.is_integer() else part

@@ -1,0 +1,61 @@
+"""What the document says about covers that no type says: the form, the headers, the ranges."""
+
+from typing import Any
+
+from openmusic_kit.openapi import Responses, failing
+from openmusic_media.covers.errors import (
+    AlbumNotFound,
+    CoverMissing,
+    CoverNotFound,
+    CoverTooLarge,
+    ImageTooBig,
+    NotAForm,
+    NotAnImage,
+    SeveralCovers,
+)
+from openmusic_media.storage.content_types import CONTENT_TYPES
+
+OUTSIDE = "The range is outside of the image"
+
+_FIELDS = {
+    "type": "object",
+    "required": ["cover"],
+    "properties": {
+        "cover": {
+            "type": "string",
+            "format": "binary",
+            "description": "A PNG, JPEG, WebP, GIF, AVIF or APNG image of at most 512000 bytes",
+        }
+    },
+}
+FORM: dict[str, Any] = {"required": True, "content": {"multipart/form-data": {"schema": _FIELDS}}}
+UPLOADING = failing(NotAForm, CoverMissing, SeveralCovers, NotAnImage, ImageTooBig, AlbumNotFound, CoverTooLarge)
+
+
+def _text(description: str, pattern: str) -> dict[str, Any]:
+    return {"description": description, "required": True, "schema": {"type": "string", "pattern": pattern}}
+
+
+def _asked(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+
+
+_KEPT = {
+    "ETag": _text("Names the content", '^"[0-9a-f]{32}"$'),
+    "Cache-Control": _text("An address never gets another image", "^public, max-age=[0-9]+, immutable$"),
+    "Accept-Ranges": _text("The unit of ranges", "^bytes$"),
+}
+_PART = {"Content-Range": _text("Which bytes these are", "^bytes [0-9]+-[0-9]+/[0-9]+$")}
+_SIZE = {"Content-Range": _text("How many bytes there are", r"^bytes \*/[0-9]+$")}
+_IMAGE = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in sorted(set(CONTENT_TYPES.values()))}
+WHOLE: Responses = {
+    **failing(CoverNotFound),
+    200: {"description": "The image", "headers": _KEPT, "content": _IMAGE},
+    304: {"description": "The client has it already", "headers": _KEPT},
+}
+PART: Responses = {
+    206: {"description": "A part of the image", "headers": _KEPT | _PART, "content": _IMAGE},
+    416: {"description": OUTSIDE, "headers": _SIZE},
+}
+IF_NONE_MATCH = _asked("If-None-Match", "The entity tag that the client has")
+RANGE = [_asked("Range", "A single range of bytes"), _asked("If-Range", "The entity tag that the range is of")]

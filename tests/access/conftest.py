@@ -1,0 +1,181 @@
+"""A whole stack with a second gateway, users who stand differently to a playlist, and a key to sign any token with."""
+
+import io
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import jwt
+import psycopg
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from PIL import Image
+
+from openmusic_local.stack import Stack
+
+DEADLINE = 30.0  # seconds
+
+
+@dataclass(frozen=True)
+class Mint:
+    """Signs tokens with a key that the auth service publishes."""
+
+    kid: str
+    key: Ed25519PrivateKey
+    user_id: str
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """Those of a good token; what is None is left out."""
+        now = int(time.time())
+        good = {"iss": "openmusic-auth", "aud": "openmusic", "sub": self.user_id, "iat": now, "exp": now + 600}
+        return {name: value for name, value in (good | changes).items() if value is not None}
+
+    def header(self, **changes: Any) -> dict[str, Any]:
+        return {name: value for name, value in ({"kid": self.kid, "typ": "at+jwt"} | changes).items() if value}
+
+    def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:
+        return jwt.encode(self.claims(**claims), self.key, "EdDSA", headers=self.header(**(header or {})))
+
+
+@dataclass(frozen=True)
+class User:
+    id: str
+    username: str
+    access_token: str
+    refresh_token: str
+
+
+@contextmanager
+def connected(stack: Stack) -> Iterator[psycopg.Connection[Any]]:
+    """To the database of the auth service."""
+    settings = stack.environment("auth")
+    names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password", "PGDATABASE": "dbname"}
+    given = {ours: settings[name] for name, ours in names.items()}
+    with psycopg.connect(**given, autocommit=True) as connection:  # type: ignore[arg-type]
+        yield connection
+
+
+@contextmanager
+def published_key(stack: Stack, url: str) -> Iterator[tuple[str, Ed25519PrivateKey]]:
+    """A key that retires in an hour: tokens are verified with it, and none is signed."""
+    kid, key = secrets.token_hex(16), Ed25519PrivateKey.generate()
+    encryption = BestAvailableEncryption(stack.environment("auth")["SIGNING_KEY_SECRET"].encode())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()
+    with connected(stack) as connection:
+        connection.execute("UPDATE signing_keys SET created_at = now() - interval '1 hour' WHERE retires_at IS NULL")
+        connection.execute(
+            "INSERT INTO signing_keys (kid, private_key, retires_at) VALUES (%s, %s, now() + interval '1 hour')",
+            [kid, pem],
+        )
+        try:
+            until(lambda: kid in published(url))
+            yield kid, key
+        finally:
+            connection.execute("DELETE FROM signing_keys WHERE kid = %s", [kid])
+
+
+def published(url: str) -> list[str]:
+    """The ids of the keys that the auth service publishes."""
+    answer = httpx.get(f"{url}/.well-known/jwks.json", trust_env=False)
+    return [key["kid"] for key in answer.raise_for_status().json()["keys"]]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def registered(url: str, prefix: str) -> User:
+    username = f"{prefix}_{secrets.token_hex(6)}"
+    with httpx.Client(base_url=url, trust_env=False, timeout=20) as http:
+        registration = {"username": username, "password": "secret", "fullname": "A User"}
+        user_id = http.post("/users", json=registration).raise_for_status().json()["data"]["userId"]
+        login = {"username": username, "password": "secret"}
+        tokens = http.post("/authentications", json=login).raise_for_status().json()["data"]
+    return User(user_id, username, tokens["accessToken"], tokens["refreshToken"])
+
+
+@pytest.fixture(scope="session")
+def url(stack: Stack) -> str:
+    return stack.url
+
+
+@pytest.fixture(scope="session")
+def second_url(stack: Stack) -> Iterator[str]:
+    """Another gateway of the same stack."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, **stack.environment("gateway"), "HOST": "127.0.0.1", "PORT": str(port)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "openmusic_gateway", "serve"], env=environment, stdout=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        until(lambda: _is_ready(url))
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=15)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready", trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def new_key(stack: Stack, url: str) -> Callable[[], Any]:
+    """Publishes a key while in its context."""
+    return lambda: published_key(stack, url)
+
+
+@pytest.fixture(scope="session")
+def auth_database(stack: Stack) -> Callable[[], Any]:
+    return lambda: connected(stack)
+
+
+@pytest.fixture(scope="session")
+def register(url: str) -> Callable[[str], User]:
+    return lambda prefix: registered(url, prefix)
+
+
+@pytest.fixture(scope="session")
+def owner(register: Callable[[str], User]) -> User:
+    return register("owner")
+
+
+@pytest.fixture(scope="session")
+def mint(new_key: Callable[[], Any], owner: User, url: str, second_url: str) -> Iterator[Mint]:
+    """For the owner; every process knows its key."""
+    with new_key() as (kid, key):
+        mint = Mint(kid, key, owner.id)
+        headers = {"Authorization": f"Bearer {mint.token()}"}
+        for each in (url, second_url):
+            until(lambda each=each: httpx.get(f"{each}/playlists", headers=headers, trust_env=False).is_success)  # type: ignore[misc]
+        yield mint
+
+
+@pytest.fixture(scope="session")
+def picture() -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(target, "PNG")
+    return target.getvalue()
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], bool]], None]:
+    return until

@@ -1,0 +1,249 @@
+"""Who may do what: each route of the contract, for each kind of person, with caches cold and warm, by two gateways."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import httpx
+import pytest
+
+# What each gets: nobody has no token, expired is the owner with an old one, former was a collaborator until just now.
+TABLE = """
+                                          nobody expired stranger former collaborator owner
+GET    /openapi.json                      200    200     200      200    200          200
+GET    /health/live                       200    200     200      200    200          200
+GET    /health/ready                      200    200     200      200    200          200
+GET    /.well-known/jwks.json             200    200     200      200    200          200
+
+POST   /albums                            201    201     201      201    201          201
+GET    /albums/{album_id}                 200    200     200      200    200          200
+PUT    /albums/{album_id}                 200    200     200      200    200          200
+DELETE /albums/{album_id}                 200    200     200      200    200          200
+POST   /albums/{album_id}/covers          201    201     201      201    201          201
+GET    /covers/{album_id}/{file}          200    200     200      200    200          200
+HEAD   /covers/{album_id}/{file}          200    200     200      200    200          200
+POST   /albums/{album_id}/likes           401    401     201      201    201          201
+DELETE /albums/{album_id}/likes           401    401     200      200    200          200
+GET    /albums/{album_id}/likes           200    200     200      200    200          200
+
+POST   /songs                             201    201     201      201    201          201
+GET    /songs                             200    200     200      200    200          200
+GET    /songs/{song_id}                   200    200     200      200    200          200
+PUT    /songs/{song_id}                   200    200     200      200    200          200
+DELETE /songs/{song_id}                   200    200     200      200    200          200
+
+POST   /users                             201    201     201      201    201          201
+GET    /users/{user_id}                   200    200     200      200    200          200
+POST   /authentications                   201    201     201      201    201          201
+PUT    /authentications                   200    200     200      200    200          200
+DELETE /authentications                   200    200     200      200    200          200
+
+POST   /playlists                         401    401     201      201    201          201
+GET    /playlists                         401    401     200      200    200          200
+DELETE /playlists/{playlist_id}           401    401     403      403    403          200
+POST   /playlists/{playlist_id}/songs     401    401     403      403    201          201
+GET    /playlists/{playlist_id}/songs     401    401     403      403    200          200
+DELETE /playlists/{playlist_id}/songs     401    401     403      403    200          200
+GET    /playlists/{playlist_id}/activities 401   401     403      403    200          200
+POST   /collaborations                    401    401     403      403    403          201
+DELETE /collaborations                    401    401     403      403    403          200
+POST   /export/playlists/{playlist_id}    401    401     403      403    403          201
+"""
+
+HEAD, *LINES = [line.split() for line in TABLE.splitlines() if line.strip()]
+EXPECTED = {(method, path): dict(zip(HEAD, map(int, statuses), strict=True)) for method, path, *statuses in LINES}
+MEMBERS = {"collaborator", "owner"}
+PRIVATE = [route for route, statuses in EXPECTED.items() if statuses["nobody"] == 401]
+WARM = [(route, last) for route in PRIVATE for last in ((0, 1) if route[0] == "GET" else (1,))]
+"""And the gateway that is asked: the one that dismisses the former collaborator, or the other."""
+READS_OF_A_PLAYLIST = ("/playlists", "/playlists/{playlist_id}/songs", "/playlists/{playlist_id}/activities")
+
+
+@dataclass
+class World:
+    """A playlist of the owner's, shared with the collaborator and, until a moment ago, with the former one."""
+
+    http: httpx.Client
+    people: dict[str, Any]
+    picture: bytes
+    secret: str = field(default_factory=lambda: f"secret-{secrets.token_hex(8)}")
+
+    def call(self, method: str, path: str, person: str, json: Any = None, **more: Any) -> httpx.Response:
+        headers = {} if person == "nobody" else {"Authorization": f"Bearer {self.people[person].access_token}"}
+        return self.http.request(method, path, headers=headers, **({"json": json} if json else {}), **more)
+
+    def made(self, path: str, json: Any, person: str = "owner") -> dict[str, str]:
+        answer = self.call("POST", path, person, json)
+        assert answer.status_code == 201, answer.text
+        data: dict[str, str] = answer.json().get("data", {})
+        return data
+
+    @cached_property
+    def playlist_id(self) -> str:
+        playlist_id = self.made("/playlists", {"name": self.secret})["playlistId"]
+        self.made(f"/playlists/{playlist_id}/songs", {"songId": self.song_id})
+        for person in ("collaborator", "former"):
+            self.made("/collaborations", {"playlistId": playlist_id, "userId": self.people[person].id})
+        return playlist_id
+
+    @cached_property
+    def song_id(self) -> str:
+        return self.new_song()
+
+    def new_song(self) -> str:
+        song = {"title": self.secret, "year": 2000, "genre": "Rock", "performer": "Coldplay"}
+        return self.made("/songs", song)["songId"]
+
+    @cached_property
+    def album_id(self) -> str:
+        return self.made("/albums", {"name": "Parachutes", "year": 2000})["albumId"]
+
+    @cached_property
+    def file(self) -> str:
+        self.http.post(f"/albums/{self.album_id}/covers", files=self.form()).raise_for_status()
+        album = self.call("GET", f"/albums/{self.album_id}", "nobody").json()["data"]["album"]
+        return str(album["coverUrl"]).rpartition("/")[2]
+
+    @property
+    def user_id(self) -> str:
+        return str(self.people["stranger"].id)
+
+    def form(self) -> dict[str, Any]:
+        return {"cover": ("cover.png", self.picture, "image/png")}
+
+    def dismiss_the_former(self) -> None:
+        body = {"playlistId": self.playlist_id, "userId": self.people["former"].id}
+        assert self.call("DELETE", "/collaborations", "owner", body).status_code == 200
+
+    def login(self) -> dict[str, str]:
+        return {"username": self.people["stranger"].username, "password": "secret"}
+
+
+def _refresh_token(world: World) -> dict[str, str]:
+    return {"refreshToken": world.made("/authentications", world.login())["refreshToken"]}
+
+
+ALBUM = {"name": "X&Y", "year": 2005}
+SONG = {"title": "Talk", "year": 2005, "genre": "Rock", "performer": "Coldplay"}
+BODIES: dict[tuple[str, str], Callable[[World], Any]] = {
+    ("POST", "/albums"): lambda _: ALBUM,
+    ("PUT", "/albums/{album_id}"): lambda _: ALBUM,
+    ("POST", "/songs"): lambda _: SONG,
+    ("PUT", "/songs/{song_id}"): lambda _: SONG,
+    ("POST", "/users"): lambda world: {"username": world.secret, "password": "secret", "fullname": "New"},
+    ("POST", "/authentications"): lambda world: world.login(),
+    ("PUT", "/authentications"): _refresh_token,
+    ("DELETE", "/authentications"): _refresh_token,
+    ("POST", "/playlists"): lambda _: {"name": "Another"},
+    ("POST", "/playlists/{playlist_id}/songs"): lambda world: {"songId": world.new_song()},
+    ("DELETE", "/playlists/{playlist_id}/songs"): lambda world: {"songId": world.song_id},
+    ("POST", "/collaborations"): lambda world: {"playlistId": world.playlist_id, "userId": world.user_id},
+    ("DELETE", "/collaborations"): lambda world: {
+        "playlistId": world.playlist_id,
+        "userId": world.people["collaborator"].id,
+    },
+    ("POST", "/export/playlists/{playlist_id}"): lambda _: {"targetEmail": "listener@openmusic.test"},
+}
+
+
+@pytest.fixture(scope="session")
+def people(register: Callable[[str], Any], owner: Any, mint: Any) -> dict[str, Any]:
+    """Who asks, by the heads of the table."""
+    old = mint.token(iat=mint.claims()["iat"] - 600, exp=mint.claims()["iat"] - 1)
+    expired = type(owner)(owner.id, owner.username, old, owner.refresh_token)
+    others = {name: register(name) for name in ("stranger", "former", "collaborator")}
+    return {"owner": owner, "expired": expired, **others}
+
+
+@pytest.fixture
+def new_world(url: str, people: dict[str, Any], picture: bytes) -> Any:
+    with httpx.Client(base_url=url, trust_env=False, timeout=20) as http:
+        yield lambda: World(http, people, picture)
+
+
+@pytest.fixture(scope="session")
+def gateways(url: str, second_url: str) -> Any:
+    clients = [httpx.Client(base_url=each, trust_env=False, timeout=20) for each in (url, second_url)]
+    yield clients
+    for client in clients:
+        client.close()
+
+
+def ask(gateway: httpx.Client, world: World, route: tuple[str, str], person: str) -> httpx.Response:
+    """The request of that row by that person."""
+    method, pattern = route
+    names = ("album_id", "file", "song_id", "user_id", "playlist_id")
+    path = pattern.format(**{name: getattr(world, name) for name in names if f"{{{name}}}" in pattern})
+    if route == ("DELETE", "/albums/{album_id}/likes") and person in {"stranger", "former", *MEMBERS}:
+        assert world.call("POST", path, person).status_code == 201
+    through = World(gateway, world.people, world.picture, world.secret)
+    if pattern.endswith("/covers"):
+        return through.call(method, path, person, files=world.form())
+    return through.call(method, path, person, BODIES.get(route, lambda _: None)(world))
+
+
+def read_by_all_who_may(gateways: list[httpx.Client], world: World) -> None:
+    """Twice by each gateway, so that whatever may be kept is kept."""
+    world.playlist_id  # noqa: B018 - it is made before anybody reads
+    for pattern in READS_OF_A_PLAYLIST:
+        for person in ("owner", "collaborator", "former"):
+            for gateway in gateways * 2:
+                answer = ask(gateway, world, ("GET", pattern), person)
+                assert answer.status_code == 200, answer.text
+                assert world.secret in answer.text
+
+
+def check(answer: httpx.Response, world: World, route: tuple[str, str], person: str) -> None:
+    assert answer.status_code == EXPECTED[route][person], f"{person}: {answer.text}"
+    if route in PRIVATE and person not in MEMBERS:
+        assert world.secret not in answer.text + str(answer.headers), f"{person} sees what is not for them"
+    if answer.status_code >= 400:
+        assert "X-Data-Source" not in answer.headers
+        assert answer.json().keys() == {"status", "message"}
+
+
+def test_the_table_has_a_row_for_each_operation_of_the_document(url: str) -> None:
+    document = httpx.get(f"{url}/openapi.json", trust_env=False).json()
+    served = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+
+    assert set(EXPECTED) == served
+    protected = {
+        (method.upper(), path)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if "security" in operation
+    }
+    assert set(PRIVATE) == protected
+
+
+@pytest.mark.parametrize("person", HEAD)
+@pytest.mark.parametrize("route", EXPECTED, ids=" ".join)
+def test_with_cold_caches(new_world: Any, gateways: list[httpx.Client], route: tuple[str, str], person: str) -> None:
+    world = new_world()
+    world.playlist_id  # noqa: B018 - it is made here, and nobody has read it
+    world.dismiss_the_former()
+
+    answer = ask(gateways[0], world, route, person)
+
+    check(answer, world, route, person)
+
+
+@pytest.mark.parametrize("person", HEAD)
+@pytest.mark.parametrize(("route", "last"), WARM, ids=str)
+def test_with_warm_caches(
+    new_world: Any, gateways: list[httpx.Client], route: tuple[str, str], last: int, person: str
+) -> None:
+    """All who may have read it, the former too, by both gateways; then that one is dismissed by the first of them."""
+    world = new_world()
+    read_by_all_who_may(gateways, world)
+    world.dismiss_the_former()
+
+    answer = ask(gateways[last], world, route, person)
+
+    check(answer, world, route, person)
+    for gateway in gateways:
+        for pattern in READS_OF_A_PLAYLIST:
+            again = ask(gateway, world, ("GET", pattern), "former")
+            assert world.secret not in again.text

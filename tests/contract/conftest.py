@@ -1,0 +1,128 @@
+import io
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+ALBUM = {"name": "Parachutes", "year": 2000}
+SONG = {"title": "Yellow", "year": 2000, "genre": "Rock", "performer": "Coldplay"}
+FEW, MANY = 3, 12  # things that last, and things of each kind that may be deleted
+
+
+@dataclass(frozen=True)
+class Something:
+    """A user, and what is there: by operation or ``everywhere``, then by the names of the document."""
+
+    token: str
+    known: dict[str, dict[str, list[Any]]]
+
+
+@pytest.fixture(scope="session")
+def url(request: pytest.FixtureRequest) -> str:
+    given = os.environ.get("OPENMUSIC_URL")
+    return given or str(request.getfixturevalue("stack").url)
+
+
+@pytest.fixture
+def http(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, trust_env=False, timeout=20) as http:
+        yield http
+
+
+@pytest.fixture
+def something(http: httpx.Client) -> Something:
+    def created(path: str, json: Any = None, **more: Any) -> dict[str, str]:
+        answer = http.post(path, json=json, **more)
+        assert answer.status_code == 201, answer.text
+        data: dict[str, str] = answer.json().get("data", {})
+        return data
+
+    def playlist() -> str:
+        """With every song that lasts and some of the users, so that half of what is asked is there already."""
+        playlist_id = created("/playlists", {"name": "Mine"}, headers=authorized)["playlistId"]
+        for song_id in songs:
+            created(f"/playlists/{playlist_id}/songs", {"songId": song_id}, headers=authorized)
+        for user_id in others:
+            created("/collaborations", {"playlistId": playlist_id, "userId": user_id}, headers=authorized)
+        return playlist_id
+
+    def user() -> str:
+        registration = {"username": f"other_{secrets.token_hex(6)}", "password": "secret", "fullname": "Other"}
+        return created("/users", registration)["userId"]
+
+    def liked(album_id: str) -> str:
+        created(f"/albums/{album_id}/likes", headers=authorized)
+        return album_id
+
+    def made(count: int, path: str, body: dict[str, Any]) -> list[str]:
+        return [next(iter(created(path, body).values())) for _ in range(count)]
+
+    login = {"username": f"fuzz_{secrets.token_hex(6)}", "password": "secret"}
+    sessions = [(created("/users", login | {"fullname": "Fuzz"}), created("/authentications", login))[1]]
+    sessions += [created("/authentications", login) for _ in range(MANY)]
+    token = sessions[0]["accessToken"]
+    authorized = {"Authorization": f"Bearer {token}"}
+    others, more = ([user() for _ in range(count)] for count in (FEW, MANY))
+    albums, songs = made(FEW, "/albums", ALBUM), made(FEW, "/songs", SONG)
+    playlists = [playlist() for _ in range(FEW)]
+    cover = _cover_of(http, *made(1, "/albums", ALBUM))  # one that nobody replaces
+    everywhere = {
+        "album_id": albums,
+        "albumId": albums,
+        "song_id": songs,
+        "songId": songs,
+        "playlist_id": playlists,
+        "playlistId": playlists,
+        "user_id": others,
+        "userId": others,
+    }
+    return Something(
+        token,
+        {
+            "everywhere": everywhere,
+            "DELETE /albums/{album_id}": {"album_id": made(MANY, "/albums", ALBUM)},
+            "DELETE /albums/{album_id}/likes": {"album_id": [liked(each) for each in made(MANY, "/albums", ALBUM)]},
+            "POST /playlists/{playlist_id}/songs": {"songId": [*songs, *made(MANY, "/songs", SONG)]},
+            "POST /collaborations": {"userId": [*others, *more]},
+            "DELETE /songs/{song_id}": {"song_id": made(MANY, "/songs", SONG)},
+            "DELETE /playlists/{playlist_id}": {"playlist_id": [playlist() for _ in range(MANY)]},
+            "DELETE /authentications": {"refreshToken": [session["refreshToken"] for session in sessions[1:]]},
+            "PUT /authentications": {"refreshToken": [sessions[0]["refreshToken"]]},
+            "POST /authentications": {name: [value] for name, value in login.items()},
+            "GET /covers/{album_id}/{file}": cover,
+            "HEAD /covers/{album_id}/{file}": cover,
+        },
+    )
+
+
+def _cover_of(http: httpx.Client, album_id: str) -> dict[str, list[str]]:
+    """The parts of its address."""
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(picture, "PNG")
+    answer = http.post(f"/albums/{album_id}/covers", files={"cover": ("cover.png", picture.getvalue(), "image/png")})
+    assert answer.status_code == 201, answer.text
+    address = http.get(f"/albums/{album_id}").json()["data"]["album"]["coverUrl"]
+    return {"album_id": [album_id], "file": [address.rpartition("/")[2]]}
+
+
+@pytest.fixture
+def environment(something: Something, tmp_path: Path) -> Callable[[], dict[str, str]]:
+    """For schemathesis; see ``knowledge.py``."""
+
+    def write() -> dict[str, str]:
+        known = tmp_path / "known.json"
+        known.write_text(json.dumps(something.known))
+        return {
+            "FUZZ_KNOWN": str(known),
+            "FUZZ_ANSWERED": str(tmp_path / "answered"),
+            "PYTHONPATH": str(Path(__file__).parent),
+        }
+
+    return write

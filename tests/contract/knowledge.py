@@ -1,0 +1,98 @@
+"""What schemathesis cannot know by itself: images that are images, names of what is there, and reasons to say no.
+
+It loads this module as its hooks. ``FUZZ_KNOWN`` names a file with what is there, ``FUZZ_ANSWERED`` one to which each
+answer is noted.
+"""
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from hypothesis import strategies
+from hypothesis.strategies import SearchStrategy
+from PIL import Image
+from schemathesis import Case, HookContext, Response
+
+KNOWN: dict[str, dict[str, list[Any]]] = json.loads(Path(os.environ["FUZZ_KNOWN"]).read_text())
+ANSWERED = Path(os.environ["FUZZ_ANSWERED"])
+LONGEST = 128  # characters of anything that names
+REJECTED, VANISHED = "Schema-valid request rejected", "Created resource not found"
+
+
+def _image(kind: str) -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(target, kind)
+    return target.getvalue()
+
+
+IMAGES = strategies.sampled_from([_image(kind) for kind in ("PNG", "JPEG", "WEBP", "GIF")])
+schemathesis.openapi.format("binary", IMAGES | strategies.binary(max_size=100))
+
+
+def _with_what_is_there(context: HookContext, generated: Any) -> SearchStrategy[Any]:
+    """The same, or with names of things that are there. What is no name stays, as it was meant to be wrong."""
+    if not isinstance(generated, dict):
+        return strategies.just(generated)
+    there = KNOWN["everywhere"] | KNOWN.get(context.operation.label, {})
+    named = strategies.fixed_dictionaries(
+        {
+            name: strategies.sampled_from(there[name])
+            for name, value in generated.items()
+            if _is_name(there, name, value)
+        }
+    )
+    right = named.map(lambda names: generated | names)
+    return strategies.one_of(strategies.just(generated), right, right)
+
+
+def _is_name(there: dict[str, list[Any]], name: str, value: Any) -> bool:
+    return name in there and isinstance(value, str) and 0 < len(value) <= LONGEST
+
+
+@schemathesis.hook
+def flatmap_path_parameters(context: HookContext, path_parameters: Any) -> SearchStrategy[Any]:
+    return _with_what_is_there(context, path_parameters)
+
+
+@schemathesis.hook
+def flatmap_body(context: HookContext, body: Any) -> SearchStrategy[Any]:
+    return _with_what_is_there(context, body)
+
+
+@schemathesis.hook
+def filter_failure(_: HookContext, failure: Any, case: Case, response: Response) -> bool:
+    """A request of the right shape may be refused for a reason that the document gives, such as a name that is taken.
+
+    And when several things can be missing, the one that was just created need not be the one.
+    """
+    reasons = _reasons(case, response)
+    if failure.title == REJECTED:
+        return response.json()["message"] not in reasons
+    return not (failure.title == VANISHED and len(reasons) > 1)
+
+
+def _reasons(case: Case, response: Response) -> list[str]:
+    document = case.operation.schema.raw_schema
+    answer = case.operation.definition.raw["responses"].get(str(response.status_code), {})
+    if "$ref" in answer:
+        answer = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    reasons: list[str] = answer.get("description", "").split("; or ")
+    return reasons
+
+
+@schemathesis.hook
+def before_call(_: HookContext, case: Case, __: dict[str, Any]) -> None:
+    """What is there everywhere is not deleted: schemathesis also takes names from answers that it got."""
+    doomed = KNOWN.get(case.operation.label, {}) if case.method == "DELETE" else {}
+    for name, value in (case.path_parameters or {}).items():
+        if name in doomed and value in KNOWN["everywhere"].get(name, []):
+            case.path_parameters[name] = doomed[name][0]
+
+
+@schemathesis.hook
+def after_call(_: HookContext, case: Case, response: Response) -> None:
+    with ANSWERED.open("a") as answered:
+        answered.write(f"{case.method} {case.operation.path} {response.status_code}\n")

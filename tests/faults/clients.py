@@ -1,0 +1,120 @@
+"""Requests through the gateway, each with its outcome in a journal."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+BROKEN = 0  # stands for the status of an answer that did not come, or not whole
+EXCUSABLE = frozenset({BROKEN, 502, 503, 504})
+PATIENCE = aiohttp.ClientTimeout(total=30)
+
+
+@dataclass(frozen=True)
+class User:
+    id: str
+    username: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    content: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def cached(self) -> bool:
+        return self.headers.get("X-Data-Source") == "cache"
+
+    @property
+    def failed(self) -> bool:
+        """Whether nobody knows if the request was carried out."""
+        return self.status in EXCUSABLE
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.content).get("data")
+
+
+@dataclass
+class Journal:
+    """What became of all requests, and what was wrong with them."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    slowest: tuple[float, str] = (0.0, "")
+    lost: list[str] = field(default_factory=list)
+    """Acknowledged, but not there."""
+    halves: list[str] = field(default_factory=list)
+    """Neither wholly done nor not at all."""
+    wrong: list[str] = field(default_factory=list)
+    """Answers that should not have been."""
+    twice: list[str] = field(default_factory=list)
+    """Mails that came again."""
+
+    @property
+    def requests(self) -> int:
+        return self.statuses.total()
+
+    @property
+    def failures(self) -> dict[int, int]:
+        return {status: number for status, number in sorted(self.statuses.items()) if status in EXCUSABLE}
+
+    def note(self, request: str, status: int, seconds: float) -> None:
+        self.statuses[status] += 1
+        self.slowest = max(self.slowest, (seconds, f"{request}: {status}"))
+
+
+class Client:
+    def __init__(self, http: aiohttp.ClientSession, url: str, journal: Journal) -> None:
+        self._http = http
+        self._url = url
+        self.journal = journal
+
+    async def ask(self, method: str, path: str, body: Any = None, user: User | None = None, **more: Any) -> Answer:
+        headers = {"Authorization": f"Bearer {user.token}"} if user else {}
+        started = time.monotonic()
+        try:
+            async with self._http.request(method, self._url + path, json=body, headers=headers, **more) as response:
+                answer = Answer(response.status, await response.read(), response.headers)
+        except (aiohttp.ClientError, OSError) as error:
+            answer = Answer(BROKEN, repr(error).encode())
+        self.journal.note(f"{method} {path}", answer.status, time.monotonic() - started)
+        return answer
+
+    async def upload(self, path: str, content: bytes) -> Answer:
+        form = aiohttp.FormData()
+        form.add_field("cover", content, filename="cover.png", content_type="image/png")
+        return await self.ask("POST", path, data=form)
+
+
+@asynccontextmanager
+async def client(url: str, journal: Journal) -> AsyncIterator[Client]:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=PATIENCE) as http:
+        yield Client(http, url, journal)
+
+
+async def register(clients: Client, username: str) -> User:
+    person = {"username": username, "password": "secret", "fullname": "A Listener"}
+    registered = await clients.ask("POST", "/users", person)
+    tokens = await clients.ask("POST", "/authentications", {"username": username, "password": "secret"})
+    assert (registered.status, tokens.status) == (201, 201), (registered, tokens)
+    return User(registered.data["userId"], username, tokens.data["accessToken"])
+
+
+async def register_many(clients: Client, usernames: list[str]) -> list[User]:
+    """A few at a time: a password takes a while on purpose."""
+    places = asyncio.Semaphore(8)
+
+    async def one(username: str) -> User:
+        async with places:
+            return await register(clients, username)
+
+    return await asyncio.gather(*map(one, usernames))

@@ -1,0 +1,83 @@
+"""One stack for all faults: every connection in it passes the network of the tests."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from audit import Auditor
+from clients import Journal, User, client, register_many
+from faults import Ground
+from network import Network
+from report import Row, save, table
+
+from openmusic_local.pytest_plugin import temporary_stack
+from openmusic_local.stack import Stack
+
+PAIRS = int(os.environ.get("OPENMUSIC_PAIRS", "100"))
+ROWS = pytest.StashKey[list[Row]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "telling: one of the few faults that are tried with every change")
+    config.stash[ROWS] = []
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if rows := config.stash[ROWS]:
+        terminalreporter.write_line("\n" + table(rows))
+
+
+@pytest.fixture(scope="session")
+def network() -> Iterator[Network]:
+    with Network().running() as network:
+        yield network
+
+
+@pytest.fixture(scope="session")
+def stack(network: Network) -> Iterator[Stack]:
+    settings = {"ACCESS_TOKEN_AGE": "86400"}  # those who read on after the last fault are those who began
+    with temporary_stack(settings=settings, detour=network.detour) as stack:
+        stack.start()
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def url(stack: Stack, network: Network) -> str:
+    """Where clients ask: in front of the gateway is a proxy as well."""
+    return f"http://127.0.0.1:{network.detour('client', 'gateway', stack.server_port('gateway'))}"
+
+
+@pytest.fixture(scope="session")
+def ground(stack: Stack, network: Network) -> Ground:
+    return Ground(stack, network)
+
+
+@pytest.fixture(scope="session")
+def auditor(stack: Stack) -> Auditor:
+    return Auditor(stack)
+
+
+@pytest.fixture(scope="session")
+def users(url: str) -> list[User]:
+    run = secrets.token_hex(3)
+
+    async def register() -> list[User]:
+        async with client(url, Journal()) as http:
+            return await register_many(http, [f"listener_{run}_{number}" for number in range(2 * PAIRS)])
+
+    return asyncio.run(register())
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[Row], None]:
+    """Takes a row of the table."""
+    rows = request.config.stash[ROWS]
+
+    def add(row: Row) -> None:
+        rows.append(row)
+        save(rows)
+
+    return add

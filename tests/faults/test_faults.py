@@ -1,0 +1,85 @@
+"""Each part fails in each way while many users work. Nothing they were promised may be missing, and no answer wrong.
+
+``recovery`` begins where the fault ends: a process is killed or started again, a server takes connections again, a
+pause or bad weather is over. It is over when the whole story has been told once more, and counts the seconds that this
+took longer than before the fault.
+"""
+
+import asyncio
+import math
+import random
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from audit import Auditor
+from clients import Client, Journal, User, client
+from crowd import Crowd, Pair
+from faults import FAULTS, PARTS, SERVERS, Ground
+from report import Row
+from story import NotYet, telling
+
+WARMING_UP = 2.0  # seconds before the first story
+COOLING_DOWN = 2.0  # seconds after the recovery
+PAUSE = 0.7  # seconds between two steps of a pair
+LONGEST_REQUEST = 15.0  # seconds
+RECOVERS_WITHIN = 10.0
+PATIENCE = 30.0  # seconds after which nobody waits for the recovery any more
+RECORDING_MAILS = frozenset({"export-worker", "postgres", "mail"})
+"""Who takes part when a mail was accepted and this is recorded; a fault just between the two sends it again."""
+TELLING = {
+    *((server, "killed") for server in SERVERS),
+    *(("redis", "paused"), ("playlist", "paused"), ("postgres", "slow"), ("rabbitmq", "cut")),
+}
+
+
+def _cells() -> list[Any]:
+    return [
+        pytest.param(part, fault, id=f"{part}-{fault}", marks=[pytest.mark.telling] * ((part, fault) in TELLING))
+        for part in PARTS
+        for fault in FAULTS
+    ]
+
+
+@pytest.mark.parametrize(("part", "fault"), _cells())
+async def test_nothing_is_lost_and_no_answer_is_wrong_when(
+    part: str, fault: str, ground: Ground, auditor: Auditor, users: list[User], url: str, report: Callable[[Row], None]
+) -> None:
+    journal = Journal()
+    await auditor.forget_mails()
+    async with client(url, journal) as http, client(url, Journal()) as probe:
+        crowd = Crowd(_pairs(users, f"{part} {fault} {secrets.token_hex(3)}", http), PAUSE)
+        async with crowd:
+            await asyncio.sleep(WARMING_UP)
+            usual = await _telling(probe, auditor, users[0])
+            await FAULTS[fault](ground, part)
+            recovered = await _telling(probe, auditor, users[0]) - usual
+            await asyncio.sleep(COOLING_DOWN)
+        slowest = journal.slowest
+        await auditor.settle(crowd)
+        await auditor.check(crowd)
+    report(Row(SERVERS.get(part, part), fault, journal, max(recovered, 0.0)))
+    assert recovered <= RECOVERS_WITHIN
+    assert journal.lost == []
+    assert journal.halves == []
+    assert journal.wrong == []
+    assert slowest[0] <= LONGEST_REQUEST, slowest
+    assert journal.twice == [] or part in RECORDING_MAILS
+
+
+async def _telling(probe: Client, auditor: Auditor, friend: User) -> float:
+    """The seconds until the story was told."""
+    try:
+        return await telling(probe, auditor, friend, PATIENCE)
+    except NotYet:
+        return math.inf
+
+
+def _pairs(users: list[User], run: str, http: Any) -> list[Pair]:
+    """The same users and the same dice each time, but new names."""
+    pairs = []
+    for number, (owner, friend) in enumerate(zip(users[::2], users[1::2], strict=True)):
+        dice = random.Random(number)  # noqa: S311 - of no secret
+        pairs.append(Pair(number, run.replace(" ", "-"), owner, friend, http, dice))
+    return pairs
