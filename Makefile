@@ -5,7 +5,7 @@ PACKAGES := kit gateway auth-service catalog-service playlist-service media-serv
 
 .DEFAULT_GOAL := help
 .PHONY: help install up down status logs reset demo test test-faults test-faults-short soak lint bench format openapi
-.PHONY: requirements engine images e2e-compose
+.PHONY: requirements engine images e2e-compose audit
 
 help: ## lists these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,10 @@ images: engine ## makes stand-ins for the official images, for where no registry
 
 e2e-compose: images install ## runs compose.yaml for real, and the tests of tests/e2e and tests/compose against it (8 min)
 	@$(VENV)/pytest tests/compose --timeout 300
+
+audit: install ## checks pins, hashes and what is installed; asks for known weaknesses where the network allows it
+	@$(VENV)/pytest -q tests/architecture/test_requirements.py
+	@requirements/audit
 
 openapi: install ## renews the document of the public contract from what the services say
 	@$(VENV)/python contracts/openapi.py

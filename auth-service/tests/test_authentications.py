@@ -29,6 +29,16 @@ async def test_logging_in_gives_both_tokens(client: httpx.AsyncClient, register:
     assert set(body["data"]) == {"accessToken", "refreshToken"}
 
 
+async def test_answers_with_tokens_stay_in_no_cache(client: httpx.AsyncClient, register: Any, username: str) -> None:
+    await register(username)
+
+    login = await client.post("/authentications", json={"username": username, "password": "secret"})
+    token = {"refreshToken": login.json()["data"]["refreshToken"]}
+    refreshed = await client.put("/authentications", json=token)
+
+    assert login.headers["Cache-Control"] == refreshed.headers["Cache-Control"] == "no-store"
+
+
 async def test_an_access_token_says_what_the_architecture_promises(
     client: httpx.AsyncClient, register: Any, log_in: Any, username: str, settings: Settings
 ) -> None:
