@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ("auth", "catalog", "playlist", "media", "export")
 CONTEXT_WORDS = re.compile(r"\b(album|song|playlist|cover|track|artist|performer|like)s?_?\b", re.IGNORECASE)
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE \w+|DELETE FROM|WITH \w+ AS)\s", re.IGNORECASE)
+UNNAMED_COLUMNS = re.compile(r"\b(SELECT|RETURNING)\s+(\w+\.)?\*|\bINSERT INTO \w+\s+(VALUES|SELECT)\b")
 KIT_WITH_SQL = {"generations.py", "database.py", "outbox.py", "inbox.py", "migrations.py"}
 WEB = {"fastapi", "starlette"}
 
@@ -57,6 +58,11 @@ def test_the_kit_knows_no_context(path: Path) -> None:
 def test_sql_stands_in_repositories_only(path: Path) -> None:
     if path.name != "repository.py":
         assert not [text for text in texts(path) if SQL.match(text)]
+
+
+@pytest.mark.parametrize("path", [*service_sources(), *sources("kit")], ids=str)
+def test_statements_name_their_columns_so_that_more_of_them_disturb_nobody(path: Path) -> None:
+    assert not [text for text in texts(path) if UNNAMED_COLUMNS.search(text)]
 
 
 def test_in_the_kit_sql_stands_where_the_database_is_the_subject() -> None:

@@ -1,0 +1,90 @@
+"""Migrations only add, so that two versions of a service can run side by side during an upgrade."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = [*ROOT.glob("*-service/src/*/migrations"), *ROOT.glob("kit/src/openmusic_kit/migrations_sql/*")]
+FILES = [sorted(folder.glob("*.sql")) for folder in sorted(FOLDERS)]
+LATER = [path for files in FILES for path in files[1:]]  # the first of each makes a schema that nobody uses yet
+
+ADDITIVE = re.compile(
+    r"CREATE TABLE \w+ \(|CREATE INDEX \w+ ON \w+ |CREATE EXTENSION IF NOT EXISTS \w+$|COMMENT ON "
+    r"|ALTER TABLE \w+ ADD COLUMN \w+ ",
+    re.IGNORECASE,
+)
+COLUMN_THAT_OLD_CODE_CANNOT_FILL = re.compile(
+    r"\b(UNIQUE|REFERENCES|PRIMARY KEY|GENERATED)\b|\bNOT NULL\b", re.IGNORECASE
+)
+ANOTHER_ACTION = re.compile(r",\s*(ADD|DROP|ALTER|RENAME|VALIDATE|ATTACH|SET|DISABLE|ENABLE)\b", re.IGNORECASE)
+DIRECTIVE = re.compile(r"^\s*--\s*(transactional|depends)\s*:", re.IGNORECASE | re.MULTILINE)
+
+
+def objections(text: str) -> Iterator[str]:
+    """What old code may not survive, and what would not be one transaction."""
+    if DIRECTIVE.search(text):
+        yield "a directive of yoyo"
+    for statement in re.sub(r"--[^\n]*", "", text).split(";"):
+        flat = " ".join(statement.split())
+        if flat and not ADDITIVE.match(flat):
+            yield flat
+        if flat.upper().startswith("ALTER TABLE"):
+            without_default = re.sub(r"\bNOT NULL DEFAULT\b|\bDEFAULT \S+ NOT NULL\b", "", flat, flags=re.IGNORECASE)
+            if COLUMN_THAT_OLD_CODE_CANNOT_FILL.search(without_default) or ANOTHER_ACTION.search(flat):
+                yield flat
+
+
+def test_every_service_with_a_database_is_looked_at() -> None:
+    assert {files[0].name.rsplit("-")[0] for files in FILES} == {"auth", "catalog", "playlist", "export", "kit"}
+    assert len(FILES) == 6
+    assert LATER
+
+
+@pytest.mark.parametrize("path", LATER, ids=lambda path: path.name)
+def test_what_comes_after_the_first_migration_only_adds(path: Path) -> None:
+    assert not list(objections(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE things (id text PRIMARY KEY, other text NOT NULL REFERENCES others (id));",
+        "CREATE INDEX things_by_age ON things (age);",
+        "ALTER TABLE things ADD COLUMN more text;",
+        "ALTER TABLE things ADD COLUMN more integer NOT NULL DEFAULT 0; -- of what there is\n",
+        "ALTER TABLE things\n  ADD COLUMN more integer DEFAULT 0 NOT NULL;",
+    ],
+)
+def test_what_adds_is_let_through(text: str) -> None:
+    assert not list(objections(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DROP TABLE things;",
+        "DROP INDEX things_by_age;",
+        "CREATE UNIQUE INDEX one_of_each ON things (name);",
+        "CREATE INDEX CONCURRENTLY things_by_age ON things (age);",
+        "ALTER TABLE things DROP COLUMN more;",
+        "ALTER TABLE things RENAME TO stuff;",
+        "ALTER TABLE things RENAME COLUMN more TO less;",
+        "ALTER TABLE things ALTER COLUMN more TYPE bigint;",
+        "ALTER TABLE things ALTER COLUMN more SET NOT NULL;",
+        "ALTER TABLE things ADD COLUMN more text NOT NULL;",
+        "ALTER TABLE things ADD COLUMN more text UNIQUE;",
+        "ALTER TABLE things ADD COLUMN more text REFERENCES others (id);",
+        "ALTER TABLE things ADD COLUMN more text, DROP COLUMN less;",
+        "ALTER TABLE things ADD CONSTRAINT named CHECK (name <> '');",
+        "CREATE TABLE more (id text);\nalter table things drop column more;",
+        "UPDATE things SET name = '';",
+        "DELETE FROM things;",
+        "TRUNCATE things;",
+        "-- transactional: false\nCREATE INDEX things_by_age ON things (age);",
+    ],
+)
+def test_what_old_code_may_not_survive_is_refused(text: str) -> None:
+    assert list(objections(text))
