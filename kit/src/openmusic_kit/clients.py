@@ -14,6 +14,7 @@ from openmusic_kit.errors import Unavailable
 logger = logging.getLogger(__name__)
 
 TIMEOUT = httpx.Timeout(2.0, connect=1.0)
+CHANGE_TIMEOUT = httpx.Timeout(6.0, connect=1.0)  # a change waits for a cache that hangs, and is slower then, not lost
 ATTEMPTS = 2
 CREDENTIAL_HEADER = "X-Service-Credential"
 
@@ -24,7 +25,7 @@ class ServiceClient:
     def __init__(self, name: str, base_url: str, credential: str) -> None:
         self._name = name
         self._http = httpx.AsyncClient(
-            base_url=base_url, timeout=TIMEOUT, headers={CREDENTIAL_HEADER: credential}, transport=AiohttpTransport()
+            base_url=base_url, headers={CREDENTIAL_HEADER: credential}, transport=AiohttpTransport()
         )
 
     async def __aenter__(self) -> Self:
@@ -38,17 +39,24 @@ class ServiceClient:
 
     async def get(self, path: str) -> httpx.Response:
         """The answer if it is 2xx or 404; whatever else happens, twice, is Unavailable."""
-        return await self._send("GET", path, repeat_on=(httpx.TransportError, _Refused))
+        return await self._send("GET", path, TIMEOUT, repeat_on=(httpx.TransportError, _Refused))
 
     async def put(self, path: str, json: Any) -> httpx.Response:
         """Like :meth:`get`, but repeated only if it was never sent: a repeat could undo what another did meanwhile.
 
         After Unavailable it is not known whether the other side did it.
         """
-        return await self._send("PUT", path, json, repeat_on=(httpx.ConnectError, httpx.ConnectTimeout))
+        repeat_on = (httpx.ConnectError, httpx.ConnectTimeout)
+        return await self._send("PUT", path, CHANGE_TIMEOUT, json, repeat_on=repeat_on)
 
     async def _send(
-        self, method: str, path: str, json: Any = None, *, repeat_on: tuple[type[Exception], ...]
+        self,
+        method: str,
+        path: str,
+        limits: httpx.Timeout,
+        json: Any = None,
+        *,
+        repeat_on: tuple[type[Exception], ...],
     ) -> httpx.Response:
         try:
             async for attempt in stamina.retry_context(
@@ -56,7 +64,7 @@ class ServiceClient:
             ):
                 with attempt:
                     answer = await self._http.request(
-                        method, path, json=json, headers={"X-Request-ID": request_id.get()}
+                        method, path, json=json, headers={"X-Request-ID": request_id.get()}, timeout=limits
                     )
                     if answer.status_code >= 500:
                         raise _Refused(answer.status_code)
