@@ -11,18 +11,20 @@ from openmusic_kit.errors import Unavailable
 
 
 class Peer:
-    """Answers with the statuses it is told, then always with 200. 0 is no answer at all, -1 hangs up."""
+    """Answers with the statuses it is told, then always with 200. 0 is none for ``silence`` seconds, -1 hangs up."""
 
     def __init__(self) -> None:
         self.url = ""
         self.statuses: list[int] = []
         self.asked: list[web.Request] = []
+        self.silence = 60.0
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request)
         status = self.statuses.pop(0) if self.statuses else 200
         if status == 0:
-            await asyncio.sleep(60)
+            await asyncio.sleep(self.silence)
+            status = 200
         if status == -1:
             assert request.transport is not None
             await request.read()
@@ -46,6 +48,7 @@ async def peer() -> AsyncIterator[Peer]:
 @pytest.fixture
 async def client(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServiceClient]:
     monkeypatch.setattr("openmusic_kit.clients.TIMEOUT", 0.2)
+    monkeypatch.setattr("openmusic_kit.clients.CHANGE_TIMEOUT", 1.0)
     async with ServiceClient("peer", peer.url, "the credential") as client:
         yield client
 
@@ -85,6 +88,13 @@ async def test_a_change_that_may_have_been_made_is_not_made_again(
     with pytest.raises(Unavailable):
         await client.put("/internal/thing", {"value": 1})
     assert len(peer.asked) == 1
+
+
+async def test_a_change_is_waited_for_longer_than_an_answer(peer: Peer, client: ServiceClient) -> None:
+    """It waits for a cache that hangs, to be told or given up."""
+    peer.statuses, peer.silence = [0], 0.4
+
+    assert (await client.put("/internal/thing", {})).json() == {"data": 1}
 
 
 async def test_what_is_not_there_is_an_answer_and_a_refusal_is_none(peer: Peer, client: ServiceClient) -> None:

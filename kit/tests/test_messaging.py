@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiormq
 import pytest
 from aio_pika import Message
 
@@ -300,3 +301,33 @@ async def test_a_process_starts_without_rabbitmq_and_outlives_its_restarts(
                 await eventually(lambda sent=sent: seen.count(sent.id) == 3)
     finally:
         await asyncio.to_thread(test_stack.start_process, "rabbitmq")
+
+
+async def test_a_handler_is_not_stopped_when_the_connection_is_lost(
+    running: Running, moved: Moved, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It might be between a mail that was sent and the note of it."""
+    connections: list[aiormq.Connection] = []
+    connect = aiormq.Connection.connect
+
+    async def remembered(self: aiormq.Connection, *arguments: Any, **more: Any) -> Any:
+        connections.append(self)
+        return await connect(self, *arguments, **more)
+
+    monkeypatch.setattr(aiormq.Connection, "connect", remembered)
+    begun: list[str] = []
+    finished: list[str] = []
+    go_on = asyncio.Event()
+
+    async def handle(envelope: Envelope) -> None:
+        begun.append(envelope.id)
+        await go_on.wait()
+        finished.append(envelope.id)
+
+    async with running(handle) as broker:
+        published = await publish(broker, moved("cellar"))
+        await eventually(lambda: begun == [published.id])
+        await connections[-1].close(ConnectionError("lost"))
+        await eventually(lambda: begun == [published.id] * 2)
+        go_on.set()
+        await eventually(lambda: finished == [published.id] * 2)

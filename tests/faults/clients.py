@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -13,6 +14,7 @@ import aiohttp
 
 BROKEN = 0  # stands for the status of an answer that did not come, or not whole
 EXCUSABLE = frozenset({BROKEN, 502, 503, 504})
+_ID = re.compile(r"[0-9a-f]{32}")
 PATIENCE = aiohttp.ClientTimeout(total=30)
 
 
@@ -48,6 +50,8 @@ class Journal:
     """What became of all requests, and what was wrong with them."""
 
     statuses: Counter[int] = field(default_factory=Counter)
+    failing: Counter[str] = field(default_factory=Counter)
+    """Which kinds of requests failed, and how."""
     slowest: tuple[float, str] = (0.0, "")
     lost: list[str] = field(default_factory=list)
     """Acknowledged, but not there."""
@@ -66,9 +70,11 @@ class Journal:
     def failures(self) -> dict[int, int]:
         return {status: number for status, number in sorted(self.statuses.items()) if status in EXCUSABLE}
 
-    def note(self, request: str, status: int, seconds: float) -> None:
-        self.statuses[status] += 1
-        self.slowest = max(self.slowest, (seconds, f"{request}: {status}"))
+    def note(self, request: str, answer: Answer, seconds: float) -> None:
+        self.statuses[answer.status] += 1
+        self.slowest = max(self.slowest, (seconds, f"{request}: {answer.status}"))
+        if answer.failed:
+            self.failing[f"{_ID.sub('…', request)}: {answer.status} {answer.content[:100]!r}"] += 1
 
 
 class Client:
@@ -85,7 +91,7 @@ class Client:
                 answer = Answer(response.status, await response.read(), response.headers)
         except (aiohttp.ClientError, OSError) as error:
             answer = Answer(BROKEN, repr(error).encode())
-        self.journal.note(f"{method} {path}", answer.status, time.monotonic() - started)
+        self.journal.note(f"{method} {path}", answer, time.monotonic() - started)
         return answer
 
     async def upload(self, path: str, content: bytes) -> Answer:

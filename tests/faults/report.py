@@ -19,11 +19,13 @@ class Row:
     journal: Journal
     recovered: float
 
-    def complaints(self) -> str:
+    def details(self) -> str:
+        """What failed, and what was wrong."""
         journal = self.journal
         kinds = {"lost": journal.lost, "half-done": journal.halves, "wrong": journal.wrong, "twice": journal.twice}
         lines = [f"  {kind}: {each}\n" for kind, complaints in kinds.items() for each in complaints]
-        return f"{self.part} {self.fault}, slowest: {journal.slowest}\n" + "".join(lines)
+        failures = [f"  failed: {number} × {what}\n" for what, number in journal.failing.most_common()]
+        return f"{self.part} {self.fault}, slowest: {journal.slowest}\n" + "".join([*failures, *lines])
 
     def __str__(self) -> str:
         journal = self.journal
@@ -40,7 +42,7 @@ def table(rows: list[Row]) -> str:
 
 
 def save(rows: list[Row]) -> None:
-    """The table, and all that was wrong."""
+    """The table, and beside it what failed and what was wrong."""
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "faults.md").write_text(table(rows) + "\n")
-    (FOLDER / "complaints.txt").write_text("".join(row.complaints() for row in rows))
+    (FOLDER / "details.txt").write_text("".join(row.details() for row in rows))

@@ -15,6 +15,7 @@ from openmusic_kit.errors import Unavailable
 logger = logging.getLogger(__name__)
 
 TIMEOUT = 2.0  # seconds for a whole exchange
+CHANGE_TIMEOUT = 6.0  # seconds; a change waits for a cache that hangs, and is slower then, not lost
 CONNECT_TIMEOUT = 1.0
 ATTEMPTS = 2
 CREDENTIAL_HEADER = "X-Service-Credential"
@@ -43,7 +44,6 @@ class ServiceClient:
         self._session = aiohttp.ClientSession(
             headers={CREDENTIAL_HEADER: self._credential},
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=CONNECT_TIMEOUT),
         )
         return self
 
@@ -54,21 +54,21 @@ class ServiceClient:
 
     async def get(self, path: str) -> Reply:
         """The answer if it is 2xx or 404; whatever else happens, twice, is Unavailable."""
-        return await self._send("GET", path, repeat_on=(aiohttp.ClientError, OSError, TimeoutError, _Refused))
+        return await self._send("GET", path, TIMEOUT, repeat_on=(aiohttp.ClientError, OSError, TimeoutError, _Refused))
 
     async def put(self, path: str, content: Any) -> Reply:
         """Like :meth:`get`, but repeated only if it was never sent: a repeat could undo what another did meanwhile.
 
         After Unavailable it is not known whether the other side did it.
         """
-        return await self._send("PUT", path, content, repeat_on=_NEVER_SENT)
+        return await self._send("PUT", path, CHANGE_TIMEOUT, content, repeat_on=_NEVER_SENT)
 
     async def _send(
-        self, method: str, path: str, content: Any = None, *, repeat_on: tuple[type[Exception], ...]
+        self, method: str, path: str, timeout: float, content: Any = None, *, repeat_on: tuple[type[Exception], ...]
     ) -> Reply:
         for left in reversed(range(ATTEMPTS)):
             try:
-                return await self._exchange(method, path, content)
+                return await self._exchange(method, path, timeout, content)
             except (aiohttp.ClientError, OSError, TimeoutError, _Refused) as error:
                 if left and isinstance(error, repeat_on):
                     continue
@@ -76,14 +76,15 @@ class ServiceClient:
                 raise Unavailable(f"{self._name} is not available") from error
         raise AssertionError("there is a last attempt")
 
-    async def _exchange(self, method: str, path: str, content: Any) -> Reply:
+    async def _exchange(self, method: str, path: str, timeout: float, content: Any) -> Reply:
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT)
         headers = {"X-Request-ID": request_id.get()}
         data = None
         if content is not None:
             headers["Content-Type"] = "application/json"
             data = _once(json.dumps(content).encode())
         async with self._session.request(
-            method, self._base_url + path, data=data, headers=headers, allow_redirects=False
+            method, self._base_url + path, data=data, headers=headers, timeout=limits, allow_redirects=False
         ) as answer:
             body = await answer.read()
         if answer.status >= 500:

@@ -57,15 +57,20 @@ class Consumer:
         self._in_flight: set[asyncio.Task[Any]] = set()
 
     async def consume(self, message: RabbitMessage) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - for the type checker: a coroutine runs in a task
+        """Sees it through even if the connection is lost meanwhile, with which the library cancels who called this.
+
+        Otherwise a handler could be stopped between what it did elsewhere and its own record of that.
+        """
+        task = asyncio.create_task(self._settle(message), name="consuming")
         self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+        await asyncio.shield(task)
+
+    async def _settle(self, message: RabbitMessage) -> None:
         try:
             await self._handle(message)
         except Exception as error:  # not acknowledged, so it is delivered again with the next connection
             logger.warning("message could not be settled", extra={"error": repr(error)})
-        finally:
-            self._in_flight.discard(task)
 
     async def abandon(self) -> None:
         """Cancels the handlers that still run; their messages are delivered again."""
