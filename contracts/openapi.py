@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from openmusic_gateway import answers
+from openmusic_gateway.limits.policy import TOO_MANY
 from openmusic_gateway.routes import ROUTES, Route
 from openmusic_kit.openapi import CACHED, RETRY_AFTER, failure, operations
 from openmusic_kit.schemas import Done
@@ -101,7 +102,7 @@ def _shape(path: str) -> list[str]:
 def _add_what_the_gateway_does(operation: dict[str, Any], route: Route) -> None:
     if route.protected != ("security" in operation):
         raise ValueError(f"gateway and service disagree on whether {route.method} {route.pattern} is protected")
-    added = {431: answers.HEADERS_TOO_LARGE, 502: "The service did not give a usable answer"}
+    added = {429: TOO_MANY, 431: answers.HEADERS_TOO_LARGE, 502: "The service did not give a usable answer"}
     added[504] = "The service took too long"
     if "requestBody" in operation:
         added[408] = answers.BODY_TOO_SLOW

@@ -48,8 +48,8 @@ def test_what_runs_in_production_is_what_was_tested() -> None:
 
 def test_nothing_is_installed_that_was_not_pinned() -> None:
     pinned = pins("dev")
-    own = {normal(tomllib.loads(path.read_text())["project"]["name"]) for path in ROOT.glob("*/pyproject.toml")}
-    own |= {normal(tomllib.loads((ROOT / "deploy/local/pyproject.toml").read_text())["project"]["name"])}
+    projects = [*ROOT.glob("*/pyproject.toml"), *ROOT.glob("deploy/*/pyproject.toml")]
+    own = {normal(tomllib.loads(path.read_text())["project"]["name"]) for path in projects}
     installed = {normal(each.name): each.version for each in distributions()}
     stray = {name for name, version in installed.items() if version not in pinned.get(name, set())}
     assert stray - own - OF_PYTHON == set()

@@ -52,7 +52,16 @@ _LINK = {
     }
 }
 _CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}}}
-_OF_STATUS = {401: _CHALLENGE, 502: RETRY_AFTER, 503: RETRY_AFTER, 504: RETRY_AFTER}
+_TEXT = {"required": True, "schema": {"type": "string"}}
+_COUNT = {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+_RATE_LIMIT = {
+    "RateLimit-Policy": {"description": "The limit: its name, q requests in w seconds", **_TEXT},
+    "RateLimit": {"description": "What is left of it: r requests, and all of them in t seconds", **_TEXT},
+    "RateLimit-Limit": _COUNT,
+    "RateLimit-Remaining": _COUNT,
+    "RateLimit-Reset": _COUNT,
+}
+_OF_STATUS = {401: _CHALLENGE, 429: RETRY_AFTER | _RATE_LIMIT, 502: RETRY_AFTER, 503: RETRY_AFTER, 504: RETRY_AFTER}
 
 CACHED: Responses = {200: {"headers": _FROM_CACHE}}
 """What an endpoint declares whose answer may come from a cache."""
