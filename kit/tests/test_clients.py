@@ -94,7 +94,7 @@ async def test_a_change_is_waited_for_longer_than_an_answer(peer: Peer, client: 
     """It waits for a cache that hangs, to be told or given up."""
     peer.statuses, peer.silence = [0], 0.4
 
-    assert (await client.put("/internal/thing", {})).json() == {"data": 1}
+    assert json.loads((await client.put("/internal/thing", {})).body) == {"data": 1}
 
 
 async def test_what_is_not_there_is_an_answer_and_a_refusal_is_none(peer: Peer, client: ServiceClient) -> None:

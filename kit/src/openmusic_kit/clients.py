@@ -64,11 +64,11 @@ class ServiceClient:
         return await self._send("PUT", path, CHANGE_TIMEOUT, content, repeat_on=_NEVER_SENT)
 
     async def _send(
-        self, method: str, path: str, timeout: float, content: Any = None, *, repeat_on: tuple[type[Exception], ...]
+        self, method: str, path: str, seconds: float, content: Any = None, *, repeat_on: tuple[type[Exception], ...]
     ) -> Reply:
         for left in reversed(range(ATTEMPTS)):
             try:
-                return await self._exchange(method, path, timeout, content)
+                return await self._exchange(method, path, seconds, content)
             except (aiohttp.ClientError, OSError, TimeoutError, _Refused) as error:
                 if left and isinstance(error, repeat_on):
                     continue
@@ -76,8 +76,8 @@ class ServiceClient:
                 raise Unavailable(f"{self._name} is not available") from error
         raise AssertionError("there is a last attempt")
 
-    async def _exchange(self, method: str, path: str, timeout: float, content: Any) -> Reply:
-        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT)
+    async def _exchange(self, method: str, path: str, seconds: float, content: Any) -> Reply:
+        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT)
         headers = {"X-Request-ID": request_id.get()}
         data = None
         if content is not None:
