@@ -4,7 +4,7 @@ VENV := .venv/bin
 PACKAGES := kit gateway auth-service catalog-service playlist-service media-service export-service deploy/local
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset demo test lint bench format requirements engine images e2e-compose
+.PHONY: help install up down status logs reset demo test lint bench bench-data format requirements engine images e2e-compose
 
 help: ## lists these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ lint: install ## ruff, types, and the rule that services do not import each othe
 
 bench: install ## measures the hot paths on a stack of its own (needs wrk)
 	@$(VENV)/python bench/run.py
+
+bench-data: install ## fills the running stack with a million songs and what belongs to them (3 min); ARGS="--share 0.01" makes less
+	@$(VENV)/python bench/data.py $(ARGS)
 
 format: install ## formats the code
 	@$(VENV)/ruff format .
