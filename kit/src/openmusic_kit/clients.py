@@ -10,12 +10,12 @@ from httpx_aiohttp import AiohttpTransport
 
 from openmusic_kit.context import request_id
 from openmusic_kit.errors import Unavailable
+from openmusic_kit.identity import CREDENTIAL_HEADER
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT = httpx.Timeout(2.0, connect=1.0)
 ATTEMPTS = 2
-CREDENTIAL_HEADER = "X-Service-Credential"
 
 
 class ServiceClient:

@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import psycopg
-from yoyo import get_backend, read_migrations
 
 from openmusic_kit.database import CONNECT_TIMEOUT
 from openmusic_kit.settings import DatabaseSettings
@@ -23,6 +22,8 @@ LOCK_WAIT = 5  # seconds that a migration may wait for a table before it gives u
 
 def migrate(settings: DatabaseSettings, folder: Path, *, with_outbox: bool = False, with_inbox: bool = False) -> int:
     """Applies what is missing and returns how many migrations that were."""
+    from yoyo import get_backend, read_migrations  # noqa: PLC0415 - three megabytes that serving has no use for
+
     shared = [_SHARED / name for name, wanted in (("outbox", with_outbox), ("inbox", with_inbox)) if wanted]
     migrations = read_migrations(*(str(path) for path in [*shared, folder]))
     with psycopg.connect(
