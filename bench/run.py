@@ -17,6 +17,7 @@ from scenarios import ALBUMS, SONGS, build, reads, writes
 
 from openmusic_kit.ids import new_id
 from openmusic_local.ports import Ports
+from openmusic_local.settings import OUT_OF_REACH
 from openmusic_local.stack import Stack, repository
 
 HERE = Path(__file__).parent
@@ -161,7 +162,7 @@ def main() -> None:
     base.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=base))
     folder.chmod(0o755)
-    stack = Stack(folder, {}, preferred_ports={})
+    stack = Stack(folder, OUT_OF_REACH, preferred_ports={})
     ports = Ports(folder / "comparators.json", {})
     try:
         stack.start()

@@ -31,7 +31,7 @@ def new_settings(database_factory: Callable[[str], dict[str, Any]], rabbitmq_url
             "signing_key_secret": "the-signing-key-secret",
         }
         settings = Settings(**(given | changes))
-        migrate(settings, MIGRATIONS, with_outbox=True)
+        migrate(settings, MIGRATIONS, "outbox")
         return settings
 
     return create

@@ -53,7 +53,7 @@ def settings(
         service_credential=CREDENTIAL,
         public_url="https://music.example",
     )
-    migrate(settings, MIGRATIONS, with_outbox=True)
+    migrate(settings, MIGRATIONS, "outbox", "cache")
     return settings
 
 

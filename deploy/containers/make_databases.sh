@@ -1,5 +1,6 @@
 #!/bin/sh
-# A database and a role of the same name for each service; nobody else may connect to it. May run any number of times.
+# A database and a role of the same name for each service; nobody else may connect to it, and it to no other. May run any
+# number of times.
 set -eu
 PGPASSWORD=$(cat /secrets/databases/postgres)
 export PGPASSWORD
@@ -11,6 +12,6 @@ SELECT format('CREATE ROLE %I LOGIN', :'name') WHERE NOT EXISTS (SELECT FROM pg_
 ALTER ROLE :"name" PASSWORD :'password';
 SELECT format('CREATE DATABASE %I OWNER %I', :'name', :'name')
   WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name') \gexec
-REVOKE CONNECT ON DATABASE :"name" FROM PUBLIC;
+REVOKE CONNECT ON DATABASE :"name", postgres, template1 FROM PUBLIC;
 SQL
 done

@@ -175,7 +175,7 @@ def bearer() -> Callable[[str], dict[str, str]]:
 def surroundings(database_factory: Callable[[str], dict[str, Any]], rabbitmq_url: str) -> dict[str, Any]:
     """The settings that the API and the worker share."""
     shared = {**database_factory("export"), "rabbitmq_server": rabbitmq_url, "service_credential": CREDENTIAL}
-    migrate(Settings(**shared), MIGRATIONS, with_outbox=True)
+    migrate(Settings(**shared), MIGRATIONS, "outbox")
     return shared
 
 

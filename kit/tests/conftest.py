@@ -80,7 +80,7 @@ def database_settings(
 ) -> DatabaseSettings:
     settings = DatabaseSettings(**database_factory("kit"))
     nothing: Path = tmp_path_factory.mktemp("migrations")
-    migrate(settings, nothing, with_outbox=True, with_inbox=True)
+    migrate(settings, nothing, "outbox", "inbox", "cache")
     return settings
 
 

@@ -10,7 +10,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from openmusic_kit.cache import Cache, Cached
+from openmusic_kit.database import Database
 from openmusic_kit.errors import Conflict, Unavailable
+from openmusic_kit.redis_client import open_redis
 from openmusic_kit.settings import CacheSettings
 
 Eventually = Callable[..., Awaitable[Any]]
@@ -35,13 +37,16 @@ class Source:
 
 
 @pytest.fixture
-async def open_cache(redis_server: tuple[str, int]) -> AsyncIterator[Callable[[], Awaitable[Cache]]]:
+async def open_cache(
+    redis_server: tuple[str, int], database: Database
+) -> AsyncIterator[Callable[..., Awaitable[Cache]]]:
     """Caches as separate processes would have them, all with the same entries."""
     prefix = uuid.uuid4().hex
     async with AsyncExitStack() as stack:
 
         async def opened(*, port: int = redis_server[1]) -> Cache:
-            cache = Cache.from_settings(CacheSettings(redis_server=redis_server[0], redis_port=port), prefix)
+            settings = CacheSettings(redis_server=redis_server[0], redis_port=port)
+            cache = Cache(open_redis(settings), database, prefix)
             await stack.enter_async_context(cache.running())
             return cache
 
@@ -62,8 +67,9 @@ async def test_the_second_read_is_a_hit_until_a_change(cache: Cache, other: Cach
     source = Source()
     assert await cache.read("key", source.load, 60) == Cached(b"one", hit=False)
     assert await other.read("key", source.load, 60) == Cached(b"one", hit=True)
-    async with other.changing("key"):
+    async with other.unit_of_work("key") as work:
         source.value = b"two"
+        await work.commit()
     assert await cache.read("key", source.load, 60) == Cached(b"two", hit=False)
     assert await cache.read("key", source.load, 60) == Cached(b"two", hit=True)
 
@@ -103,8 +109,9 @@ async def test_who_comes_after_the_loading_began_does_not_get_its_value(cache: C
     source.go_on.clear()
     early = asyncio.create_task(cache.read("key", source.load, 60))
     await source.loading.wait()
-    async with cache.changing("key"):
+    async with cache.unit_of_work("key") as work:
         source.value = b"two"
+        await work.commit()
     late = asyncio.create_task(cache.read("key", source.load, 60))
     source.go_on.set()
     assert (await early).value == b"one"
@@ -114,19 +121,20 @@ async def test_who_comes_after_the_loading_began_does_not_get_its_value(cache: C
 
 async def test_nothing_is_stored_while_a_change_is_under_way(cache: Cache, other: Cache) -> None:
     source = Source()
-    async with cache.changing() as change:
-        await change.add("key")
+    async with cache.unit_of_work() as work:
+        await work.outdate("key")
         for _ in range(2):
             assert await other.read("key", source.load, 60) == Cached(b"one", hit=False)
         source.value = b"two"
+        await work.commit()
     assert source.loads == 2
     assert await other.read("key", source.load, 60) == Cached(b"two", hit=False)
 
 
 async def test_the_end_of_one_change_does_not_lift_the_fence_of_another(cache: Cache, other: Cache) -> None:
     source = Source()
-    async with cache.changing("key"):
-        async with other.changing("key"):
+    async with cache.unit_of_work("key"):
+        async with other.unit_of_work("key"):
             pass
         assert not (await other.read("key", source.load, 60)).hit
         assert not (await other.read("key", source.load, 60)).hit
@@ -135,7 +143,7 @@ async def test_the_end_of_one_change_does_not_lift_the_fence_of_another(cache: C
 async def test_a_change_that_fails_leaves_nothing_behind(cache: Cache) -> None:
     source = Source()
     with pytest.raises(Conflict):
-        async with cache.changing("key"):
+        async with cache.unit_of_work("key"):
             raise Conflict
     assert not (await cache.read("key", source.load, 60)).hit
     assert (await cache.read("key", source.load, 60)).hit
@@ -144,7 +152,7 @@ async def test_a_change_that_fails_leaves_nothing_behind(cache: Cache) -> None:
 async def test_an_entry_stays_fenced_when_its_change_may_yet_be_committed(cache: Cache) -> None:
     source = Source()
     with pytest.raises(Unavailable):
-        async with cache.changing("key"):
+        async with cache.unit_of_work("key"):
             raise Unavailable
     await cache.read("key", source.load, 60)
     source.value = b"two"
@@ -155,8 +163,9 @@ async def test_a_change_of_thousands_of_entries_drops_them_all(cache: Cache) -> 
     source = Source()
     keys = [f"key-{number}" for number in range(1200)]
     await asyncio.gather(*(cache.read(key, source.load, 60) for key in keys))
-    async with cache.changing(*keys):
+    async with cache.unit_of_work(*keys) as work:
         source.value = b"two"
+        await work.commit()
     found = await asyncio.gather(*(cache.read(key, source.load, 60) for key in keys))
     assert {(each.value, each.hit) for each in found} == {(b"two", False)}
 
@@ -189,8 +198,9 @@ async def test_a_cancelled_change_still_drops_the_entry(cache: Cache) -> None:
     inside = asyncio.Event()
 
     async def change() -> None:
-        async with cache.changing("key"):
+        async with cache.unit_of_work("key") as work:
             source.value = b"two"
+            await work.commit()
             inside.set()
             await asyncio.Event().wait()
 
@@ -210,8 +220,9 @@ async def test_without_redis_everything_is_loaded_and_one_line_logged(
     found = await asyncio.gather(*(cache.read("key", source.load, 60) for _ in range(100)))
     assert {(each.value, each.hit) for each in found} == {(b"one", False)}
     assert source.loads <= 2
-    async with cache.changing("key"):
+    async with cache.unit_of_work("key") as work:
         source.value = b"two"
+        await work.commit()
     assert (await cache.read("key", source.load, 60)).value == b"two"
     with pytest.raises(RedisConnectionError):
         await cache.ping()
@@ -220,25 +231,71 @@ async def test_without_redis_everything_is_loaded_and_one_line_logged(
     ]
 
 
-async def test_what_could_not_be_dropped_is_not_read_and_dropped_later(
-    cache: Cache, other: Cache, test_stack: Any, redis_server: tuple[str, int], eventually: Eventually
+async def test_a_process_cut_off_from_redis_leaves_nothing_outdated_to_the_others(
+    open_cache: Callable[..., Awaitable[Cache]], other: Cache
+) -> None:
+    source, cut_off = Source(), await open_cache(port=1)
+    await other.read("key", source.load, 60)
+    async with cut_off.unit_of_work("key") as work:
+        source.value = b"two"
+        await work.commit()
+    assert await other.read("key", source.load, 60) == Cached(b"two", hit=False)
+    assert await other.read("key", source.load, 60) == Cached(b"two", hit=True)
+
+
+async def test_a_change_that_redis_hears_only_the_beginning_of_leaves_nothing_outdated_to_the_others(
+    cache: Cache, other: Cache, test_stack: Any
+) -> None:
+    source = Source()
+    async with cache.unit_of_work("key") as work:
+        source.value = b"two"
+        await work.commit()
+        await asyncio.to_thread(test_stack.stop_process, "redis")  # forgets the fence
+        await asyncio.to_thread(test_stack.start_process, "redis")
+        source.value = b"one"  # as another would see it that asked before the commit
+        await other.read("key", source.load, 60)
+        source.value = b"two"
+        await asyncio.to_thread(test_stack.kill, "redis", "STOP")
+    await asyncio.to_thread(test_stack.kill, "redis", "CONT")
+    assert (await other.read("key", source.load, 60)).value == b"two"
+
+
+async def test_a_change_that_is_not_committed_keeps_what_is_cached(
+    open_cache: Callable[..., Awaitable[Cache]], other: Cache
+) -> None:
+    source, cut_off = Source(), await open_cache(port=1)
+    await other.read("key", source.load, 60)
+    with pytest.raises(Conflict):
+        async with cut_off.unit_of_work("key"):
+            raise Conflict
+    assert (await other.read("key", source.load, 60)).hit
+
+
+async def test_the_cache_is_left_alone_while_its_generation_is_not_known(
+    cache: Cache, test_stack: Any, eventually: Eventually
 ) -> None:
     source = Source()
     await cache.read("key", source.load, 60)
-    async with Redis(host=redis_server[0], port=redis_server[1], db=0) as redis:
-        before = await redis.get(f"{cache._prefix}:key")
-        assert before == b"one"
-    await asyncio.to_thread(test_stack.kill, "redis", "STOP")
+    await asyncio.to_thread(test_stack.stop_process, "postgres")
     try:
-        async with cache.changing("key"):
-            source.value = b"two"
-        assert await cache.read("key", source.load, 60) == Cached(b"two", hit=False)
+        await eventually(lambda: cache.generations.current() is None)
+        assert not await _hits(cache, source)
     finally:
-        await asyncio.to_thread(test_stack.kill, "redis", "CONT")
+        await asyncio.to_thread(test_stack.start_process, "postgres")
+    await eventually(lambda: _hits(cache, source))
+
+
+async def test_a_fence_that_could_not_be_lifted_is_lifted_later(
+    cache: Cache, other: Cache, test_stack: Any, eventually: Eventually
+) -> None:
+    source = Source()
+    async with cache.unit_of_work("key") as work:
+        source.value = b"two"
+        await work.commit()
+        await asyncio.to_thread(test_stack.kill, "redis", "STOP")
+    await asyncio.to_thread(test_stack.kill, "redis", "CONT")
     await eventually(lambda: _hits(other, source))
     assert (await other.read("key", source.load, 60)).value == b"two"
-    await eventually(lambda: _hits(cache, source))
-    assert (await cache.read("key", source.load, 60)).value == b"two"
 
 
 async def test_the_cache_works_again_after_a_restart_of_redis(
@@ -248,8 +305,9 @@ async def test_the_cache_works_again_after_a_restart_of_redis(
     await asyncio.gather(*(cache.read(f"key-{number}", source.load, 60) for number in range(100)))
     await asyncio.to_thread(test_stack.stop_process, "redis")
     try:
-        async with cache.changing("key"):
+        async with cache.unit_of_work("key") as work:
             source.value = b"two"
+            await work.commit()
         assert (await cache.read("key", source.load, 60)).value == b"two"
     finally:
         await asyncio.to_thread(test_stack.start_process, "redis")

@@ -1,28 +1,34 @@
 """The one promise of the cache: a read that begins after a change was acknowledged never gives an older value.
 
-Hypothesis invents the interleavings: which process reads or changes, and when each load, commit and return goes on.
+Hypothesis invents the interleavings: which process reads or changes, which is cut off from Redis, and when each load,
+commit and return goes on.
 """
 
 import asyncio
 import uuid
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 
+from openmusic_kit import cache, generations
 from openmusic_kit.cache import Cache
+from openmusic_kit.database import Connection, Database, open_database
 from openmusic_kit.errors import Conflict
+from openmusic_kit.generations import Generations
 from openmusic_kit.leases import LeasedEntries
-from openmusic_kit.settings import CacheSettings
+from openmusic_kit.redis_client import open_redis
+from openmusic_kit.settings import CacheSettings, DatabaseSettings
 
 PROCESSES = 2
+NOWHERE = 1  # a port where nobody listens
 ROUND_TRIPS = 8  # more than any step takes on connections that are open
-Step = tuple[Literal["read", "change", "fail", "go on"], int]
+Step = tuple[Literal["read", "change", "fail", "cut off", "connect", "go on"], int]
 
 
 @dataclass
@@ -30,8 +36,9 @@ class World:
     """A source whose value is the number of its last change, and everyone who waits for permission to go on."""
 
     caches: list[Cache]
+    pools: list[ConnectionPool]
     redis: Redis
-    committed: int = 0
+    database: Database
     acknowledged: int = 0
     waiting: list[asyncio.Event] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -44,78 +51,103 @@ class World:
 
     async def load(self) -> bytes:
         await self.pause()
-        value = self.committed
+        async with self.database.read() as connection:
+            cursor = await connection.execute("SELECT number FROM source")
+            row = await cursor.fetchone()
+        assert row is not None
         await self.pause()
-        return str(value).encode()
+        return str(row["number"]).encode()
 
-    async def read(self, cache: Cache) -> None:
+    async def read(self, process: int) -> None:
         known = self.acknowledged
-        found = await cache.read("key", self.load, 60)
+        found = await self.caches[process].read("key", self.load, 60)
         if int(found.value) < known:
             self.violations.append(f"{int(found.value)} was read after {known} was acknowledged (hit: {found.hit})")
 
-    async def change(self, cache: Cache) -> None:
-        async with cache.changing("key"):
+    async def change(self, process: int) -> None:
+        async with self.caches[process].unit_of_work("key") as work:
             await self.pause()
-            self.committed += 1
-            mine = self.committed
+            cursor = await work.connection.execute("UPDATE source SET number = number + 1 RETURNING number")
+            row = await cursor.fetchone()
             await self.pause()
-        self.acknowledged = max(self.acknowledged, mine)
+            await work.commit()
+            await self.pause()
+        assert row is not None
+        self.acknowledged = max(self.acknowledged, row["number"])
 
-    async def fail(self, cache: Cache) -> None:
-        try:
-            async with cache.changing("key"):
+    async def fail(self, process: int) -> None:
+        with suppress(Conflict):
+            async with self.caches[process].unit_of_work("key"):
                 await self.pause()
                 raise Conflict
-        except Conflict:
-            return
 
     async def take(self, step: Step) -> None:
         action, number = step
-        if action == "go on":
-            if self.waiting:
-                self.waiting.pop(number % len(self.waiting)).set()
-        else:
-            work: Callable[[Cache], Any] = getattr(self, action)
-            self.tasks.append(asyncio.create_task(work(self.caches[number % PROCESSES])))
+        process = number % PROCESSES
+        match action:
+            case "go on":
+                if self.waiting:
+                    self.waiting.pop(number % len(self.waiting)).set()
+            case "cut off" | "connect":
+                pool = self.pools[process]
+                port = self.redis.get_connection_kwargs()["port"]
+                pool.connection_kwargs["port"] = NOWHERE if action == "cut off" else port
+                await pool.disconnect()
+                pool.reset()
+            case _:
+                work: Callable[[int], Any] = getattr(self, action)
+                self.tasks.append(asyncio.create_task(work(process)))
         await self.let_the_others_act()
 
     async def let_the_others_act(self) -> None:
         for _ in range(ROUND_TRIPS):
             await self.redis.ping()
+        await self.database.ping()
 
     async def end(self) -> None:
         """Lets everyone finish, and then has each process read once more."""
-        while any(not task.done() for task in self.tasks):
+        await self.finish(*self.tasks)
+        for process in range(PROCESSES):
+            await self.finish(asyncio.create_task(self.read(process)))
+
+    async def finish(self, *tasks: asyncio.Task[None]) -> None:
+        while any(not task.done() for task in tasks):
             for gate in self.waiting:
                 gate.set()
             self.waiting.clear()
             await self.let_the_others_act()
-        await asyncio.gather(*self.tasks)
-        for cache in self.caches:
-            reading = asyncio.create_task(self.read(cache))
-            while not reading.done():
-                for gate in self.waiting:
-                    gate.set()
-                self.waiting.clear()
-                await self.let_the_others_act()
-            await reading
+        await asyncio.gather(*tasks)
 
 
-async def violations(server: tuple[str, int], steps: list[Step]) -> list[str]:
+async def violations(server: tuple[str, int], settings: DatabaseSettings, steps: list[Step]) -> list[str]:
     prefix = uuid.uuid4().hex
     configuration = CacheSettings(redis_server=server[0], redis_port=server[1])
     async with AsyncExitStack() as stack:
-        caches = [Cache.from_settings(configuration, prefix) for _ in range(PROCESSES)]
-        for cache in caches:
-            await stack.enter_async_context(cache.running())
-            await cache.ping()
+        pool_of_all = settings.model_copy(update={"pg_pool_max": 40})  # every change holds a connection
+        database = await stack.enter_async_context(open_database(pool_of_all))
+        async with database.read() as connection:
+            await connection.execute("CREATE TABLE IF NOT EXISTS source (number int NOT NULL)")
+            await connection.execute("TRUNCATE source")
+            await connection.execute("INSERT INTO source VALUES (0)")
+        clients = [open_redis(configuration) for _ in range(PROCESSES)]
+        caches = [Cache(client, database, prefix) for client in clients]
+        for each in caches:
+            await stack.enter_async_context(each.running())
+            await each.ping()
         redis = await stack.enter_async_context(Redis(host=server[0], port=server[1]))
-        world = World(caches, redis)
+        world = World(caches, [client.connection_pool for client in clients], redis, database)
         for step in steps:
             await world.take(step)
         await world.end()
         return world.violations
+
+
+@pytest.fixture(autouse=True)
+def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generations, "LEASE", 0.05)
+    monkeypatch.setattr(generations, "BEAT", 0.01)
+    monkeypatch.setattr(generations, "MARGIN", 0.02)
+    monkeypatch.setattr(cache, "OUTAGE", 0.02)
 
 
 actors = st.integers(0, PROCESSES - 1)
@@ -124,7 +156,7 @@ steps = st.lists(
         *[st.tuples(st.just("read"), actors)] * 3,
         *[st.tuples(st.just("go on"), st.integers(0, 3))] * 6,
         *[st.tuples(st.just("change"), actors)] * 2,
-        st.tuples(st.just("fail"), actors),
+        st.tuples(st.sampled_from(["fail", "cut off", "connect"]), actors),
     ),
     min_size=12,
     max_size=30,
@@ -133,29 +165,58 @@ LATE_FILL: list[Step] = [  # process 0 has loaded the old value but not stored i
     ("read", 0),
     ("go on", 0),
     ("change", 1),
-    ("go on", 1),
-    ("go on", 1),
+    *[("go on", 1)] * 3,
     ("go on", 0),
     ("read", 1),
 ]
-LATE_READER: list[Step] = [*LATE_FILL[:5], ("read", 0), ("go on", 0)]
+LATE_READER: list[Step] = [*LATE_FILL[:6], ("read", 0), ("go on", 0)]
+CUT_OFF: list[Step] = [  # process 1 changes what process 0 has stored, and cannot tell
+    ("read", 0),
+    *[("go on", 0)] * 2,
+    ("cut off", 1),
+    ("change", 1),
+]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(steps=LATE_FILL)
 @example(steps=LATE_READER)
+@example(steps=CUT_OFF)
 @given(steps=steps)
 def test_a_read_after_an_acknowledged_change_never_gives_an_older_value(
-    redis_server: tuple[str, int], steps: list[Step]
+    redis_server: tuple[str, int], database_settings: DatabaseSettings, steps: list[Step]
 ) -> None:
-    assert asyncio.run(violations(redis_server, steps)) == []
+    assert asyncio.run(violations(redis_server, database_settings, steps)) == []
 
 
 async def test_the_world_above_notices_a_cache_that_stores_without_a_lease(
-    redis_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+    redis_server: tuple[str, int], database_settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def store_anyway(self: LeasedEntries, key: str, _token: str, value: bytes, ttl: int) -> None:
-        await self._redis.set(key, value, ex=ttl)
+    async def store_anyway(self: LeasedEntries, key: str, _token: str, generation: int, value: bytes, ttl: int) -> None:
+        await self._redis.set(key, b"%d\n%b" % (generation, value), ex=ttl)
 
     monkeypatch.setattr(LeasedEntries, "store", store_anyway)
-    assert await violations(redis_server, LATE_FILL) != []
+    assert await violations(redis_server, database_settings, LATE_FILL) != []
+
+
+async def test_the_world_above_notices_a_change_that_does_not_move_the_generation(
+    redis_server: tuple[str, int], database_settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stay(_self: Generations, _connection: Connection) -> None:
+        return
+
+    monkeypatch.setattr(Generations, "move", stay)
+    assert await violations(redis_server, database_settings, CUT_OFF) != []
+
+
+async def test_the_world_above_notices_a_change_that_does_not_wait_for_the_others_to_know(
+    redis_server: tuple[str, int], database_settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hurry(_self: Generations) -> None:
+        return
+
+    monkeypatch.setattr(generations, "LEASE", 1.0)
+    monkeypatch.setattr(generations, "BEAT", 0.5)
+    monkeypatch.setattr(Generations, "known_to_all", hurry)
+    runs = [await violations(redis_server, database_settings, CUT_OFF) for _ in range(3)]
+    assert any(runs)

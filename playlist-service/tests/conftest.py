@@ -119,7 +119,7 @@ def base_settings(
         rabbitmq_server=rabbitmq_url,
         service_credential=CREDENTIAL,
     )
-    migrate(settings, MIGRATIONS, with_inbox=True)
+    migrate(settings, MIGRATIONS, "inbox", "cache")
     return settings
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ("auth", "catalog", "playlist", "media", "export")
 CONTEXT_WORDS = re.compile(r"\b(album|song|playlist|cover|track|artist|performer|like)s?_?\b", re.IGNORECASE)
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE \w+|DELETE FROM|WITH \w+ AS)\s", re.IGNORECASE)
-KIT_WITH_SQL = {"database.py", "outbox.py", "inbox.py", "migrations.py"}
+KIT_WITH_SQL = {"generations.py", "database.py", "outbox.py", "inbox.py", "migrations.py"}
 WEB = {"fastapi", "starlette"}
 
 
@@ -67,6 +67,30 @@ def test_in_the_kit_sql_stands_where_the_database_is_the_subject() -> None:
 def test_only_endpoints_and_the_composition_root_know_the_web(path: Path) -> None:
     if path.name not in {"endpoints.py", "app.py"}:
         assert not imports(path) & WEB
+
+
+def test_nothing_that_serves_a_request_is_sent_to_a_thread() -> None:
+    """FastAPI runs endpoints and dependencies that are no coroutines in threads, which costs more than all they do."""
+    for path in [*service_sources(), *sources("kit")]:
+        if path.name in {"endpoints.py", "web.py"}:
+            tree = ast.parse(path.read_text())
+            called = {
+                name.id
+                for node in ast.walk(tree)
+                if _is_depends(node)
+                for name in ast.walk(node)
+                if isinstance(name, ast.Name)
+            }
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef):
+                    assert node.name not in called, f"{path}: {node.name}"
+                    assert not any("router" in ast.unparse(each) for each in node.decorator_list), (
+                        f"{path}: {node.name}"
+                    )
+
+
+def _is_depends(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Depends"
 
 
 def test_the_gateway_knows_no_web_framework() -> None:

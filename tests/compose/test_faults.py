@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from compose_stack import SCALE, Compose
+from compose_stack import GATEWAYS, SCALE, Compose
 from load import Crowd
 
 KILLED = 128 + 9  # what the engine does to a container that does not end in time
@@ -27,6 +27,19 @@ def test_nothing_is_lost_when_a_copy_is_killed(compose: Compose, crowd: Crowd, e
     crowd.goes_on(eventually)
     victim.start()
     eventually(compose.healthy)
+
+
+def test_nothing_is_lost_when_a_gateway_is_killed(compose: Compose, crowd: Crowd, eventually: Any) -> None:
+    victim = compose.containers("gateway")[0]
+    url = f"http://127.0.0.1:{victim.ports['5000/tcp'][0]['HostPort']}"
+    assert url in GATEWAYS
+    crowd.goes_on(eventually)
+    crowd.away.add(url)
+    victim.kill()
+    crowd.goes_on(eventually)
+    victim.start()
+    eventually(compose.healthy)
+    crowd.away.clear()
 
 
 def test_every_process_ends_by_itself_within_ten_seconds_of_being_told(

@@ -14,7 +14,7 @@ def main() -> None:
         Settings,
         {
             "serve": lambda settings: serve(create_app(settings), settings),
-            "migrate": lambda settings: migrate(settings, MIGRATIONS, with_outbox=True),
+            "migrate": lambda settings: migrate(settings, MIGRATIONS, "outbox", "cache"),
         },
     )
 

@@ -18,6 +18,7 @@ from openmusic_kit.health import HardCheck, Health, SoftCheck
 from openmusic_kit.identity import open_token_verifier
 from openmusic_kit.messaging import Broker
 from openmusic_kit.outbox import OutboxRelay
+from openmusic_kit.redis_client import open_redis
 from openmusic_kit.web import create_service_app
 
 ROUTERS = (
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(settings))
-            cache = Cache.from_settings(settings, prefix="catalog")
+            cache = Cache(open_redis(settings), database, "catalog")
             await stack.enter_async_context(cache.running())
             broker = Broker(settings.rabbitmq_server.get_secret_value())
             await stack.enter_async_context(broker.running())

@@ -18,7 +18,7 @@ def main() -> None:
         Settings,
         {
             "serve": lambda settings: serve(create_app(settings), settings),
-            "migrate": lambda settings: migrate(settings, MIGRATIONS, with_outbox=True),
+            "migrate": lambda settings: migrate(settings, MIGRATIONS, "outbox"),
             "worker": lambda _: None,  # listed for the help text; it has settings of its own, above
         },
     )

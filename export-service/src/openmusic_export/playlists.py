@@ -46,9 +46,9 @@ class Playlists:
         if not is_id("playlist", playlist_id):
             return None
         answer = await self._client.get(f"/internal/playlists/{playlist_id}{what}")
-        if answer.status_code == 404:
+        if not answer.found:
             return None
         try:
-            return shape.model_validate_json(answer.content).data
+            return shape.model_validate_json(answer.body).data
         except ValidationError as error:  # not the fault of who asks, and mended by the next deployment
             raise Unavailable("playlist gave an answer that makes no sense") from error

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from openmusic_gateway.headers import SECURITY
 from openmusic_kit import errors
 
 
@@ -20,6 +21,7 @@ NOT_FOUND = "There is no such route"
 BODY_TOO_LARGE = "The request body is too large"
 BODY_TOO_SLOW = "The request body came too slowly"
 HEADERS_TOO_LARGE = "The request headers are too large"
+ONE_HOST = "A request names one host (RFC 9112, section 3.2)"
 UNEXPECTED = "Something went wrong on our side"
 
 
@@ -52,7 +54,8 @@ async def send_json(send: Any, status: int, body: dict[str, Any], headers: dict[
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
         (b"x-request-id", request_id.encode()),
-        (b"x-content-type-options", b"nosniff"),
+        (b"cache-control", b"no-store"),
+        *SECURITY,
     ]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": content})

@@ -11,17 +11,21 @@ from typing import Any
 
 import aiohttp
 
-from openmusic_gateway import answers
-from openmusic_gateway.access_log import AccessLog
+from openmusic_gateway import answers, headers
 from openmusic_gateway.answers import Refused
 from openmusic_gateway.body import Body, ClientGone, WhileClientWaits
+from openmusic_gateway.cors import Cors, origins, send_preflight
 from openmusic_gateway.edge.cache import EdgeCache
 from openmusic_gateway.edge.channel import PurgeChannel
 from openmusic_gateway.forwarding import AnswerBroken, Forwarder
+from openmusic_gateway.limits.clients import UNKNOWN, Clients, networks
+from openmusic_gateway.limits.counting import Counts
+from openmusic_gateway.limits.gate import Gate
 from openmusic_gateway.proxying import Proxy, Request
 from openmusic_gateway.routes import Route, RouteTable
 from openmusic_gateway.settings import Settings
 from openmusic_gateway.upstreams import Upstream, resolving
+from openmusic_kit.access_log import AccessLog
 from openmusic_kit.context import new_request_id
 from openmusic_kit.context import request_id as request_id_variable
 from openmusic_kit.errors import ServiceError
@@ -48,16 +52,20 @@ class Gateway:
             "media": Upstream.of(settings.media_url),
             "export": Upstream.of(settings.export_url),
         }
+        self._cors = Cors(origins(settings.cors_origins))
+        self._on_every_answer = _transport_security(settings.hsts_age)
+        self._clients = Clients(networks(settings.trusted_proxies))
         self._stack = AsyncExitStack()
         self._access_log: AccessLog | None = None
         self._verifier: TokenVerifier
         self._proxy: Proxy
+        self._gate: Gate
         self._health: Health
 
     async def open(self) -> None:
         settings = self._settings
         if logger.isEnabledFor(logging.INFO):
-            self._access_log = AccessLog(asyncio.get_running_loop().call_later, sys.stdout)
+            self._access_log = AccessLog("gateway", asyncio.get_running_loop().call_later, sys.stdout)
             self._stack.callback(self._access_log.flush)
         await self._stack.enter_async_context(resolving(list(self._upstreams.values())))
         self._verifier = await self._stack.enter_async_context(open_token_verifier(settings))
@@ -72,6 +80,9 @@ class Gateway:
         edge = EdgeCache(settings.edge_cache_bytes, self._open_channel)
         await self._stack.enter_async_context(edge.running())
         self._proxy = Proxy(forwarder, edge)
+        counts = Counts(open_redis(settings, retries=0), settings.limit_wait)
+        self._stack.push_async_callback(counts.aclose)
+        self._gate = Gate(settings, counts)
         checks = {name: SoftCheck(self._check(session, name)) for name in self._upstreams}
         self._health = Health({"signing keys": HardCheck(self._verifier.ready), **checks})
 
@@ -92,6 +103,8 @@ class Gateway:
         given = dict(scope["headers"])
         request_id = _request_id(given.get(b"x-request-id", b""))
         request_id_variable.set(request_id)
+        if more := [*self._on_every_answer, *self._cors.headers(given.get(b"origin"))]:
+            send = headers.adding(send, more)
         status = 0
         try:
             status = await self._answer(scope, given, receive, send, request_id)
@@ -120,17 +133,25 @@ class Gateway:
             if scope["method"] != "GET":
                 raise answers.method_not_allowed(["GET"])
             return await self._answer_health(path, send, request_id)
-        self._check_headers(scope["headers"])
+        self._check_headers(scope, given)
+        if self._cors.is_preflight(scope["method"], given):
+            return await send_preflight(send, self._methods(path), request_id)
         route = self._find(scope["method"], path)
         user_id = await self._user(given) if route.protected else ""
-        request = Request(scope, given, send, route, user_id, request_id)
+        request = Request(scope, given, send, route, user_id, request_id, self._address(scope))
         if (status := await self._proxy.answer_from_edge(request)) is not None:
             return status
+        self._gate.admit(request)
         limit = self._settings.cover_body_limit if route.upload else self._settings.body_limit
         body = Body(receive, given, limit, self._settings.body_timeout)
         await body.prepare()
-        with WhileClientWaits(body):
-            return await self._proxy.answer(request, body)
+        async with self._gate.passing(request, body) as passed:
+            with WhileClientWaits(body):
+                return await self._proxy.answer(passed, body)
+
+    def _address(self, scope: dict[str, Any]) -> str:
+        client = scope.get("client")
+        return self._clients.address(client[0], scope["headers"]) if client else UNKNOWN
 
     async def _user(self, given: dict[bytes, bytes]) -> str:
         try:
@@ -138,18 +159,28 @@ class Gateway:
         except ServiceError as error:
             raise answers.of(error) from error
 
-    def _find(self, method: str, path: str) -> Route:
+    def _methods(self, path: str) -> dict[str, Route]:
         methods = self._routes.match(path)
         if not methods:
             raise Refused(404, answers.NOT_FOUND)
+        return methods
+
+    def _find(self, method: str, path: str) -> Route:
+        methods = self._methods(path)
         if method not in methods:
             raise answers.method_not_allowed(list(methods))
         return methods[method]
 
-    def _check_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
-        size = sum(len(name) + len(value) for name, value in headers)
-        if len(headers) > MAX_HEADERS or size > self._settings.header_limit:
+    def _check_headers(self, scope: dict[str, Any], given: dict[bytes, bytes]) -> None:
+        raw = scope["headers"]
+        size = sum(len(name) + len(value) for name, value in raw)
+        if len(raw) > MAX_HEADERS or size > self._settings.header_limit:
             raise Refused(431, answers.HEADERS_TOO_LARGE)
+        if b"host" not in given:
+            if scope["http_version"] != "1.0":
+                raise Refused(400, answers.ONE_HOST)
+        elif len(given) < len(raw) and [name for name, _ in raw].count(b"host") > 1:
+            raise Refused(400, answers.ONE_HOST)
 
     async def _answer_health(self, path: str, send: Any, request_id: str) -> int:
         if path == "/health/live":
@@ -187,6 +218,10 @@ class Gateway:
 
 def _request_id(given: bytes) -> str:
     return given.decode() if _GIVEN_REQUEST_ID.fullmatch(given) else new_request_id()
+
+
+def _transport_security(age: int) -> list[tuple[bytes, bytes]]:
+    return [(b"strict-transport-security", b"max-age=%d" % age)] if age else []
 
 
 def create_app(settings: Settings | None = None) -> Gateway:

@@ -9,6 +9,7 @@ from openmusic_gateway.answers import BODY_TOO_LARGE, BODY_TOO_SLOW, Refused
 REPLAYABLE = 65_536  # bytes; a body up to this size is read first, so that it can be sent once more
 DRAIN_LIMIT = 16 * 1024 * 1024  # bytes of a refused body that are read, so that the client gets to see the answer
 DRAIN_SECONDS = 5.0
+SLOWEST = 500  # bytes a second, in the long run; as Apache's mod_reqtimeout has it
 LOOK_AFTER = 0.5  # seconds that a request takes before it is worth the effort to look whether its client still waits
 
 
@@ -17,13 +18,14 @@ class ClientGone(Exception):
 
 
 class Body:
-    """``limit`` in bytes; ``timeout`` is how many seconds may pass between two pieces."""
+    """``limit`` in bytes; ``timeout`` is how many seconds may pass between two pieces, and for all that is too slow."""
 
     def __init__(self, receive: Any, headers: dict[bytes, bytes], limit: int, timeout: float) -> None:
         self._receive = receive
         self._limit = limit
         self._timeout = timeout
         self._received = 0
+        self._begun: float | None = None
         self._announced = int(headers.get(b"content-length", b"-1"))
         self._complete = self._announced <= 0 and b"transfer-encoding" not in headers
         self.small: bytes | None = b"" if self._complete else None
@@ -45,6 +47,13 @@ class Body:
         if 0 < self._announced <= REPLAYABLE:
             self.small = b"".join([chunk async for chunk in self.stream()])
 
+    async def kept(self) -> bytes:
+        """All of it, which must not be more than can be sent once more. Raises Refused otherwise."""
+        if self.small is None:
+            self._limit = min(self._limit, REPLAYABLE)
+            self.small = b"".join([chunk async for chunk in self.stream()])
+        return self.small
+
     async def stream(self) -> AsyncIterator[bytes]:
         """The pieces as they come. Raises Refused once they are more than the limit, or too slow."""
         while not self._complete:
@@ -63,9 +72,16 @@ class Body:
         except (TimeoutError, Refused):
             pass
 
+    def _patience(self) -> float:
+        """Seconds that the next piece may take. Who sends a byte now and then is not waited for without end."""
+        now = asyncio.get_running_loop().time()
+        if self._begun is None:
+            self._begun = now
+        return min(self._timeout, self._begun + self._timeout + self._received / SLOWEST - now)
+
     async def _piece(self) -> bytes:
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._patience()):
                 message = await self._receive()
         except TimeoutError:
             raise Refused(408, BODY_TOO_SLOW, {"Connection": "close"}) from None

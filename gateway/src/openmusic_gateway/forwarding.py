@@ -91,13 +91,13 @@ class Forwarder:
         self._with_whole_body = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=timeout)
         self._with_stream = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
 
-    async def ask(self, scope: dict[str, Any], body: Body, service: str, request_id: str) -> "Reply":
+    async def ask(self, scope: dict[str, Any], body: Body, service: str, request_id: str, address: str) -> "Reply":
         """The service's answer as it begins. Raises Refused when there is none."""
         upstream = self._upstreams[service]
         target = scope["raw_path"].decode("latin-1")
         if scope["query_string"]:
             target += "?" + scope["query_string"].decode("latin-1")
-        passed = headers.to_service(scope, request_id)
+        passed = headers.to_service(scope, request_id, address)
         replicas = upstream.in_turn()
         tries = 0  # those that took time or may have been executed; to be refused a connection is neither
         for replica in replicas if len(replicas) > 1 else replicas * TRIES:

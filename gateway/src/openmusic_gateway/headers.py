@@ -38,8 +38,16 @@ _FORGEABLE = frozenset(
         b"x-user-id",
     }
 )
-# Ours, on every answer; the server that runs the gateway adds the date. The edge cache's are not for clients.
-_SET_HERE = frozenset({b"date", b"server", b"x-content-type-options", b"x-request-id", b"cache-tag", b"cache-purge"})
+# On every answer: nothing here is a page, so a browser should run, frame, guess and tell nothing.
+SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+# Ours; the server that runs the gateway adds the date. The edge cache's are not for clients.
+_SET_HERE = frozenset(
+    {b"date", b"server", b"x-request-id", b"cache-tag", b"cache-purge", *(name for name, _ in SECURITY)}
+)
 
 
 def _named_in_connection(headers: Raw) -> set[bytes]:
@@ -58,8 +66,8 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def to_service(scope: dict[str, Any], request_id: str) -> CIMultiDict[str]:
-    """The headers of the request as the service gets them."""
+def to_service(scope: dict[str, Any], request_id: str, address: str) -> CIMultiDict[str]:
+    """The headers of the request as the service gets them; ``address`` is the client's."""
     raw = scope["headers"]
     dropped = _HOP_BY_HOP | _FORGEABLE | _named_in_connection(raw)
     passed: CIMultiDict[str] = CIMultiDict()
@@ -68,8 +76,7 @@ def to_service(scope: dict[str, Any], request_id: str) -> CIMultiDict[str]:
             passed.add(name.decode("latin-1"), _text(value))
         elif name == b"host":
             passed["X-Forwarded-Host"] = _text(value)
-    client = scope.get("client")
-    passed["X-Forwarded-For"] = client[0] if client else "unknown"
+    passed["X-Forwarded-For"] = address
     passed["X-Forwarded-Proto"] = scope.get("scheme", "http")
     passed["X-Request-ID"] = request_id
     return passed
@@ -80,5 +87,16 @@ def to_client(raw: Raw) -> list[tuple[bytes, bytes]]:
     raw = [(name.lower(), value) for name, value in raw]
     dropped = _HOP_BY_HOP | _named_in_connection(raw) | _SET_HERE
     passed = [(name, value) for name, value in raw if name not in dropped]
-    passed.append((b"x-content-type-options", b"nosniff"))
+    passed += SECURITY
     return passed
+
+
+def adding(send: Any, more: list[tuple[bytes, bytes]]) -> Any:
+    """Sends what it is given, with more headers on every answer."""
+
+    async def send_with_more(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *more]}
+        await send(message)
+
+    return send_with_more

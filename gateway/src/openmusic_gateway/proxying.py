@@ -11,12 +11,13 @@ from openmusic_gateway.forwarding import Forwarder
 from openmusic_gateway.routes import Route
 from openmusic_kit.edge import CACHE_PURGE, CACHE_TAG
 
+OF_A_BODY = frozenset({b"content-type", b"content-length"})
 FROM_CACHE = (b"x-data-source", b"cache")
 
 
 @dataclass(slots=True)
 class Request:
-    """``user_id`` is empty on a route that asks for no token; ``given`` are the headers."""
+    """``user_id`` is empty on a route without a token; ``given`` are the headers, ``address`` is the client's."""
 
     scope: dict[str, Any]
     given: dict[bytes, bytes]
@@ -24,6 +25,7 @@ class Request:
     route: Route
     user_id: str
     request_id: str
+    address: str
 
     @property
     def key(self) -> Key:
@@ -47,7 +49,9 @@ class Proxy:
     async def answer(self, request: Request, body: Body) -> int:
         if request.route.kept:
             return await self._read(request, body)
-        reply = await self._forwarder.ask(request.scope, body, request.route.service, request.request_id)
+        reply = await self._forwarder.ask(
+            request.scope, body, request.route.service, request.request_id, request.address
+        )
         try:
             if tags := reply.named(CACHE_PURGE):
                 await self._edge.purge(tags)
@@ -63,7 +67,9 @@ class Proxy:
 
         async def load() -> Answer | None:
             nonlocal passed_on
-            reply = await self._forwarder.ask(request.scope, body, request.route.service, request.request_id)
+            reply = await self._forwarder.ask(
+                request.scope, body, request.route.service, request.request_id, request.address
+            )
             tags = reply.named(CACHE_TAG)
             if reply.status != 200 or not tags or ("private" in reply.named("Cache-Control") and not request.user_id):
                 passed_on = await reply.pass_on(request.send, request.request_id)
@@ -86,7 +92,7 @@ class Proxy:
         asked = request.given.get(b"if-none-match")
         if asked is not None and not_modified(etag, asked):
             status, body = 304, b""
-            raw = [header for header in raw if not header[0].startswith(b"content-")]
+            raw = [header for header in raw if header[0] not in OF_A_BODY]
         await request.send({"type": "http.response.start", "status": status, "headers": raw})
         await request.send({"type": "http.response.body", "body": body})
         return status

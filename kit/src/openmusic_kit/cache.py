@@ -4,27 +4,26 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from openmusic_kit import tasks
+from openmusic_kit.database import Connection, Database, UnitOfWork
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.leases import LeasedEntries
-from openmusic_kit.redis_client import open_redis
-from openmusic_kit.settings import CacheSettings
+from openmusic_kit.generations import Generations
+from openmusic_kit.leases import FENCE_LIFETIME, LeasedEntries
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = 0.2  # seconds to wait for another process that is filling the entry
 POLL = 0.005  # seconds between looks while waiting for it
-OUTAGE = 1.0  # seconds that reads leave Redis alone after it failed; longer than what follows, so that
-INVALIDATION_RETRY = 0.2  # seconds later what could not be dropped is gone before others read again
-LAST_CHANCE = 1.0  # seconds that dropping entries gets at the end
+OUTAGE = 1.0  # seconds that Redis is left alone after it failed
+LIFT_RETRY = 0.2  # seconds until a fence that could not be lifted is tried again
 IN_DOUBT = 5  # seconds that an entry stays fenced when nobody knows whether the change was committed
 
 T = TypeVar("T")
@@ -52,42 +51,58 @@ class _Flight:
 
 
 @dataclass(eq=False)
-class Change:
-    """The entries that a change touches; more can be added until it commits."""
+class _Fence:
+    """Keeps others from filling the entries that a change touches."""
 
-    _fence: "Callable[[Change, list[str]], Awaitable[None]]"
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     names: list[str] = field(default_factory=list)
+    stands: bool = True
+    """Whether Redis has heard of all of it."""
+    lapses: float = field(default_factory=lambda: time.monotonic() + FENCE_LIFETIME)
     linger: int = 0
 
-    async def add(self, *keys: str) -> None:
-        await self._fence(self, list(keys))
+
+class Change(UnitOfWork):
+    """A unit of work that outdates entries: no one can fill them before it has committed, and none is left after it."""
+
+    def __init__(self, connection: Connection, cache: "Cache", fence: _Fence) -> None:
+        super().__init__(connection)
+        self._cache = cache
+        self._fence = fence
+        self.committed = False
+
+    async def outdate(self, *keys: str) -> None:
+        """Adds entries, before it commits."""
+        await self._cache.fence(self._fence, keys)
+
+    async def commit(self) -> None:
+        if not self._fence.stands:
+            await self._cache.generations.move(self.connection)
+        await super().commit()
+        self.committed = True
 
 
 class Cache:
-    def __init__(self, redis: Redis, prefix: str) -> None:
+    """Entries are kept in Redis; ``database`` is what they are made from, and where changes of it commit."""
+
+    def __init__(self, redis: Redis, database: Database, prefix: str) -> None:
+        self.generations = Generations(database)
         self._entries = LeasedEntries(redis)
+        self._database = database
         self._prefix = prefix
         self._flights: dict[str, _Flight] = {}
-        self._to_drop: dict[str, Change] = {}
-        """Entries that could not be dropped after a change, with the last such change; they are not read meanwhile."""
-        self._dropping: set[asyncio.Task[None]] = set()
+        self._to_lift: list[_Fence] = []
+        self._ending: set[asyncio.Task[None]] = set()
         self._out_until = 0.0
         self._warned = False
-
-    @classmethod
-    def from_settings(cls, settings: CacheSettings, prefix: str) -> Self:
-        return cls(open_redis(settings), prefix)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         try:
-            yield
+            async with self.generations.running():
+                yield
         finally:
-            if self._dropping:
-                await asyncio.wait(self._dropping, timeout=LAST_CHANCE)
-            left = [*self._dropping, *(flight.task for flight in self._flights.values())]
-            await tasks.stop(*left)
+            await tasks.stop(*self._ending, *(flight.task for flight in self._flights.values()))
             await self._entries.aclose()
 
     async def ping(self) -> None:
@@ -111,49 +126,65 @@ class Cache:
                 return Cached(value, hit=False)
 
     @asynccontextmanager
-    async def changing(self, *keys: str) -> AsyncIterator[Change]:
-        """Wraps a change that commits inside: the entries are fenced before and gone after, come what may."""
-        change = Change(self._fence)
+    async def unit_of_work(self, *keys: str, one_statement: bool = False) -> AsyncIterator[Change]:
+        """A change of what these entries, and those that it names later, are made from.
+
+        One that is a single statement is cheaper, and must be followed by ``commit`` if it changed anything.
+        """
+        fence, change = _Fence(), None
         try:
-            await change.add(*keys)
-            yield change
+            await self.fence(fence, keys)
+            async with self._database.unit_of_work(one_statement=one_statement and fence.stands) as work:
+                change = Change(work.connection, self, fence)
+                yield change
         except (Unavailable, asyncio.CancelledError):
-            change.linger = IN_DOUBT
+            fence.linger = IN_DOUBT
             raise
         finally:
-            await asyncio.shield(self._in_background(self._drop(change)))  # even if the one who waits is cancelled
+            committed = change is not None and change.committed
+            ending = self._in_background(self._end(fence, committed=committed))
+            await asyncio.shield(ending)  # goes on even if the one who waits is cancelled
 
-    async def _fence(self, change: Change, keys: list[str]) -> None:
-        names = [f"{self._prefix}:{key}" for key in keys]
-        change.names += names
-        try:
-            await self._entries.fence(names, change.token)
-        except (RedisError, OSError) as error:
-            self._note_outage(error)  # dropping the entries after the change is repeated until it succeeds
+    async def fence(self, fence: _Fence, keys: Sequence[str]) -> None:
+        """Makes the fence wider. Where it does not stand, its change moves the generation."""
+        if keys:
+            names = [f"{self._prefix}:{key}" for key in keys]
+            fence.names += names
+            fence.stands &= await self._done(lambda: self._entries.fence(names, fence.token))
 
-    async def _drop(self, change: Change) -> None:
+    async def _end(self, fence: _Fence, *, committed: bool) -> None:
+        if await self._lift(fence):
+            return
+        if not self._to_lift:
+            self._in_background(self._lift_later())
+        self._to_lift.append(fence)
+        if not committed:
+            return
+        if fence.stands:  # but perhaps not to the end
+            async with self._database.unit_of_work() as work:
+                await self.generations.move(work.connection)
+                await work.commit()
+        await self.generations.known_to_all()
+
+    async def _lift(self, fence: _Fence) -> bool:
         try:
-            await self._entries.drop(change.names, change.token, change.linger)
+            await self._entries.drop(fence.names, fence.token, fence.linger)
         except (RedisError, OSError) as error:
             self._note_outage(error)
-            if not self._to_drop:
-                self._in_background(self._drop_later())
-            self._to_drop.update(dict.fromkeys(change.names, change))
+            return False
+        return True
 
-    async def _drop_later(self) -> None:
-        while self._to_drop:
-            await asyncio.sleep(INVALIDATION_RETRY)
-            for change in set(self._to_drop.values()):
-                with suppress(RedisError, OSError):
-                    await self._entries.drop(change.names, change.token, change.linger)
-                    for name in change.names:
-                        if self._to_drop.get(name) is change:  # else a later change could not drop it either
-                            del self._to_drop[name]
+    async def _lift_later(self) -> None:
+        """Spares readers the rest of the fences' lives."""
+        while self._to_lift:
+            await asyncio.sleep(LIFT_RETRY)
+            while self._to_lift and (self._to_lift[0].lapses < time.monotonic() or await self._lift(self._to_lift[0])):
+                self._to_lift.pop(0)
 
     def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        self._dropping.add(task)
-        task.add_done_callback(self._dropping.discard)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
         return task
 
     def _start(self, name: str, load: Load, ttl: int) -> _Flight:
@@ -167,17 +198,19 @@ class Cache:
         granted = False
         try:
             await asyncio.sleep(0)  # all who missed in the same moment may come aboard
-            answer = await self._attempt(name, lambda: self._entries.lease(name, token))
-            granted = answer == "granted"
-            if answer == "taken" and await self._other_has_filled(name):
-                return None
+            generation = self.generations.current()
+            if generation is not None:
+                answer = await self._attempt(lambda: self._entries.lease(name, token))
+                granted = answer == "granted"
+                if answer == "taken" and await self._other_has_filled(name):
+                    return None
             self._flights[name].departed = True
             value = await load()
-            if granted:
-                await self._attempt(name, lambda: self._entries.store(name, token, value, ttl))
+            if granted and generation is not None:
+                await self._done(lambda: self._entries.store(name, token, generation, value, ttl))
         except BaseException:
             if granted:
-                await self._attempt(name, lambda: self._entries.release(name, token))
+                await self._done(lambda: self._entries.release(name, token))
             raise
         else:
             return value
@@ -185,7 +218,10 @@ class Cache:
             del self._flights[name]
 
     async def _get(self, name: str) -> bytes | None:
-        return await self._attempt(name, lambda: self._entries.get(name))
+        generation = self.generations.current()
+        if generation is None:
+            return None
+        return await self._attempt(lambda: self._entries.get(name, generation))
 
     async def _other_has_filled(self, name: str) -> bool:
         """Waits while another process fills the entry, and tells whether it did so in time."""
@@ -193,14 +229,23 @@ class Cache:
         while time.monotonic() < deadline:
             if await self._get(name) is not None:
                 return True
-            if not await self._attempt(name, lambda: self._entries.leased(name)):
+            if not await self._attempt(lambda: self._entries.leased(name)):
                 return await self._get(name) is not None
             await asyncio.sleep(POLL)
         return False
 
-    async def _attempt(self, name: str, command: Callable[[], Awaitable[T]]) -> T | None:
+    async def _done(self, command: Callable[[], Awaitable[None]]) -> bool:
+        """Whether Redis did it; if not, it may have done it all the same."""
+
+        async def whole() -> bool:
+            await command()
+            return True
+
+        return await self._attempt(whole) is not None
+
+    async def _attempt(self, command: Callable[[], Awaitable[T]]) -> T | None:
         """What Redis answers, or None when it does not."""
-        if name in self._to_drop or time.monotonic() < self._out_until:
+        if time.monotonic() < self._out_until:
             return None
         try:
             answer = await command()

@@ -1,12 +1,13 @@
 """HTTP between services: short timeouts, one more try for what may be repeated, never a hang."""
 
+import json
 import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-import stamina
-from httpx_aiohttp import AiohttpTransport
+import aiohttp
 
 from openmusic_kit.context import request_id
 from openmusic_kit.errors import Unavailable
@@ -14,59 +15,88 @@ from openmusic_kit.identity import CREDENTIAL_HEADER
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT = httpx.Timeout(2.0, connect=1.0)
+TIMEOUT = 2.0  # seconds for a whole exchange
+CONNECT_TIMEOUT = 1.0
 ATTEMPTS = 2
+
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What another service said: that there is no such thing, or a JSON object."""
+
+    found: bool
+    body: bytes
 
 
 class ServiceClient:
-    """Calls another service's internal routes."""
+    """Calls another service's internal routes. To be entered on the event loop that uses it."""
 
     def __init__(self, name: str, base_url: str, credential: str) -> None:
         self._name = name
-        self._http = httpx.AsyncClient(
-            base_url=base_url, timeout=TIMEOUT, headers={CREDENTIAL_HEADER: credential}, transport=AiohttpTransport()
-        )
+        self._base_url = base_url.rstrip("/")
+        self._credential = credential
+        self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
+        self._session = aiohttp.ClientSession(
+            headers={CREDENTIAL_HEADER: self._credential},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=CONNECT_TIMEOUT),
+        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.__aexit__(kind, error, trace)
+        await self._session.close()
 
-    async def get(self, path: str) -> httpx.Response:
+    async def get(self, path: str) -> Reply:
         """The answer if it is 2xx or 404; whatever else happens, twice, is Unavailable."""
-        return await self._send("GET", path, repeat_on=(httpx.TransportError, _Refused))
+        return await self._send("GET", path, repeat_on=(aiohttp.ClientError, OSError, TimeoutError, _Refused))
 
-    async def put(self, path: str, json: Any) -> httpx.Response:
+    async def put(self, path: str, content: Any) -> Reply:
         """Like :meth:`get`, but repeated only if it was never sent: a repeat could undo what another did meanwhile.
 
         After Unavailable it is not known whether the other side did it.
         """
-        return await self._send("PUT", path, json, repeat_on=(httpx.ConnectError, httpx.ConnectTimeout))
+        return await self._send("PUT", path, content, repeat_on=_NEVER_SENT)
 
     async def _send(
-        self, method: str, path: str, json: Any = None, *, repeat_on: tuple[type[Exception], ...]
-    ) -> httpx.Response:
-        try:
-            async for attempt in stamina.retry_context(
-                on=repeat_on, attempts=ATTEMPTS, wait_initial=0.05, wait_max=0.2
-            ):
-                with attempt:
-                    answer = await self._http.request(
-                        method, path, json=json, headers={"X-Request-ID": request_id.get()}
-                    )
-                    if answer.status_code >= 500:
-                        raise _Refused(answer.status_code)
-        except (httpx.TransportError, _Refused) as error:
-            logger.warning("call failed", extra={"peer": self._name, "path": path, "error": repr(error)})
-            raise Unavailable(f"{self._name} is not available") from error
-        if answer.is_success or answer.status_code == 404:
-            return answer
-        logger.error("unexpected answer", extra={"peer": self._name, "path": path, "status": answer.status_code})
+        self, method: str, path: str, content: Any = None, *, repeat_on: tuple[type[Exception], ...]
+    ) -> Reply:
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                return await self._exchange(method, path, content)
+            except (aiohttp.ClientError, OSError, TimeoutError, _Refused) as error:
+                if left and isinstance(error, repeat_on):
+                    continue
+                logger.warning("call failed", extra={"peer": self._name, "path": path, "error": repr(error)})
+                raise Unavailable(f"{self._name} is not available") from error
+        raise AssertionError("there is a last attempt")
+
+    async def _exchange(self, method: str, path: str, content: Any) -> Reply:
+        headers = {"X-Request-ID": request_id.get()}
+        data = None
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+            data = _once(json.dumps(content).encode())
+        async with self._session.request(
+            method, self._base_url + path, data=data, headers=headers, allow_redirects=False
+        ) as answer:
+            body = await answer.read()
+        if answer.status >= 500:
+            raise _Refused(answer.status)
+        if 200 <= answer.status < 300 or answer.status == 404:
+            return Reply(answer.status != 404, body)
+        logger.error("unexpected answer", extra={"peer": self._name, "path": path, "status": answer.status})
         raise Unavailable(f"{self._name} refused the call")
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    """A body that aiohttp cannot send again by itself, as it does for PUT when the connection breaks."""
+    yield body
 
 
 class _Refused(Exception):

@@ -1,6 +1,7 @@
 """PostgreSQL: a pool, and a unit of work that commits a change together with the events that tell of it."""
 
 import logging
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 Connection = AsyncConnection[DictRow]
 
 CONNECT_TIMEOUT = 3  # seconds
+UNHEARD = 5  # seconds that what was sent may go without the other kernel's word for it; then the connection is dead
 IDLE_IN_TRANSACTION_TIMEOUT = 60  # seconds; a process that hangs must not hold locks for ever
 
 
@@ -52,9 +54,10 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
+    async def unit_of_work(self, *, one_statement: bool = False) -> AsyncIterator[UnitOfWork]:
+        """With ``one_statement`` that one commits itself, which saves two round trips."""
         async with self._connection() as connection:
-            await connection.set_autocommit(False)
+            await connection.set_autocommit(one_statement)
             try:
                 yield UnitOfWork(connection)
             finally:
@@ -93,7 +96,7 @@ async def open_database(settings: DatabaseSettings) -> AsyncIterator[Database]:
         timeout=settings.pg_pool_wait,
         max_idle=60,
         reconnect_timeout=30,
-        check=AsyncConnectionPool.check_connection,
+        check=_check,
         open=False,
     )
     await pool.open()
@@ -101,6 +104,14 @@ async def open_database(settings: DatabaseSettings) -> AsyncIterator[Database]:
         yield Database(conninfo, pool)
     finally:
         await pool.close()
+
+
+async def _check(connection: Connection) -> None:
+    """Raises OperationalError when PostgreSQL has hung up, without a round trip: a good one has nothing to read."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 def connection_string(settings: DatabaseSettings) -> str:
@@ -112,6 +123,7 @@ def connection_string(settings: DatabaseSettings) -> str:
         password=settings.pgpassword.get_secret_value(),
         dbname=settings.pgdatabase,
         connect_timeout=CONNECT_TIMEOUT,
+        tcp_user_timeout=1000 * UNHEARD,
         application_name=settings.pgdatabase,
         options=f"-c statement_timeout={statement_timeout} "
         f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT}s",

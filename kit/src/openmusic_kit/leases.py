@@ -5,8 +5,9 @@ only with a token, and a change takes the token away, so that a fill that raced 
 also fences the entry *before* it commits: even if its process dies before it could drop the entry, nothing old is
 stored there meanwhile.
 
-``<key>`` holds the value, ``<key>:lease`` the token of the one reader that may fill it, and ``<key>:fence`` the tokens
-of all writers that change it at the moment, each with the time (seconds since 1970, of Redis' clock) when it lapses.
+``<key>`` holds the generation (see ``generations``), a line break and the value, ``<key>:lease`` the token of the one
+reader that may fill it, and ``<key>:fence`` the tokens of all writers that change it at the moment, each with the time
+(seconds since 1970, of Redis' clock) when it lapses.
 """
 
 from collections.abc import Awaitable, Iterator, Sequence
@@ -68,8 +69,11 @@ class LeasedEntries:
         self._fence = redis.register_script(_FENCE)
         self._drop = redis.register_script(_DROP)
 
-    async def get(self, key: str) -> bytes | None:
-        return cast("bytes | None", await self._redis.get(key))
+    async def get(self, key: str, generation: int) -> bytes | None:
+        """The value, unless it is of another generation."""
+        entry = cast("bytes | None", await self._redis.get(key))
+        mark = b"%d\n" % generation
+        return entry[len(mark) :] if entry and entry.startswith(mark) else None
 
     async def lease(self, key: str, token: str) -> Answer:
         """``granted`` is the permission to store; ``taken``: another reader has it; ``fenced``: nobody may."""
@@ -81,9 +85,10 @@ class LeasedEntries:
     async def leased(self, key: str) -> bool:
         return bool(await self._redis.exists(f"{key}:lease"))
 
-    async def store(self, key: str, token: str, value: bytes, ttl: int) -> None:
+    async def store(self, key: str, token: str, generation: int, value: bytes, ttl: int) -> None:
         """Stores the value for ``ttl`` seconds if the lease is still held."""
-        await cast("Awaitable[int]", self._store(keys=[key, f"{key}:lease"], args=[token, value, ttl]))
+        entry = b"%d\n%b" % (generation, value)
+        await cast("Awaitable[int]", self._store(keys=[key, f"{key}:lease"], args=[token, entry, ttl]))
 
     async def release(self, key: str, token: str) -> None:
         await cast("Awaitable[int]", self._release(keys=[f"{key}:lease"], args=[token]))

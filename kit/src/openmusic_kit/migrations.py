@@ -6,6 +6,7 @@ then find nothing left to do. Unlike yoyo's own lock row, it goes away with the 
 
 import logging
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -20,12 +21,14 @@ _SHARED = Path(__file__).parent / "migrations_sql"
 LOCK_WAIT = 5  # seconds that a migration may wait for a table before it gives up rather than block everyone
 
 
-def migrate(settings: DatabaseSettings, folder: Path, *, with_outbox: bool = False, with_inbox: bool = False) -> int:
-    """Applies what is missing and returns how many migrations that were."""
+Shared = Literal["outbox", "inbox", "cache"]
+
+
+def migrate(settings: DatabaseSettings, folder: Path, *shared: Shared) -> int:
+    """Applies what is missing, with the kit's own tables that are ``shared``. Returns how many migrations that were."""
     from yoyo import get_backend, read_migrations  # noqa: PLC0415 - three megabytes that serving has no use for
 
-    shared = [_SHARED / name for name, wanted in (("outbox", with_outbox), ("inbox", with_inbox)) if wanted]
-    migrations = read_migrations(*(str(path) for path in [*shared, folder]))
+    migrations = read_migrations(*(str(_SHARED / name) for name in shared), str(folder))
     with psycopg.connect(
         host=settings.pghost,
         port=settings.pgport,

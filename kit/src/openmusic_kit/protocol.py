@@ -10,6 +10,14 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 HEAD_TIMEOUT = 15.0  # seconds that a client has to send a head, and to begin with one after it connected
+_HEADERS = (
+    b"content-type: application/json\r\n"
+    b"cache-control: no-store\r\n"
+    b"x-content-type-options: nosniff\r\n"
+    b"content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n"
+    b"referrer-policy: no-referrer\r\n"
+    b"connection: close\r\n"
+)
 
 
 def bounded(limit: int, timeout: float = HEAD_TIMEOUT) -> type[HttpToolsProtocol]:
@@ -62,13 +70,19 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_open = self._only_head = False
-        self._body_open = True
         self._stop_timer()
+        if self.parser.should_upgrade() and {b"content-length", b"transfer-encoding"} & {
+            name for name, _ in self.headers
+        }:
+            self._refuse(400, "A request with a body cannot ask for another protocol")  # its body would get lost
+            return
+        self._body_open = True
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._body_open = False
-        super().on_message_complete()
+        if not self.transport.is_closing():
+            super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - its text is for the log
         self._refuse(400, "The request is not valid HTTP")
@@ -81,10 +95,17 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def _interrupted(self) -> bool:
+        """Whether it is a body that went wrong, to which nothing was answered yet; the application is then cut off."""
+        if not self._body_open or self.pipeline or self.cycle is None or self.cycle.response_started:
+            return False
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        return True
+
     def _refuse(self, status: int, message: str) -> None:
         """Says why and hangs up. While an earlier request is being answered, nothing can be said."""
-        if self.cycle is None or self.cycle.response_complete:
+        if self.cycle is None or self.cycle.response_complete or self._interrupted():
             body = json.dumps({"status": "fail", "message": message}).encode()
-            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-            self.transport.write(STATUS_LINE[status] + head + body)
+            self.transport.write(STATUS_LINE[status] + _HEADERS + b"content-length: %d\r\n\r\n" % len(body) + body)
         self.transport.close()

@@ -6,6 +6,7 @@ from pydantic import SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEVELOPMENT_SECRET = "development-only"  # noqa: S105 - refused in production
+DEFAULT_SECRETS = (DEVELOPMENT_SECRET, "guest:guest@")  # the second is RabbitMQ's own
 
 
 class ServiceSettings(BaseSettings):
@@ -32,7 +33,7 @@ class ServiceSettings(BaseSettings):
             return self
         for name in type(self).model_fields:
             value = getattr(self, name)
-            if isinstance(value, SecretStr) and DEVELOPMENT_SECRET in value.get_secret_value():
+            if isinstance(value, SecretStr) and any(known in value.get_secret_value() for known in DEFAULT_SECRETS):
                 raise ValueError(f"{name.upper()} must be set when ENVIRONMENT=production")
         return self
 

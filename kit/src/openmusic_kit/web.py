@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -20,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openmusic_kit import errors
+from openmusic_kit.access_log import AccessLog
 from openmusic_kit.context import new_request_id, request_id
 from openmusic_kit.health import Health
 from openmusic_kit.identity import CREDENTIAL_HEADER, bearer_token
@@ -68,7 +72,7 @@ def create_service_app(
         app.include_router(router)
     app.include_router(_health_router(health))
     app.add_middleware(BodyLimit, limit=settings.body_limit)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, service=name)
     app.add_exception_handler(errors.ServiceError, _on_service_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -147,7 +151,7 @@ class InternalRoute(APIRoute):
         return trusted
 
 
-def _current_user(request: Request, _: Annotated[object, Depends(HTTPBearer(auto_error=False))]) -> str:
+async def _current_user(request: Request, _: Annotated[object, Depends(HTTPBearer(auto_error=False))]) -> str:
     user_id: str = request.state.user_id
     return user_id
 
@@ -202,12 +206,18 @@ class BodyLimit:
 class RequestContext:
     """Gives every request its id, logs it, and turns what nobody caught into a 500 of the right shape."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, service: str) -> None:
         self._app = app
+        self._service = service
+
+    @cached_property
+    def _access_log(self) -> AccessLog:
+        return AccessLog(self._service, asyncio.get_running_loop().call_later, sys.stdout)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            self._access_log.flush()
             return
         given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         request_id.set(given if _GIVEN_REQUEST_ID.fullmatch(given) else new_request_id())
@@ -229,7 +239,6 @@ class RequestContext:
                 raise
             await failure(500, "Something went wrong on our side")(scope, receive, tagged)
         finally:
-            duration = round((time.perf_counter() - started) * 1000, 2)
-            details = {"method": scope["method"], "path": scope["path"], "status": status, "duration_ms": duration}
-            level = logging.DEBUG if scope["path"].startswith("/health/") else logging.INFO
-            logger.log(level, "request", extra=details)
+            if logger.isEnabledFor(logging.DEBUG if scope["path"].startswith("/health/") else logging.INFO):
+                seconds = time.perf_counter() - started
+                self._access_log.add(scope["method"], scope["path"], status, seconds, request_id.get())

@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(settings))
             redis = open_redis(settings)
-            cache, edges = Cache(redis, prefix="playlist"), EdgePurges(redis)
+            cache, edges = Cache(redis, database, "playlist"), EdgePurges(redis)
             await stack.enter_async_context(cache.running())
             credential = settings.service_credential.get_secret_value()
             catalog = await stack.enter_async_context(ServiceClient("catalog", settings.catalog_url, credential))

@@ -1,20 +1,26 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_auth.authentications.schemas import AccessToken, Login, RefreshTokenPayload, Tokens
 from openmusic_auth.authentications.service import AuthenticationService
 from openmusic_kit.schemas import Answer, Created, Done
 
 
-def _authentications(request: Request) -> AuthenticationService:
+async def _authentications(request: Request) -> AuthenticationService:
     service: AuthenticationService = request.app.state.authentications
     return service
 
 
 Authentications = Annotated[AuthenticationService, Depends(_authentications)]
 
-router = APIRouter(prefix="/authentications", tags=["authentications"])
+
+def _not_stored(response: Response) -> None:
+    """Tokens belong into no cache (RFC 6749, section 5.1)."""
+    response.headers["Cache-Control"] = "no-store"
+
+
+router = APIRouter(prefix="/authentications", tags=["authentications"], dependencies=[Depends(_not_stored)])
 
 
 @router.post("", status_code=201)

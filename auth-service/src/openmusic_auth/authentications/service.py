@@ -29,7 +29,7 @@ class AuthenticationService:
         user_id = await self._authenticate(login)
         access_token = self._access_token(user_id)
         refresh_token = secrets.token_urlsafe(REFRESH_TOKEN_BYTES)
-        async with self._database.unit_of_work() as work:
+        async with self._database.unit_of_work(one_statement=True) as work:
             tokens = RefreshTokenRepository(work.connection)
             await tokens.add(_hashed(refresh_token), user_id, self._settings.refresh_token_age)
             await work.commit()
@@ -43,7 +43,7 @@ class AuthenticationService:
         return self._access_token(user_id)
 
     async def log_out(self, refresh_token: str) -> None:
-        async with self._database.unit_of_work() as work:
+        async with self._database.unit_of_work(one_statement=True) as work:
             if not await RefreshTokenRepository(work.connection).delete(_hashed(refresh_token)):
                 raise RefreshTokenInvalid
             await work.commit()
@@ -62,7 +62,7 @@ class AuthenticationService:
 
     async def _rehash(self, user_id: str, password: str) -> None:
         password_hash = await self._passwords.hash(password)
-        async with self._database.unit_of_work() as work:
+        async with self._database.unit_of_work(one_statement=True) as work:
             await UserRepository(work.connection).set_password_hash(user_id, password_hash)
             await work.commit()
 

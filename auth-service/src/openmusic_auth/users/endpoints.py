@@ -9,7 +9,7 @@ from openmusic_kit.schemas import Answer, Created
 from openmusic_kit.web import InternalRoute
 
 
-def _users(request: Request) -> UserService:
+async def _users(request: Request) -> UserService:
     service: UserService = request.app.state.users
     return service
 

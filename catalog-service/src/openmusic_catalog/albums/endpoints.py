@@ -10,7 +10,7 @@ from openmusic_kit.schemas import Answer, Created, Done
 from openmusic_kit.web import InternalRoute, cacheable_answer
 
 
-def _albums(request: Request) -> AlbumService:
+async def _albums(request: Request) -> AlbumService:
     service: AlbumService = request.app.state.albums
     return service
 

@@ -18,7 +18,7 @@ class AlbumService:
 
     async def add(self, payload: AlbumPayload) -> str:
         album_id = new_id("album")
-        async with self._database.unit_of_work() as work:
+        async with self._database.unit_of_work(one_statement=True) as work:
             await AlbumRepository(work.connection).add(album_id, payload.name, payload.year)
             await work.commit()
         return album_id
@@ -39,7 +39,7 @@ class AlbumService:
 
     async def update(self, album_id: str, payload: AlbumPayload) -> None:
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.changing(album_key(album_id)), self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work(album_key(album_id), one_statement=True) as work:
             if not await AlbumRepository(work.connection).update(album_id, payload.name, payload.year):
                 raise AlbumNotFound
             await work.commit()
@@ -47,7 +47,7 @@ class AlbumService:
     async def set_cover(self, album_id: str, path: str) -> None:
         """Refers to the new cover and announces that the one before is no longer used."""
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.changing(album_key(album_id)), self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work(album_key(album_id)) as work:
             changed = await AlbumRepository(work.connection).set_cover(album_id, path)
             if changed is None:
                 raise AlbumNotFound
@@ -61,7 +61,7 @@ class AlbumService:
         """Its songs stay, without an album; its likes and its cover go with it."""
         require_id("album", album_id, AlbumNotFound)
         keys = (album_key(album_id), likes_key(album_id))
-        async with self._cache.changing(*keys), self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work(*keys) as work:
             version = await AlbumRepository(work.connection).delete(album_id)
             if version is None:
                 raise AlbumNotFound

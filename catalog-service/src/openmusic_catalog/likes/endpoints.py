@@ -10,7 +10,7 @@ from openmusic_kit.schemas import Answer, Done
 from openmusic_kit.web import CurrentUser, ProtectedRoute, cacheable_answer
 
 
-def _likes(request: Request) -> LikeService:
+async def _likes(request: Request) -> LikeService:
     service: LikeService = request.app.state.likes
     return service
 

@@ -19,7 +19,7 @@ class LikeService:
 
     async def like(self, album_id: str, user_id: str) -> None:
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.changing(likes_key(album_id)), self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work(likes_key(album_id), one_statement=True) as work:
             try:
                 await LikeRepository(work.connection).add(album_id, user_id)
             except ForeignKeyViolation as error:
@@ -30,7 +30,7 @@ class LikeService:
 
     async def unlike(self, album_id: str, user_id: str) -> None:
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.changing(likes_key(album_id)), self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work(likes_key(album_id), one_statement=True) as work:
             likes = LikeRepository(work.connection)
             if not await likes.delete(album_id, user_id):
                 raise LikeNotFound if await likes.count(album_id) else AlbumNotFound

@@ -12,7 +12,7 @@ from openmusic_kit.schemas import Answer, Created, Done
 from openmusic_kit.web import InternalRoute
 
 
-def _songs(request: Request) -> SongService:
+async def _songs(request: Request) -> SongService:
     service: SongService = request.app.state.songs
     return service
 

@@ -22,7 +22,7 @@ class SongService:
     async def add(self, payload: SongPayload) -> str:
         _require_possible_album(payload)
         song_id = new_id("song")
-        async with self._cache.changing(*_keys(payload.album_id)), self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work(*_keys(payload.album_id)) as work:
             try:
                 await SongRepository(work.connection).add(song_id, payload.model_dump())
             except ForeignKeyViolation as error:
@@ -49,12 +49,12 @@ class SongService:
         """The albums that it was on and that it is on."""
         require_id("song", song_id, SongNotFound)
         _require_possible_album(payload)
-        async with self._cache.changing(*_keys(payload.album_id)) as change, self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work(*_keys(payload.album_id)) as work:
             songs = SongRepository(work.connection)
             before = await songs.lock_album_of(song_id)
             if before is None:
                 raise SongNotFound
-            await change.add(*_keys(before["album_id"]))
+            await work.outdate(*_keys(before["album_id"]))
             try:
                 version = await songs.update(song_id, payload.model_dump())
             except ForeignKeyViolation as error:
@@ -69,12 +69,12 @@ class SongService:
     async def delete(self, song_id: str) -> set[str | None]:
         """The album that it was on."""
         require_id("song", song_id, SongNotFound)
-        async with self._cache.changing() as change, self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work() as work:
             songs = SongRepository(work.connection)
             before = await songs.lock_album_of(song_id)
             if before is None:
                 raise SongNotFound
-            await change.add(*_keys(before["album_id"]))
+            await work.outdate(*_keys(before["album_id"]))
             version = await songs.delete(song_id)
             if version is None:
                 raise SongNotFound

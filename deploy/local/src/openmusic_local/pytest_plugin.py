@@ -20,6 +20,7 @@ import aio_pika
 import pytest
 
 from openmusic_local.servers import objectstore, postgres, rabbitmq
+from openmusic_local.settings import OUT_OF_REACH
 from openmusic_local.stack import Stack, repository
 
 
@@ -50,7 +51,7 @@ def test_stack() -> Iterator[Stack]:
     base.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
     folder.chmod(0o755)
-    stack = Stack(folder, {}, preferred_ports={})
+    stack = Stack(folder, OUT_OF_REACH, preferred_ports={})
     yield stack
     stack.stop()
     shutil.rmtree(folder, ignore_errors=True)

@@ -31,6 +31,13 @@ DECIDED = frozenset(
 )
 """Addresses and credentials of the private servers and of our processes; what the user sets of these has no effect."""
 
+OUT_OF_REACH = {
+    **dict.fromkeys(("REQUESTS_BY_ADDRESS", "REQUESTS_BY_USER", "EXPORTS_BY_USER"), "1000000000"),
+    **dict.fromkeys(("LOGIN_FAILURES_BY_NAME", "LOGIN_FAILURES_BY_ADDRESS"), "1000000000"),
+    "REGISTRATION_FAILURES_BY_ADDRESS": "1000000000",
+}
+"""Limits for a stack whose whole load comes from one address and fails on purpose: that of tests and of the bench."""
+
 
 def known_to(process: str) -> frozenset[str]:
     """The settings that a process reads, as the environment spells them."""

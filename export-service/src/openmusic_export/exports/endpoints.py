@@ -10,7 +10,7 @@ from openmusic_kit.web import CurrentUser, ProtectedRoute
 ACCEPTED = "Permintaan Anda sedang kami proses"  # existing clients compare this text
 
 
-def _exports(request: Request) -> ExportService:
+async def _exports(request: Request) -> ExportService:
     service: ExportService = request.app.state.exports
     return service
 

@@ -14,7 +14,7 @@ from openmusic_media.covers.service import CoverService
 FOREVER = "public, max-age=31536000, immutable"
 
 
-def _covers(request: Request) -> CoverService:
+async def _covers(request: Request) -> CoverService:
     service: CoverService = request.app.state.covers
     return service
 

@@ -40,8 +40,8 @@ class CoverService:
         # The unique part keeps the deletion of a replaced cover from hitting the same image uploaded again.
         key = f"{album_id}/{digest}-{uuid.uuid4().hex}.{image.ending}"
         await self._storage.put(key, image.content, CONTENT_TYPES[image.ending])
-        answer = await self._catalog.put(f"/internal/albums/{album_id}/cover", json={"path": PUBLIC_PREFIX + key})
-        if answer.status_code == 404:
+        answer = await self._catalog.put(f"/internal/albums/{album_id}/cover", {"path": PUBLIC_PREFIX + key})
+        if not answer.found:
             await self._take_back(key)
             raise AlbumNotFound
 

@@ -11,7 +11,7 @@ from openmusic_playlist.activities.service import ActivityService
 from openmusic_playlist.edge_tags import playlist_tag
 
 
-def _activities(request: Request) -> ActivityService:
+async def _activities(request: Request) -> ActivityService:
     service: ActivityService = request.app.state.activities
     return service
 

@@ -10,7 +10,7 @@ from openmusic_playlist.collaborations.service import CollaborationService
 from openmusic_playlist.edge_tags import playlist_tag, playlists_tag
 
 
-def _collaborations(request: Request) -> CollaborationService:
+async def _collaborations(request: Request) -> CollaborationService:
     service: CollaborationService = request.app.state.collaborations
     return service
 

@@ -30,7 +30,7 @@ class CollaborationService:
         if payload.user_id == owner_id:
             raise CollaboratingWithOneself
         collaboration_id = new_id("collab")
-        async with self._cache.changing(songs_key(payload.playlist_id)), self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work(songs_key(payload.playlist_id), one_statement=True) as work:
             collaborations = CollaborationRepository(work.connection)
             try:
                 await collaborations.add(collaboration_id, payload.playlist_id, payload.user_id)
@@ -43,7 +43,7 @@ class CollaborationService:
 
     async def delete(self, payload: CollaborationPayload, owner_id: str) -> None:
         await self._check(payload, owner_id)
-        async with self._cache.changing(songs_key(payload.playlist_id)), self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work(songs_key(payload.playlist_id), one_statement=True) as work:
             if not await CollaborationRepository(work.connection).delete(payload.playlist_id, payload.user_id):
                 raise CollaborationNotFound
             await work.commit()

@@ -10,7 +10,7 @@ from openmusic_playlist.playlist_songs.schemas import PlaylistData, SongPayload
 from openmusic_playlist.playlist_songs.service import PlaylistSongService
 
 
-def _playlist_songs(request: Request) -> PlaylistSongService:
+async def _playlist_songs(request: Request) -> PlaylistSongService:
     service: PlaylistSongService = request.app.state.playlist_songs
     return service
 

@@ -14,6 +14,7 @@ from openmusic_playlist.playlists.access import access_to
 from openmusic_playlist.playlists.errors import NotYourPlaylist, PlaylistNotFound
 from openmusic_playlist.playlists.service import PlaylistService
 from openmusic_playlist.read_copies.owners import Owners
+from openmusic_playlist.read_copies.schemas import SongAnswer
 
 
 class PlaylistSongService:
@@ -29,18 +30,27 @@ class PlaylistSongService:
     async def add(self, playlist_id: str, song_id: str, user_id: str) -> None:
         async with self._database.read() as connection:
             access = await access_to(connection, playlist_id, user_id)
-        if not await self._owners.song_exists(song_id):
+        song = await self._owners.find_song(song_id)
+        if song is None:
             raise SongNotFound
         access.require_member()
-        async with self._cache.changing(songs_key(playlist_id)), self._database.unit_of_work() as work:
+        if not await self._add(playlist_id, song, user_id):
+            await self._owners.keep_song(song)
+            if not await self._add(playlist_id, song, user_id):
+                raise SongNotFound  # it was deleted since we asked
+
+    async def _add(self, playlist_id: str, song: SongAnswer, user_id: str) -> bool:
+        """Whether our copy of the song was new enough."""
+        async with self._cache.unit_of_work(songs_key(playlist_id), one_statement=True) as work:
+            songs = PlaylistSongRepository(work.connection)
             try:
-                if not await PlaylistSongRepository(work.connection).add(playlist_id, song_id, user_id):
-                    raise SongNotFound  # it was deleted since we asked
+                added = await songs.add(playlist_id, song.id, user_id, least_version=song.version)
             except UniqueViolation as error:
                 raise AlreadyInPlaylist from error
             except ForeignKeyViolation as error:
                 raise PlaylistNotFound from error
             await work.commit()
+        return added
 
     async def delete(self, playlist_id: str, song_id: str, user_id: str) -> None:
         async with self._database.read() as connection:
@@ -48,7 +58,7 @@ class PlaylistSongService:
         if not await self._owners.song_is_known(song_id):
             raise SongNotFound
         access.require_member()
-        async with self._cache.changing(songs_key(playlist_id)), self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work(songs_key(playlist_id), one_statement=True) as work:
             if not await PlaylistSongRepository(work.connection).delete(playlist_id, song_id, user_id):
                 raise NotInPlaylist
             await work.commit()

@@ -18,7 +18,7 @@ from openmusic_playlist.playlists.schemas import (
 from openmusic_playlist.playlists.service import PlaylistService
 
 
-def _playlists(request: Request) -> PlaylistService:
+async def _playlists(request: Request) -> PlaylistService:
     service: PlaylistService = request.app.state.playlists
     return service
 

@@ -21,7 +21,7 @@ class PlaylistService:
         if not await self._owners.user_exists(user_id):
             raise Unauthenticated
         playlist_id = new_id("playlist")
-        async with self._database.unit_of_work() as work:
+        async with self._database.unit_of_work(one_statement=True) as work:
             await PlaylistRepository(work.connection).add(playlist_id, name, user_id)
             await work.commit()
         return playlist_id
@@ -32,9 +32,9 @@ class PlaylistService:
 
     async def delete(self, playlist_id: str, user_id: str) -> list[str]:
         """The ids of those who could see it."""
-        async with self._cache.changing() as change, self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work() as work:
             (await access_to(work.connection, playlist_id, user_id)).require_owner()
-            await change.add(songs_key(playlist_id))
+            await work.outdate(songs_key(playlist_id))
             members = await PlaylistRepository(work.connection).delete(playlist_id, user_id)
             if not members:
                 raise PlaylistNotFound

@@ -43,12 +43,11 @@ class ReadCopies:
             raise Rejected(f"malformed data: {error.errors()[0]['msg']}") from error
 
     async def _keep_song(self, event: Envelope, song: SongData) -> None:
-        async with self._cache.changing() as change, self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work() as work:
             if not await first_seen(work.connection, event.id):
                 return
             playlists = await keep_song(
-                work.connection,
-                change,
+                work,
                 song_id=song.song_id,
                 title=song.title,
                 performer=song.performer,
@@ -58,13 +57,13 @@ class ReadCopies:
         await self._edges.publish(map(playlist_tag, playlists))
 
     async def _bury_song(self, event: Envelope, song: SongDeletedData) -> None:
-        async with self._cache.changing() as change, self._database.unit_of_work() as work:
+        async with self._cache.unit_of_work() as work:
             if not await first_seen(work.connection, event.id):
                 return
             copies = SongCopyRepository(work.connection)
             await copies.bury(song.song_id, event.sequence)
             playlists = await copies.remove_from_playlists(song.song_id)
-            await change.add(*map(songs_key, playlists))
+            await work.outdate(*map(songs_key, playlists))
             await work.commit()
         await self._edges.publish(map(playlist_tag, playlists))
 

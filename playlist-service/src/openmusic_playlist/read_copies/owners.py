@@ -6,6 +6,7 @@ from openmusic_kit.database import Database
 from openmusic_kit.edge_purges import EdgePurges
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import is_id
+from openmusic_kit.schemas import Answer
 from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongAnswer, UserAnswer
@@ -22,38 +23,31 @@ class Owners:
         self._catalog = catalog
         self._auth = auth
 
-    async def song_exists(self, song_id: str) -> bool:
-        """Asks the catalogue each time, so that a client sees its own changes there at once; the copy follows.
+    async def find_song(self, song_id: str) -> SongAnswer | None:
+        """Asks the catalogue each time, so that a client sees its own changes there at once; the copy may lag behind.
 
         While the catalogue does not answer, a living copy is believed. Raises Unavailable without one.
         """
         if not is_id("song", song_id):
-            return False
+            return None
         try:
             answer = await self._catalog.get(f"/internal/songs/{song_id}")
         except Unavailable:
             async with self._database.read() as connection:
-                if await SongCopyRepository(connection).get_living(song_id):
-                    return True
-            raise
-        if answer.status_code == 404:
-            return False
-        song = SongAnswer.model_validate(answer.json()["data"])
-        async with self._database.read() as connection:
-            if await SongCopyRepository(connection).is_newest(song.id, song.version):
-                return True
-        async with self._cache.changing() as change, self._database.unit_of_work() as work:
+                copy = await SongCopyRepository(connection).get_living(song_id)
+            if copy is None:
+                raise
+            return SongAnswer.model_validate(copy)
+        return Answer[SongAnswer].model_validate_json(answer.body).data if answer.found else None
+
+    async def keep_song(self, song: SongAnswer) -> None:
+        """Makes the copy of what the catalogue told, without waiting for its event."""
+        async with self._cache.unit_of_work() as work:
             playlists = await keep_song(
-                work.connection,
-                change,
-                song_id=song.id,
-                title=song.title,
-                performer=song.performer,
-                version=song.version,
+                work, song_id=song.id, title=song.title, performer=song.performer, version=song.version
             )
             await work.commit()
         await self._edges.publish(map(playlist_tag, playlists))
-        return True
 
     async def song_is_known(self, song_id: str) -> bool:
         """Whether we have heard of it; every song that is in any playlist is known."""
@@ -70,9 +64,9 @@ class Owners:
             if await UserCopyRepository(connection).exists(user_id):
                 return True
         answer = await self._auth.get(f"/internal/users/{user_id}")
-        if answer.status_code == 404:
+        if not answer.found:
             return False
-        user = UserAnswer.model_validate(answer.json()["data"])
+        user = Answer[UserAnswer].model_validate_json(answer.body).data
         async with self._database.unit_of_work() as work:
             await UserCopyRepository(work.connection).keep(user.id, user.username)
             await work.commit()

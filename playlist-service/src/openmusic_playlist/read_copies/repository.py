@@ -33,17 +33,10 @@ class SongCopyRepository:
             {"id": song_id, "version": version},
         )
 
-    async def is_newest(self, song_id: str, version: int) -> bool:
-        """Whether the copy is of that version, or of a later one."""
-        cursor = await self._connection.execute(
-            "SELECT 1 FROM songs WHERE id = %(id)s AND version >= %(version)s", {"id": song_id, "version": version}
-        )
-        return await cursor.fetchone() is not None
-
     async def get_living(self, song_id: str) -> DictRow | None:
-        """``{id, title}`` of a song that is not known to be deleted."""
+        """``{id, title, performer, version}`` of a song that is not known to be deleted."""
         cursor = await self._connection.execute(
-            "SELECT id, title FROM songs WHERE id = %(id)s AND NOT deleted", {"id": song_id}
+            "SELECT id, title, performer, version FROM songs WHERE id = %(id)s AND NOT deleted", {"id": song_id}
         )
         return await cursor.fetchone()
 

@@ -110,10 +110,10 @@ def connect(port: int, password: str) -> psycopg.Connection:
 
 
 def ensure_database(connection: psycopg.Connection, name: str, password: str) -> None:
-    """A database and a role of the same name; nobody else may connect to it."""
+    """A database and a role of the same name; nobody else may connect to it, and it to no other."""
     role, secret = sql.Identifier(name), sql.Literal(password)
     if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is None:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, secret))
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
-    connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(role))
+    connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {}, postgres, template1 FROM PUBLIC").format(role))

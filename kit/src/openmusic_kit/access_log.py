@@ -18,7 +18,8 @@ Later = Callable[[float, Callable[[], None]], object]
 class AccessLog:
     """``later`` calls a function after so many seconds, as an event loop's ``call_later`` does."""
 
-    def __init__(self, later: Later, output: TextIO) -> None:
+    def __init__(self, service: str, later: Later, output: TextIO) -> None:
+        self._service = service
         self._later = later
         self._output = output
         self._lines: list[str] = []
@@ -35,7 +36,7 @@ class AccessLog:
             self._later(DELAY, self.flush)
         self._lines.append(
             f'{{"time": "{self._formatted}.{int(now % 1 * 1000):03d}Z", "level": "INFO", "logger": "access", '
-            f'"message": "request", "request_id": "{request_id}", "service": "gateway", "method": "{method}", '
+            f'"message": "request", "request_id": "{request_id}", "service": "{self._service}", "method": "{method}", '
             f'"path": {json.dumps(path)}, "status": {status}, "duration_ms": {seconds * 1000:.2f}}}\n'
         )
 
