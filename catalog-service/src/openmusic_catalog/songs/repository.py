@@ -1,6 +1,5 @@
 import re
-from collections.abc import Iterator
-from typing import Any, LiteralString
+from typing import Any
 
 from psycopg import sql
 from psycopg.rows import DictRow
@@ -40,19 +39,24 @@ class SongRepository:
 
         Planned anew each time: whether an index of the texts or the ids lead there faster depends on the texts.
         """
-        conditions = [sql.SQL("id > %(after)s"), *_containing("title", title), *_containing("performer", performer)]
+        conditions: list[sql.Composable] = [sql.SQL("id > %(after)s")]
+        parameters: dict[str, Any] = {"after": after, "limit": limit}
+        for column, text in (("title", title), ("performer", performer)):
+            if text:
+                conditions.append(sql.SQL("{} LIKE lower({})").format(_folded(column), sql.Placeholder(column)))
+                parameters[column] = _pattern(text)
+            if text and not _HAS_TRIGRAMS.search(text):
+                grams = {f"{column}_{number}": gram for number, gram in enumerate(_short_grams(text))}
+                lowered = (sql.SQL("lower({})").format(sql.Placeholder(name)) for name in grams)
+                conditions.append(
+                    sql.SQL("short_grams({}) @> ARRAY[{}]").format(_folded(column), sql.SQL(", ").join(lowered))
+                )
+                parameters |= grams
         cursor = await self._connection.execute(
             sql.SQL("SELECT id, title, performer FROM songs WHERE {} ORDER BY id LIMIT %(limit)s").format(
                 sql.SQL(" AND ").join(conditions)
             ),
-            {
-                "after": after,
-                "limit": limit,
-                "title": title,
-                "title_pattern": _pattern(title),
-                "performer": performer,
-                "performer_pattern": _pattern(performer),
-            },
+            parameters,
             prepare=False,
         )
         return await cursor.fetchall()
@@ -86,12 +90,13 @@ class SongRepository:
         return row["version"] if row else None
 
 
-def _containing(column: LiteralString, text: str) -> Iterator[sql.SQL]:
-    """What must be true of ``column``; each condition is one that an index answers."""
-    if text:
-        yield sql.SQL(f"{column}_folded LIKE lower(%({column}_pattern)s)")
-        if not _HAS_TRIGRAMS.search(text):
-            yield sql.SQL(f"short_grams({column}_folded, 1) @> short_grams(lower(%({column})s), {min(len(text), 2)})")
+def _folded(column: str) -> sql.Identifier:
+    return sql.Identifier(f"{column}_folded")
+
+
+def _short_grams(text: str) -> list[str]:
+    """Its pairs of neighbours, or itself if it is a single character; the function of that name in SQL gives more."""
+    return [text[start : start + 2] for start in range(len(text) - 1)] or [text]
 
 
 def _pattern(text: str) -> str:
