@@ -61,8 +61,9 @@ class Size:
 
 @dataclass(frozen=True)
 class Filled:
-    """What a client needs to know of it. The password of everyone is ``PASSWORD``."""
+    """What a client needs to know of it: a user, whose password is ``PASSWORD`` as everyone's, and two playlists."""
 
+    user_id: str
     username: str
     long_playlist: str
     short_playlist: str
@@ -160,7 +161,7 @@ def fill(stack: Stack, size: Size, seed: int = 1, report: Callable[[str], None] 
         )
         load(connection, "activities", "playlist_id, user_id, title, action, time", activities)
         report("playlist: read copies, playlists, their songs, collaborations, activities")
-    return Filled(made.users[0][1], made.playlists[0][0], made.playlists[1][0])
+    return Filled(*made.users[0], made.playlists[0][0], made.playlists[1][0])
 
 
 def load(connection: psycopg.Connection, table: str, columns: str, rows: Iterable[Row]) -> None:

@@ -1,0 +1,58 @@
+"""How long one client waits: requests one after the other over one connection, and nothing else beside."""
+
+import http.client
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds; ``size`` is the median of the answers' bytes."""
+
+    p50: float
+    p95: float
+    size: int
+
+    @classmethod
+    def of(cls, seconds: list[float], sizes: list[int]) -> "Latency":
+        p95 = quantiles(seconds, n=20)[-1]
+        return cls(round(median(seconds) * 1000, 2), round(p95 * 1000, 2), round(median(sizes)))
+
+
+class Client:
+    def __init__(self, url: str, token: str = "") -> None:
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def send(self, method: str, path: str, body: str | None = None) -> bytes:
+        kind = {"Content-Type": "application/json"} if body else {}
+        self._connection.request(method, path, body, self._headers | kind)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        assert answer.status < 300, f"{method} {path}: {answer.status} {content[:200]!r}"
+        return content
+
+    def measure(self, paths: list[str], before: Callable[[int], None] = lambda _: None) -> Latency:
+        """Of a GET of each path; what happens ``before`` each is not counted."""
+        seconds, sizes = [], []
+        for number, path in enumerate(paths):
+            before(number)
+            started = time.perf_counter()
+            sizes.append(len(self.send("GET", path)))
+            seconds.append(time.perf_counter() - started)
+        return Latency.of(seconds, sizes)
+
+
+async def measure_calls(call: Callable[[], Awaitable[Any]], rounds: int) -> Latency:
+    """Of a coroutine function, awaited so often; the first call is not counted."""
+    await call()
+    seconds = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        await call()
+        seconds.append(time.perf_counter() - started)
+    return Latency.of(seconds, [0])
