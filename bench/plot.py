@@ -35,7 +35,7 @@ class Chart:
             f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
             _text(LEFT, 20, self.title, size=14),
             _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, self.x_label, anchor="middle"),
-            _text(LEFT, TOP - 4, self.y_label, anchor="end", size=11),
+            _text(LEFT - 8, TOP - 10, self.y_label, anchor="end", size=11),
         ]
         for step in range(5):
             value = top * step / 4

@@ -71,7 +71,8 @@ def search(result: Result) -> str:
 
     def row(name: str, found: list[Result]) -> list[object]:
         ratio = f"{found[-1]['p95'] / found[0]['p95']:.1f}"
-        return [name, *(f"{each['p50']} / {each['p95']}" for each in found), ratio, round(found[-1]["size"] / 1000, 1)]
+        answer = f"{found[0]['size'] / 1000:.1f} to {found[-1]['size'] / 1000:.1f}"
+        return [name, *(f"{each['p50']} / {each['p95']}" for each in found), ratio, answer]
 
     rows = [row(kind, [size["search"][kind] for size in sizes]) for kind in small["search"]]
     rows.append(row("**all of these, mixed**", [size["search, all"] for size in sizes]))
@@ -83,7 +84,7 @@ def search(result: Result) -> str:
     }
     chart = Chart("Latency as data grows", "songs", "ms", lines, logarithmic=True)
     rates = {name: [(size["songs"], size["reads"][name]) for size in sizes] for name in large["reads"]}
-    throughput = Chart("Reads of ever other things, without edge cache", "songs", "req/s", rates, logarithmic=True)
+    throughput = Chart("Reads that never repeat, without edge cache", "songs", "req/s", rates, logarithmic=True)
     return "\n\n".join([machine(result), table(head, rows), table(["list of 100", *head[1:]], pages),
                         picture("latency-by-data", chart), picture("throughput-by-data", throughput)])  # fmt: skip
 

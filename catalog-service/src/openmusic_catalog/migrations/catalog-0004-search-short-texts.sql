@@ -1,13 +1,5 @@
--- Search at a million songs. Letter case is folded once, when a song is written, as folding it in each row that is looked at
--- takes most of a search's time. A finer sample of the texts tells the planner how rare the wanted one is. Trigrams are of
--- no use to texts shorter than three letters, nor to punctuation, so single characters and pairs of them have an index too.
-ALTER TABLE songs
-    ADD COLUMN title_folded text GENERATED ALWAYS AS (lower(title)) STORED,
-    ADD COLUMN performer_folded text GENERATED ALWAYS AS (lower(performer)) STORED;
-
-ALTER TABLE songs
-    ALTER COLUMN title_folded SET STATISTICS 1000,
-    ALTER COLUMN performer_folded SET STATISTICS 1000;
+-- Trigrams are of no use to texts shorter than three letters, nor to punctuation, so single characters and pairs of them
+-- have an index too. Songs can be read while these are made, but not written: a minute or two for a million.
 
 -- Every character of a text, and every pair of neighbours: those that begin at odd places, then those at even ones. Made of
 -- functions that PostgreSQL has built in and not STRICT, so that it is inlined; E'\x01' stands between pairs.
@@ -25,5 +17,4 @@ CREATE INDEX songs_by_title_short_grams ON songs USING gin (short_grams(title_fo
 
 CREATE INDEX songs_by_performer_short_grams ON songs USING gin (short_grams(performer_folded));
 
--- Nothing asks for these any more.
-DROP INDEX songs_by_title_trigrams, songs_by_performer_trigrams;
+-- The two indexes of migration 2 stay for copies of the service before this one; the release after this may drop them.
