@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import httpx
 from data import INVENTED_WORDS, PASSWORD, Filled, Size, connected, fill
-from latency import Client, Latency
+from latency import Client, Latency, query_latency
 from load import run
 from own_stack import own_stack, served
 from results import machine, save
@@ -22,12 +22,14 @@ from vocabulary import WORDS, invented
 
 from openmusic_local.ports import Ports
 from openmusic_local.stack import Stack
+from openmusic_playlist.playlists.repository import PlaylistRepository
 
 SHARES = (0.01, 0.09, 0.9)  # of the full size; each is added to those before
 CONNECTIONS = (8, 32, 128, 256, 512)
 SAMPLE = 2_000  # different things that are read in turn, so that no cache helps
 SEARCHES = 60  # of each kind
 PAGES = 100
+FIRST_READS = 30
 
 
 def searches() -> dict[str, list[dict[str, str]]]:
@@ -146,12 +148,20 @@ class Growth:
             path = f"/playlists/{playlist_id}/songs"
             client = Client(self.stack.url, self.token)
             size = len(client.send("GET", path))
-            first = client.measure([path] * 30, before=self._song_changes(client, playlist_id))
-            row: dict[str, Any] = {"bytes": size, "first read": asdict(first)}
+            first = client.measure([path] * FIRST_READS, before=self._song_changes(client, playlist_id))
+            alone = self._query_alone(playlist_id)
+            row: dict[str, Any] = {"bytes": size, "first read": asdict(first), "query": asdict(alone)}
             for kind, url in (("edge cache", self.stack.url), ("without edge cache", self.edgeless)):
                 row[kind] = self._rate(url, [f"GET {path}"])
             found[name] = row
         return found
+
+    def _query_alone(self, playlist_id: str) -> Latency:
+        return query_latency(
+            self.stack.environment("playlist"),
+            lambda connection: PlaylistRepository(connection).get_with_songs(playlist_id),
+            FIRST_READS,
+        )
 
     def _song_changes(self, client: Client, playlist_id: str) -> Callable[[int], None]:
         with connected(self.stack, "playlist") as connection:

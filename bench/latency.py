@@ -1,5 +1,6 @@
 """How long one client waits: requests one after the other over one connection, and nothing else beside."""
 
+import asyncio
 import http.client
 import time
 from collections.abc import Awaitable, Callable
@@ -7,6 +8,9 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
 from urllib.parse import urlsplit
+
+import psycopg
+from psycopg.rows import dict_row
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,20 @@ class Client:
         return Latency.of(seconds, sizes)
 
 
-async def measure_calls(call: Callable[[], Awaitable[Any]], rounds: int) -> Latency:
-    """Of a coroutine function, awaited so often; the first call is not counted."""
-    await call()
-    seconds = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        await call()
-        seconds.append(time.perf_counter() - started)
-    return Latency.of(seconds, [0])
+def query_latency(settings: dict[str, str], query: Callable[[Any], Awaitable[Any]], rounds: int) -> Latency:
+    """Of a query by itself, given a connection to the database that a service has these settings for."""
+
+    async def measured() -> Latency:
+        async with await psycopg.AsyncConnection.connect(
+            host=settings["PGHOST"], port=int(settings["PGPORT"]), user=settings["PGUSER"],
+            password=settings["PGPASSWORD"], dbname=settings["PGDATABASE"], autocommit=True, row_factory=dict_row,
+        ) as connection:  # fmt: skip
+            await query(connection)
+            seconds = []
+            for _ in range(rounds):
+                started = time.perf_counter()
+                await query(connection)
+                seconds.append(time.perf_counter() - started)
+        return Latency.of(seconds, [0])
+
+    return asyncio.run(measured())

@@ -1,22 +1,18 @@
 """Measures the hot paths on a stack of its own, and prints ratios against comparators of the same run."""
 
 import argparse
-import asyncio
 import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
 import httpx
-import psycopg
-from latency import Client, Latency, measure_calls
+from latency import Client, query_latency
 from load import Result, run
 from own_stack import own_stack, served
-from psycopg.rows import dict_row
 from results import machine, save
 from scenarios import add_material, build, make_covers, reads, writes
 
@@ -114,7 +110,7 @@ class Bench:
             ("album", f"/albums/{world.album_id}", change_album, "catalog", query_album),
         ):
             read = client.measure([path] * FIRST_READS, before=change)
-            alone = asyncio.run(_query_latency(self._stack.environment(service), query))
+            alone = query_latency(self._stack.environment(service), query, FIRST_READS)
             allowed = round(2 * alone.p50 + 2, 2)
             print(f"| {name} | {read.p50} | {read.p95} | {alone.p50} | {allowed} |")
             found.append({"scenario": name, "read": asdict(read), "query": asdict(alone), "allowed": allowed})
@@ -176,14 +172,6 @@ def _share(result: Result, of: Result) -> str:
 
 def _times(result: Result, of: Result) -> str:
     return f"{result.rate / of.rate:.1f}" if of.rate else "?"
-
-
-async def _query_latency(settings: dict[str, str], query: Callable[[Any], Any]) -> Latency:
-    async with await psycopg.AsyncConnection.connect(
-        host=settings["PGHOST"], port=int(settings["PGPORT"]), user=settings["PGUSER"],
-        password=settings["PGPASSWORD"], dbname=settings["PGDATABASE"], autocommit=True, row_factory=dict_row,
-    ) as connection:  # fmt: skip
-        return await measure_calls(lambda: query(connection), FIRST_READS)
 
 
 def main() -> None:
