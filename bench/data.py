@@ -1,7 +1,8 @@
 """Fills the databases of a stack with as many songs, albums, users and playlists as are wanted, past the API.
 
 Each service's data goes into its own database by ``COPY``, read copies as the events would have left them. The same
-seed gives the same data; another seed adds to it. ``data.py [--share 0.01] [--seed 1]`` fills the stack of ``make up``.
+seed gives the same data; another seed adds to it. Clients must wait while a table is filled.
+``data.py [--share 0.01] [--seed 1]`` fills the stack of ``make up``.
 """
 
 import argparse
