@@ -4,8 +4,8 @@ VENV := .venv/bin
 PACKAGES := kit gateway auth-service catalog-service playlist-service media-service export-service deploy/local deploy/operations
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset demo test test-faults test-faults-short soak lint bench format openapi
-.PHONY: requirements engine images e2e-compose audit
+.PHONY: help install up down status logs reset demo test test-faults test-faults-short soak lint format openapi
+.PHONY: bench bench-growth bench-soak bench-report bench-data requirements engine images e2e-compose audit
 
 help: ## lists these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -52,8 +52,20 @@ lint: install ## ruff, types, and the rule that services do not import each othe
 	@for package in $(PACKAGES); do $(VENV)/mypy $$package/src || exit 1; done
 	@$(VENV)/lint-imports
 
-bench: install ## measures the hot paths on a stack of its own (needs wrk)
+bench: install ## measures the hot paths on a stack of its own (needs wrk; 8 min)
 	@$(VENV)/python bench/run.py
+
+bench-growth: install ## measures with ten thousand, a hundred thousand and a million songs, and with more connections (10 min)
+	@$(VENV)/python bench/growth.py
+
+bench-soak: install ## ten minutes of load, and what each process holds meanwhile (12 min)
+	@$(VENV)/python bench/soak.py
+
+bench-report: install ## shows what these three measured in docs/performance.md
+	@$(VENV)/python bench/report.py
+
+bench-data: install ## fills the running stack with a million songs and what belongs to them (3 min); ARGS="--share 0.1" makes less
+	@$(VENV)/python bench/data.py $(ARGS)
 
 format: install ## formats the code
 	@$(VENV)/ruff format .

@@ -4,23 +4,32 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from processes import forget_peak, peak_memory, processor_time
 
 SCRIPT = Path(__file__).parent / "requests.lua"
-TICKS = os.sysconf("SC_CLK_TCK")  # of processor time in a second
 UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
 @dataclass(frozen=True)
 class Result:
-    """``rate`` in requests/s, ``p50`` and ``p99`` in ms; ``cpu`` is seconds of processor per 1000 requests."""
+    """``rate`` in requests/s, ``p50`` and ``p99`` in ms.
+
+    By process: ``cpu`` is seconds of processor per 1000 requests, ``memory`` the megabytes held at the peak.
+    """
 
     rate: float
     p50: float
     p99: float
     errors: int
     cpu: dict[str, float]
+    memory: dict[str, float]
+
+    def as_row(self, **named: Any) -> dict[str, Any]:
+        return named | asdict(self)
 
 
 def run(
@@ -33,25 +42,19 @@ def run(
     processes: Mapping[str, int] | None = None,
 ) -> Result:
     """``requests`` are lines ``METHOD PATH BODY``, sent in turn and again from the first; ``processes`` are pids."""
+    watched = processes or {}
     listed = Path(os.environ.get("TMPDIR", "/tmp")) / f"requests-{os.getpid()}.txt"  # noqa: S108 - ours by its name
     listed.write_text("\n".join(requests))
-    before = {name: _cpu(pid) for name, pid in (processes or {}).items()}
-    command = [
-        "wrk",
-        "-t1",
-        f"-c{connections}",
-        f"-d{seconds:g}s",
-        "--latency",
-        "--timeout",
-        "20s",
-        "-s",
-        str(SCRIPT),
-        url,
-    ]
-    done = subprocess.run([*command, str(listed), token], capture_output=True, text=True, check=True)
+    for pid in watched.values():
+        forget_peak(pid)
+    before = {name: processor_time(pid) for name, pid in watched.items()}
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "--timeout", "20s"]
+    done = subprocess.run(
+        [*command, "-s", str(SCRIPT), url, str(listed), token], capture_output=True, text=True, check=True
+    )
     listed.unlink()
     total = int(_found(r"(\d+) requests in", done.stdout))
-    used = {name: _cpu(pid) - before[name] for name, pid in (processes or {}).items()}
+    used = {name: processor_time(pid) - before[name] for name, pid in watched.items()}
     socket_errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", done.stdout)
     errors = sum(map(int, socket_errors.groups())) if socket_errors else 0
     return Result(
@@ -60,17 +63,8 @@ def run(
         p99=_milliseconds(_found(r"\n +99% +(\S+)", done.stdout)),
         errors=errors + int(_found(r"Non-2xx or 3xx responses: (\d+)", done.stdout, "0")),
         cpu={name: round(seconds * 1000 / max(total, 1), 3) for name, seconds in used.items() if seconds > 0},
+        memory={name: peak_memory(pid) for name, pid in watched.items()},
     )
-
-
-def peak_memory(pid: int) -> int:
-    """Bytes that the process held at most."""
-    return int(_found(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())) * 1024
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def _found(pattern: str, text: str, default: str | None = None) -> str:

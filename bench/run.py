@@ -1,57 +1,30 @@
 """Measures the hot paths on a stack of its own, and prints ratios against comparators of the same run."""
 
 import argparse
+import json
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any
 
 import httpx
-import psycopg
-from load import Result, peak_memory, run
-from scenarios import ALBUMS, SONGS, build, reads, writes
+from latency import Client, query_latency
+from load import Result, run
+from own_stack import own_stack, served
+from results import machine, save
+from scenarios import add_material, build, make_covers, reads, writes
 
-from openmusic_kit.ids import new_id
+from openmusic_catalog.albums.repository import AlbumRepository
 from openmusic_local.ports import Ports
-from openmusic_local.settings import OUT_OF_REACH
-from openmusic_local.stack import Stack, repository
+from openmusic_local.stack import Stack
+from openmusic_playlist.playlists.repository import PlaylistRepository
 
-HERE = Path(__file__).parent
-HEADER = "| {} | requests/s | p50 ms | p99 ms | errors | CPU s / 1000 | {} |\n|---|---|---|---|---|---|---|"
-
-
-@contextmanager
-def served(command: list[str], port: int, environment: dict[str, str] | None = None) -> Iterator[int]:
-    """The pid of a process that listens on the port."""
-    process = subprocess.Popen(command, env=environment, cwd=HERE, stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 20
-        while not _listens(port):
-            if time.monotonic() > deadline:
-                sys.exit(f"{command} did not start")
-            time.sleep(0.05)
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _listens(port: int) -> bool:
-    try:
-        httpx.get(f"http://127.0.0.1:{port}/health/live", trust_env=False)
-    except httpx.HTTPError:
-        return False
-    return True
-
-
-def row(name: str, result: Result, *ratios: str) -> None:
-    cpu = sum(result.cpu.values())
-    shown = [name, f"{result.rate:,.0f}", f"{result.p50}", f"{result.p99}", f"{result.errors}", f"{cpu:.2f}", *ratios]
-    print(f"| {' | '.join(shown)} |", flush=True)
+HEADER = (
+    "| {} | requests/s | p50 ms | p99 ms | errors | CPU s / 1000 | peak MB | {} |\n|---|---|---|---|---|---|---|---|"
+)
+FIRST_READS = 300
 
 
 class Bench:
@@ -59,80 +32,118 @@ class Bench:
         self._stack = stack
         self._seconds = seconds
         self._world = build(stack.url)
+        self._covers = make_covers(stack.folder)
         self._pids = stack.pids()
         edgeless = stack.environment("gateway") | {"PORT": str(ports["edgeless"]), "EDGE_CACHE_BYTES": "0"}
         command = [sys.executable, "-m", "openmusic_gateway", "serve"]
         self._edgeless = stays.enter_context(served(command, ports["edgeless"], edgeless))
         self._ports = ports
+        self.rows: list[dict[str, Any]] = []
 
     def measure_reads(self, connections: int) -> None:
         print(f"\n{HEADER.format(f'read, {connections} connections', 'ratios')}")
         for name, (service, requests) in reads(self._world).items():
             direct = self._stack.service_url(service)
-            alone = self._run(direct, requests, connections, {service: self._pids[service]})
+            alone = self._run(direct, requests, connections, self._of(service))
             edgeless = self._run(f"http://127.0.0.1:{self._ports['edgeless']}", requests, connections,
-                                 {"gateway": self._edgeless, service: self._pids[service]})  # fmt: skip
+                                 {"gateway": self._edgeless, **self._of(service)})  # fmt: skip
             edge = self._run(self._stack.url, requests, connections, self._of("gateway", service))
-            naive = self._compare("naive", direct, requests, connections)
-            ceiling = self._compare("ceiling", str(self._size(requests[0])), requests, connections)
-            of_both = f"{edge.rate / ceiling.rate:.0%} of ceiling, {edge.rate / naive.rate:.1f} × naive"
-            row(f"**{name}**: gateway", edge, of_both)
-            row("without edge cache", edgeless,
-                f"{edgeless.rate / alone.rate:.0%} of direct, {edgeless.rate / naive.rate:.1f} × naive")  # fmt: skip
-            row("direct", alone, "")
-            row("naive", naive, "")
-            row("ceiling", ceiling, "")
+            naive = self._compare("naive", direct, requests, connections, self._of(service))
+            ceiling = self._compare("ceiling", str(self._size(requests[0])), requests, connections, {})
+            of_both = f"{_share(edge, ceiling)} of ceiling, {_times(edge, naive)} × naive"
+            without = f"{_share(edgeless, alone)} of direct, {_times(edgeless, naive)} × naive"
+            self._row(edge, of_both, scenario=name, connections=connections, kind="gateway")
+            self._row(edgeless, without, scenario=name, connections=connections, kind="without edge cache")
+            self._row(alone, "", scenario=name, connections=connections, kind="direct")
+            self._row(naive, "", scenario=name, connections=connections, kind="naive")
+            self._row(ceiling, "", scenario=name, connections=connections, kind="ceiling")
 
-    def measure_writes(self) -> None:
-        self._world.albums, self._world.songs = self._fill()
-        print(f"\n{HEADER.format('write, 32 connections', '')}")
-        for name, requests in writes(self._world).items():
-            row(name, self._run(self._stack.url, requests, 32, self._pids), "")
+    def measure_writes(self, connections: list[int]) -> None:
+        add_material(self._stack, self._world)
+        ours = {name: self._pids[name] for name in (*self._of("gateway"), *_SERVICES)}
+        for part, count in enumerate(connections):
+            print(f"\n{HEADER.format(f'write, {count} connections', '')}")
+            for name, requests in writes(self._world, self._covers, part, len(connections)).items():
+                result = self._run(self._stack.url, requests, count, ours)
+                self._row(result, "", scenario=name, connections=count, kind="write")
 
-    def measure_drain(self, mails: int = 1000) -> None:
+    def measure_drain(self, mails: int = 1000) -> float:
+        """Mails per second."""
         self._wait_for_mails(0)
         self._stack.stop_process("export-worker")
-        mail_url = f"{self._stack.mail_url}/api/email"
-        requests = writes(self._world)["request export"]
-        before = len(httpx.get(mail_url, timeout=60, trust_env=False).json())
-        headers = {"Authorization": f"Bearer {self._world.token}"}
-        _, path, body = requests[0].split(" ", 2)
-        with httpx.Client(base_url=self._stack.url, headers=headers, trust_env=False) as http:
-            for _ in range(mails):
-                http.post(path, content=body, headers={"Content-Type": "application/json"}).raise_for_status()
+        before = self._count_mails()
+        client = Client(self._stack.url, self._world.token)
+        for _ in range(mails):
+            client.send("POST", f"/export/playlists/{self._world.playlist_id}", '{"targetEmail": "b@listener.test"}')
         self._stack.start_process("export-worker")
         started = time.monotonic()
         self._wait_for_mails(before + mails)
-        print(f"\nexport drain: {mails / (time.monotonic() - started):.0f} mails/s, one worker, {mails} mails")
+        rate = mails / (time.monotonic() - started)
+        print(f"\nexport drain: {rate:.0f} mails/s, one worker, {mails} mails")
+        return round(rate, 1)
 
-    def print_memory(self) -> None:
-        peaks = {name: peak_memory(pid) / 1_000_000 for name, pid in self._stack.pids().items()}
-        print("\npeak memory, MB: " + ", ".join(f"{name} {peak:.0f}" for name, peak in sorted(peaks.items())))
+    def measure_first_reads(self) -> list[dict[str, Any]]:
+        """One client that changes something and then reads it, against the query of that read by itself."""
+        world, client = self._world, Client(self._stack.url, self._world.token)
+        song = json.dumps({"songId": world.songs[0]})
+        album = json.dumps({"name": "Measured", "year": 2000})
+
+        def change_playlist(number: int) -> None:
+            client.send("DELETE" if number % 2 else "POST", f"/playlists/{world.playlist_id}/songs", song)
+
+        def change_album(_: int) -> None:
+            client.send("PUT", f"/albums/{world.album_id}", album)
+
+        def query_playlist(connection: Any) -> Any:
+            return PlaylistRepository(connection).get_with_songs(world.playlist_id)
+
+        def query_album(connection: Any) -> Any:
+            return AlbumRepository(connection).get_with_songs(world.album_id)
+
+        print(
+            "\n| first read after a change | p50 ms | p95 ms | query alone, p50 ms | 2 × that + 2 ms |\n"
+            "|---|---|---|---|---|"
+        )
+        found = []
+        for name, path, change, service, query in (
+            ("playlist songs", f"/playlists/{world.playlist_id}/songs", change_playlist, "playlist", query_playlist),
+            ("album", f"/albums/{world.album_id}", change_album, "catalog", query_album),
+        ):
+            read = client.measure([path] * FIRST_READS, before=change)
+            alone = query_latency(self._stack.environment(service), query, FIRST_READS)
+            allowed = round(2 * alone.p50 + 2, 2)
+            print(f"| {name} | {read.p50} | {read.p95} | {alone.p50} | {allowed} |")
+            found.append({"scenario": name, "read": asdict(read), "query": asdict(alone), "allowed": allowed})
+        return found
+
+    def peaks(self) -> dict[str, float]:
+        """Megabytes at most in any row, by process."""
+        found: dict[str, float] = {}
+        for row in self.rows:
+            if row["kind"] in {"gateway", "direct", "write"}:
+                for name, peak in row["memory"].items():
+                    found[name] = max(peak, found.get(name, 0))
+        print("\npeak memory, MB: " + ", ".join(f"{name} {peak:.0f}" for name, peak in sorted(found.items())))
+        return found
+
+    def _row(self, result: Result, ratios: str, **named: Any) -> None:
+        name = named["scenario"] if named["kind"] in {"gateway", "write"} else named["kind"]
+        shown = [name, f"{result.rate:,.0f}", f"{result.p50}", f"{result.p99}", f"{result.errors}"]
+        shown += [f"{sum(result.cpu.values()):.2f}", f"{max(result.memory.values(), default=0):.0f}", ratios]
+        print(f"| {' | '.join(shown)} |", flush=True)
+        self.rows.append(result.as_row(**named, ratios=ratios))
+
+    def _count_mails(self) -> int:
+        return len(httpx.get(f"{self._stack.mail_url}/api/email", timeout=60, trust_env=False).json())
 
     def _wait_for_mails(self, least: int) -> None:
         """Until so many arrived and no more come."""
         last, since = -1, time.monotonic()
         while last < least or time.monotonic() - since < 1:
-            found = len(httpx.get(f"{self._stack.mail_url}/api/email", timeout=60, trust_env=False).json())
+            found = self._count_mails()
             if found != last:
                 last, since = found, time.monotonic()
             time.sleep(0.1)
-
-    def _fill(self) -> tuple[list[str], list[str]]:
-        """Albums and songs past the API, in the catalogue's own database."""
-        albums, songs = [new_id("album") for _ in range(ALBUMS)], [new_id("song") for _ in range(SONGS)]
-        settings = self._stack.environment("catalog")
-        with psycopg.connect(
-            host=settings["PGHOST"], port=int(settings["PGPORT"]), user=settings["PGUSER"],
-            password=settings["PGPASSWORD"], dbname=settings["PGDATABASE"],
-        ) as connection, connection.cursor() as cursor:  # fmt: skip
-            with cursor.copy("COPY albums (id, name, year) FROM STDIN") as copy:
-                for album_id in albums:
-                    copy.write_row((album_id, "Filled", 2000))
-            with cursor.copy("COPY songs (id, title, year, genre, performer) FROM STDIN") as copy:
-                for song_id in songs:
-                    copy.write_row((song_id, "Filled", 2000, "Bench", "The Threads"))
-        return albums, songs
 
     def _of(self, *names: str) -> dict[str, int]:
         return {name: self._pids[name] for name in names}
@@ -141,14 +152,26 @@ class Bench:
         token, seconds = self._world.token, self._seconds
         return run(url, requests, token=token, connections=connections, seconds=seconds, processes=processes)
 
-    def _compare(self, kind: str, argument: str, requests: list[str], connections: int) -> Result:
+    def _compare(
+        self, kind: str, argument: str, requests: list[str], connections: int, behind: dict[str, int]
+    ) -> Result:
         port = self._ports[kind]
         with served([sys.executable, "comparators.py", kind, str(port), argument], port) as pid:
-            return self._run(f"http://127.0.0.1:{port}", requests, connections, {kind: pid})
+            return self._run(f"http://127.0.0.1:{port}", requests, connections, {kind: pid, **behind})
 
     def _size(self, request: str) -> int:
-        headers = {"Authorization": f"Bearer {self._world.token}"}
-        return len(httpx.get(self._stack.url + request.split()[1], headers=headers, trust_env=False).content)
+        return len(Client(self._stack.url, self._world.token).send("GET", request.split()[1]))
+
+
+_SERVICES = ("auth", "catalog", "playlist", "media", "export", "export-worker")
+
+
+def _share(result: Result, of: Result) -> str:
+    return f"{result.rate / of.rate:.0%}" if of.rate else "?"
+
+
+def _times(result: Result, of: Result) -> str:
+    return f"{result.rate / of.rate:.1f}" if of.rate else "?"
 
 
 def main() -> None:
@@ -158,25 +181,18 @@ def main() -> None:
     arguments = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("wrk is missing: apt-get install wrk")
-    base = repository() / ".openmusic-test"
-    base.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=base))
-    folder.chmod(0o755)
-    stack = Stack(folder, OUT_OF_REACH, preferred_ports={})
-    ports = Ports(folder / "comparators.json", {})
-    try:
-        stack.start()
+    started, about = time.monotonic(), machine()
+    with own_stack() as stack, ExitStack() as stays:
+        ports = Ports(stack.folder / "comparators.json", {})
         ports.choose(["edgeless", "naive", "ceiling"], {})
-        with ExitStack() as stays:
-            bench = Bench(stack, ports, arguments.seconds, stays)
-            for connections in arguments.connections:
-                bench.measure_reads(connections)
-            bench.measure_writes()
-            bench.measure_drain()
-            bench.print_memory()
-    finally:
-        stack.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        bench = Bench(stack, ports, arguments.seconds, stays)
+        for connections in arguments.connections:
+            bench.measure_reads(connections)
+        bench.measure_writes(arguments.connections)
+        first_reads, drain, peaks = bench.measure_first_reads(), bench.measure_drain(), bench.peaks()
+        result = {"machine": about, "rows": bench.rows, "first reads": first_reads, "drain": drain, "peaks": peaks}
+        save("run", result)
+    print(f"it took {time.monotonic() - started:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,29 @@
 """What is asked: reads that repeat, and writes. Each is a list of lines for ``requests.lua``."""
 
+import io
 import json
+import random
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
+from data import connected, load
+from PIL import Image
+
+from openmusic_kit.ids import new_id
+from openmusic_local.stack import Stack
 
 SONGS_IN_PLAYLIST = 20
-ALBUMS, SONGS = 2_000, 20_000  # to like, and to add to a playlist; each once
+ALBUMS, SONGS = 40_000, 40_000  # to like, and to add to a playlist; each once
+COVERS = 16
 
 
 @dataclass
 class World:
     """What was put in before anything is measured."""
 
+    username: str
     token: str
     user_id: str
     playlist_id: str
@@ -25,7 +35,7 @@ class World:
 
 
 def build(url: str) -> World:
-    """A user with a playlist, and enough albums and songs for the writes."""
+    """A user with playlists, one of them with songs of one album."""
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
 
         def post(path: str, body: dict[str, object], token: str = "") -> dict[str, str]:
@@ -41,7 +51,16 @@ def build(url: str) -> World:
         playlists = [post("/playlists", {"name": f"Measured {number}"}, token)["playlistId"] for number in range(5)]
         for song_id in songs:
             post(f"/playlists/{playlists[0]}/songs", {"songId": song_id}, token)
-        return World(token, user_id, playlists[0], playlists[1:], album_id, songs[0])
+        return World(username, token, user_id, playlists[0], playlists[1:], album_id, songs[0])
+
+
+def add_material(stack: Stack, world: World) -> None:
+    """Albums to like and songs to add, past the API."""
+    world.albums, world.songs = [new_id("album") for _ in range(ALBUMS)], [new_id("song") for _ in range(SONGS)]
+    with connected(stack, "catalog") as connection:
+        load(connection, "albums", "id, name, year", ((album, "Filled", 2000) for album in world.albums))
+        songs = ((song, "Filled", 2000, "Bench", "The Threads") for song in world.songs)
+        load(connection, "songs", "id, title, year, genre, performer", songs)
 
 
 def _song(number: int, album_id: str | None = None) -> dict[str, object]:
@@ -61,17 +80,38 @@ def reads(world: World) -> dict[str, tuple[str, list[str]]]:
     }
 
 
-def writes(world: World) -> dict[str, list[str]]:
-    """Each request succeeds once; enough of them for a run."""
-    playlists = [world.playlist_id, *world.empty_playlists]
+def writes(world: World, covers: list[Path], part: int, parts: int) -> dict[str, list[str]]:
+    """Each request succeeds once: of what can be done only once, each part has its share."""
+    albums, songs = world.albums[part::parts], world.songs[part::parts]
     additions = [
-        f"POST /playlists/{playlist} {json.dumps({'songId': song})}".replace(" {", "/songs {", 1)
-        for playlist in playlists[1:]
-        for song in world.songs
+        f"POST /playlists/{playlist}/songs {json.dumps({'songId': song})}"
+        for playlist in world.empty_playlists
+        for song in songs
     ]
+    login = json.dumps({"username": world.username, "password": "secret"})
     return {
         "create song": [f"POST /songs {json.dumps(_song(0))}"],
         "add to playlist": additions,
-        "like": [f"POST /albums/{album}/likes" for album in world.albums],
+        "like": [f"POST /albums/{album}/likes" for album in albums],
         "request export": [f'POST /export/playlists/{world.playlist_id} {{"targetEmail": "bench@listener.test"}}'],
+        "log in": [f"POST /authentications {login}"],
+        "upload cover": [
+            f"POST /albums/{album}/covers @{covers[number % len(covers)]}" for number, album in enumerate(albums[:500])
+        ],
     }
+
+
+def make_covers(folder: Path) -> list[Path]:
+    """Forms with a JPEG of about 100 kB each."""
+    noise = random.Random(1)  # noqa: S311 - pictures, not secrets
+    paths = []
+    for number in range(COVERS):
+        picture = io.BytesIO()
+        Image.frombytes("RGB", (64, 64), noise.randbytes(64 * 64 * 3)).resize((600, 600)).save(
+            picture, "JPEG", quality=95
+        )
+        head = 'Content-Disposition: form-data; name="cover"; filename="c.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+        path = folder / f"cover-{number}.form"
+        path.write_bytes(b"--bench\r\n" + head.encode() + picture.getvalue() + b"\r\n--bench--\r\n")
+        paths.append(path)
+    return paths

@@ -11,6 +11,7 @@ import aiohttp
 
 from openmusic_kit.context import request_id
 from openmusic_kit.errors import Unavailable
+from openmusic_kit.identity import CREDENTIAL_HEADER
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +19,6 @@ TIMEOUT = 2.0  # seconds for a whole exchange
 CHANGE_TIMEOUT = 6.0  # seconds; a change waits for a cache that hangs, and is slower then, not lost
 CONNECT_TIMEOUT = 1.0
 ATTEMPTS = 2
-CREDENTIAL_HEADER = "X-Service-Credential"
 
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 

@@ -17,6 +17,9 @@ from openmusic_kit.settings import IdentitySettings
 
 logger = logging.getLogger(__name__)
 
+CREDENTIAL_HEADER = "X-Service-Credential"
+"""Carries what the services share, and what opens ``/internal`` routes to them."""
+
 ALGORITHM = "EdDSA"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type (RFC 9068), not a secret
 MEMO_SIZE = 10_000  # tokens

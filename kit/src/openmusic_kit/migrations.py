@@ -11,7 +11,6 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import psycopg
-from yoyo import get_backend, read_migrations
 
 from openmusic_kit.database import CONNECT_TIMEOUT
 from openmusic_kit.settings import DatabaseSettings
@@ -29,6 +28,8 @@ Shared = Literal["outbox", "inbox", "cache"]
 
 def migrate(settings: DatabaseSettings, folder: Path, *shared: Shared) -> int:
     """Applies what is missing, with the kit's own tables that are ``shared``. Returns how many migrations that were."""
+    from yoyo import get_backend, read_migrations  # noqa: PLC0415 - three megabytes that serving has no use for
+
     migrations = read_migrations(*(str(_SHARED / name) for name in shared), str(folder))
     with psycopg.connect(
         host=settings.pghost,

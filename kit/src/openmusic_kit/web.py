@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -24,12 +24,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openmusic_kit import errors, openapi
 from openmusic_kit.access_log import AccessLog
-from openmusic_kit.cache import Cached
-from openmusic_kit.clients import CREDENTIAL_HEADER
 from openmusic_kit.context import new_request_id, request_id
 from openmusic_kit.health import Health
-from openmusic_kit.identity import bearer_token
+from openmusic_kit.identity import CREDENTIAL_HEADER, bearer_token
 from openmusic_kit.settings import ServiceSettings
+
+if TYPE_CHECKING:  # not every service has a cache, and its client is six megabytes
+    from openmusic_kit.cache import Cached
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from openmusic_kit.cache import Cache
 from openmusic_kit.cli import run_cli, serve
 from openmusic_kit.clients import ServiceClient
 from openmusic_kit.database import open_database
-from openmusic_kit.edge import EdgePurges
+from openmusic_kit.edge_purges import EdgePurges
 from openmusic_kit.migrations import migrate
 from openmusic_kit.redis_client import open_redis
 from openmusic_playlist.app import create_app

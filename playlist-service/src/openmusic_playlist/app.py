@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from openmusic_kit.cache import Cache
 from openmusic_kit.clients import ServiceClient
 from openmusic_kit.database import open_database
-from openmusic_kit.edge import EdgePurges
+from openmusic_kit.edge_purges import EdgePurges
 from openmusic_kit.health import HardCheck, Health, SoftCheck
 from openmusic_kit.identity import open_token_verifier
 from openmusic_kit.messaging import Broker

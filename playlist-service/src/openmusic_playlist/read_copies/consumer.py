@@ -2,7 +2,7 @@
 
 from openmusic_kit.cache import Cache
 from openmusic_kit.database import Database
-from openmusic_kit.edge import EdgePurges
+from openmusic_kit.edge_purges import EdgePurges
 from openmusic_kit.events import Envelope
 from openmusic_kit.inbox import first_seen
 from openmusic_kit.messaging import Queue, Rejected, Subscription

@@ -18,7 +18,7 @@ from psycopg.rows import DictRow
 from openmusic_kit.cache import Cache, Change
 from openmusic_kit.clients import ServiceClient
 from openmusic_kit.database import Database
-from openmusic_kit.edge import EdgePurges
+from openmusic_kit.edge_purges import EdgePurges
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import is_id
 from openmusic_kit.schemas import Answer
