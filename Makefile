@@ -40,7 +40,7 @@ test-%: install ## runs the tests of one part, e.g. test-catalog
 test-faults: install ## lets each part fail in each way while users work, and checks all they were promised (25 min)
 	@$(VENV)/pytest tests/faults --timeout 300
 
-test-faults-short: install ## the most telling of these faults, with fewer users (4 min)
+test-faults-short: install ## the most telling of these faults, with fewer users (3 min)
 	@OPENMUSIC_PAIRS=$(or $(OPENMUSIC_PAIRS),40) $(VENV)/pytest tests/faults --timeout 300 -m telling
 
 soak: install ## mixed load for MINUTES (20), in which no process may grow
