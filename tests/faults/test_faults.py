@@ -28,7 +28,13 @@ RECOVERS_WITHIN = 10.0
 PATIENCE = 30.0  # seconds after which nobody waits for the recovery any more
 RECORDING_MAILS = frozenset({"export-worker", "postgres", "mail"})
 """Who takes part when a mail was accepted and this is recorded; a fault just between the two sends it again."""
-TELLING = {("postgres", "killed"), ("redis", "paused"), ("rabbitmq", "cut"), ("playlist", "paused"), ("mail", "killed")}
+TELLING = {
+    ("postgres", "killed"),
+    ("redis", "paused"),
+    ("rabbitmq", "cut"),
+    ("playlist", "paused"),
+    ("mail", "killed"),
+}
 
 
 def _cells() -> list[Any]:
