@@ -16,7 +16,7 @@ import pytest
 from audit import Auditor
 from clients import Client, Journal, User, client
 from crowd import Crowd, Pair
-from faults import FAULTS, PARTS, Ground
+from faults import FAULTS, PARTS, SERVERS, Ground
 from report import Row
 from story import NotYet, telling
 
