@@ -10,12 +10,15 @@ from typing import Any
 
 from docker.models.containers import Container
 
+from openmusic_local.settings import OUT_OF_REACH
+
 ROOT = Path(__file__).parents[2]
 PROJECT = "openmusic-e2e"
 GATEWAYS = ("http://127.0.0.1:15000", "http://127.0.0.1:15001")
 MAIL_PAGE = "http://127.0.0.1:15080"
 SCALE = {"playlist-service": 3, "export-worker": 4, "gateway": 2}
 SETTINGS = {
+    **OUT_OF_REACH,  # all users of these tests come from one address
     "COMPOSE_PROJECT_NAME": PROJECT,
     "PORT": "15000-15001",  # one for each gateway
     "PUBLIC_URL": GATEWAYS[0],
