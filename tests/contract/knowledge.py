@@ -48,7 +48,7 @@ def _with_what_is_there(context: HookContext, generated: Any) -> SearchStrategy[
     )
     right = named.map(lambda names: generated | names)
     mostly_right = [right] * 4  # so that every operation succeeds at least once
-    return strategies.one_of(strategies.just(generated), *mostly_right)
+    return strategies.one_of(*mostly_right, strategies.just(generated))
 
 
 def _is_name(there: dict[str, list[Any]], name: str, value: Any) -> bool:
