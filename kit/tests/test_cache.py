@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from openmusic_kit.cache import Cache, Cached
 from openmusic_kit.database import Database
 from openmusic_kit.errors import Conflict, Unavailable
+from openmusic_kit.leases import LeasedEntries
 from openmusic_kit.redis_client import open_redis
 from openmusic_kit.settings import CacheSettings
 
@@ -102,6 +103,16 @@ async def test_readers_of_several_processes_load_once(cache: Cache, other: Cache
     found = await asyncio.gather(*(each.read("key", source.load, 60) for each in (cache, other) * 50))
     assert {each.value for each in found} == {b"one"}
     assert source.loads == 1
+
+
+async def test_nobody_may_fill_what_another_has_just_filled(cache: Cache, redis_server: tuple[str, int]) -> None:
+    await cache.read("key", Source().load, 60)
+    generation = cache.generations.current()
+    assert generation is not None
+    async with Redis(host=redis_server[0], port=redis_server[1]) as redis:
+        entries, name = LeasedEntries(redis), f"{cache._prefix}:key"
+        assert await entries.lease(name, "late", generation) == "filled"
+        assert await entries.lease(name, "late", generation + 1) == "granted"
 
 
 async def test_who_comes_after_the_loading_began_does_not_get_its_value(cache: Cache) -> None:

@@ -200,9 +200,9 @@ class Cache:
             await asyncio.sleep(0)  # all who missed in the same moment may come aboard
             generation = self.generations.current()
             if generation is not None:
-                answer = await self._attempt(lambda: self._entries.lease(name, token))
+                answer = await self._attempt(lambda: self._entries.lease(name, token, generation))
                 granted = answer == "granted"
-                if answer == "taken" and await self._other_has_filled(name):
+                if answer == "filled" or (answer == "taken" and await self._other_has_filled(name)):
                     return None
             self._flights[name].departed = True
             value = await load()

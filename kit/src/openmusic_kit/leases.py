@@ -20,6 +20,7 @@ FENCE_LIFETIME = 90  # seconds; longer than PostgreSQL lets a transaction idle
 BATCH = 500  # entries that one script touches; Redis does nothing else meanwhile
 
 _LEASE = """
+if redis.call('GETRANGE', KEYS[3], 0, #ARGV[3] - 1) == ARGV[3] then return 'filled' end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', redis.call('TIME')[1])
 if redis.call('EXISTS', KEYS[2]) == 1 then return 'fenced' end
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) then return 'granted' end
@@ -52,7 +53,7 @@ for _, key in ipairs(KEYS) do
 end
 """
 
-Answer = Literal["granted", "taken", "fenced"]
+Answer = Literal["granted", "taken", "fenced", "filled"]
 
 
 class LeasedEntries:
@@ -72,14 +73,15 @@ class LeasedEntries:
     async def get(self, key: str, generation: int) -> bytes | None:
         """The value, unless it is of another generation."""
         entry = cast("bytes | None", await self._redis.get(key))
-        mark = b"%d\n" % generation
+        mark = _mark(generation)
         return entry[len(mark) :] if entry and entry.startswith(mark) else None
 
-    async def lease(self, key: str, token: str) -> Answer:
-        """``granted`` is the permission to store; ``taken``: another reader has it; ``fenced``: nobody may."""
-        answer = await cast(
-            "Awaitable[bytes]", self._lease(keys=[f"{key}:lease", f"{key}:fence"], args=[token, LEASE_LIFETIME])
-        )
+    async def lease(self, key: str, token: str, generation: int) -> Answer:
+        """``granted`` is the permission to store; ``taken``: another reader has it, ``filled``: has used it already;
+        ``fenced``: nobody may.
+        """
+        keys = [f"{key}:lease", f"{key}:fence", key]
+        answer = await cast("Awaitable[bytes]", self._lease(keys=keys, args=[token, LEASE_LIFETIME, _mark(generation)]))
         return cast("Answer", answer.decode())
 
     async def leased(self, key: str) -> bool:
@@ -87,7 +89,7 @@ class LeasedEntries:
 
     async def store(self, key: str, token: str, generation: int, value: bytes, ttl: int) -> None:
         """Stores the value for ``ttl`` seconds if the lease is still held."""
-        entry = b"%d\n%b" % (generation, value)
+        entry = _mark(generation) + value
         await cast("Awaitable[int]", self._store(keys=[key, f"{key}:lease"], args=[token, entry, ttl]))
 
     async def release(self, key: str, token: str) -> None:
@@ -108,6 +110,10 @@ class LeasedEntries:
 
     async def aclose(self) -> None:
         await self._redis.aclose()
+
+
+def _mark(generation: int) -> bytes:
+    return b"%d\n" % generation
 
 
 def _batches(keys: Sequence[str]) -> Iterator[list[str]]:
