@@ -4,17 +4,12 @@
 """
 
 import secrets
-import shutil
 import statistics
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import httpx
-
-from openmusic_local.settings import OUT_OF_REACH
-from openmusic_local.stack import Stack, repository
+from own_stack import own_stack
 
 ROUNDS = 300
 USERS = 20
@@ -50,18 +45,8 @@ def report(times: dict[str, list[float]]) -> None:
 
 
 def main() -> None:
-    base = repository() / ".openmusic-test"
-    base.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="logins-", dir=base))
-    folder.chmod(0o755)
-    stack = Stack(folder, OUT_OF_REACH, preferred_ports={})
-    try:
-        stack.start()
-        with httpx.Client(base_url=stack.url, timeout=20, trust_env=False) as http:
-            report(measure(http))
-    finally:
-        stack.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_stack() as stack, httpx.Client(base_url=stack.url, timeout=20, trust_env=False) as http:
+        report(measure(http))
 
 
 if __name__ == "__main__":

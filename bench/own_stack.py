@@ -1,9 +1,7 @@
 """A stack that a bench has for itself, and the processes that it starts beside it."""
 
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from openmusic_local.settings import OUT_OF_REACH
-from openmusic_local.stack import Stack, repository
+from openmusic_local.stack import Stack
+from openmusic_local.temporary import temporary_stack
 
 HERE = Path(__file__).parent
 
@@ -20,17 +18,9 @@ HERE = Path(__file__).parent
 @contextmanager
 def own_stack() -> Iterator[Stack]:
     """Everything at its default, on free ports, with no data; all of it is gone afterwards."""
-    base = repository() / ".openmusic-test"
-    base.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=base))
-    folder.chmod(0o755)
-    stack = Stack(folder, OUT_OF_REACH, preferred_ports={})
-    try:
+    with temporary_stack() as stack:
         stack.start()
         yield stack
-    finally:
-        stack.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -7,26 +7,10 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from openmusic_auth.settings import Settings as Auth
-from openmusic_catalog.settings import Settings as Catalog
-from openmusic_export.settings import Settings as Export
-from openmusic_export.settings import WorkerSettings as ExportWorker
-from openmusic_gateway.settings import Settings as Gateway
-from openmusic_kit.settings import DEFAULT_SECRETS, ServiceSettings
+from openmusic_kit.settings import DEFAULT_SECRETS
 from openmusic_local.processes import PROCESSES, command
-from openmusic_local.settings import KNOWN
-from openmusic_media.settings import Settings as Media
-from openmusic_playlist.settings import Settings as Playlist
+from openmusic_local.settings import CLASSES, KNOWN
 
-CLASSES: dict[str, type[ServiceSettings]] = {
-    "auth": Auth,
-    "catalog": Catalog,
-    "playlist": Playlist,
-    "media": Media,
-    "export": Export,
-    "export-worker": ExportWorker,
-    "gateway": Gateway,
-}
 OWN = "amqp://openmusic:of-its-own@rabbitmq/"  # good for any secret, that of the broker too
 
 

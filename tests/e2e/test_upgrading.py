@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from openmusic_kit.database import connection_string
 from openmusic_kit.migrations import migrate
 from openmusic_kit.settings import DatabaseSettings
 
@@ -21,13 +22,7 @@ def upgrade(stack: Any, tmp_path: Path) -> Callable[[str], list[str]]:
     def apply(service: str) -> list[str]:
         environment = stack.environment(service)
         settings = DatabaseSettings(**{name.lower(): value for name, value in environment.items() if name[:2] == "PG"})
-        with psycopg.connect(
-            host=settings.pghost,
-            port=settings.pgport,
-            user=settings.pguser,
-            password=settings.pgpassword.get_secret_value(),
-            dbname=settings.pgdatabase,
-        ) as connection:
+        with psycopg.connect(connection_string(settings)) as connection:
             query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename !~ 'yoyo'"
             tables = [name for (name,) in connection.execute(query)]
         folder = tmp_path / service

@@ -13,8 +13,8 @@ from faults import Ground
 from network import Network
 from report import Row, save, table
 
-from openmusic_local.pytest_plugin import temporary_stack
 from openmusic_local.stack import Stack
+from openmusic_local.temporary import temporary_stack
 
 PAIRS = int(os.environ.get("OPENMUSIC_PAIRS", "100"))
 ROWS = pytest.StashKey[list[Row]]()

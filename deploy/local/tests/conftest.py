@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from PIL import Image
 
 from openmusic_local.ports import Ports
@@ -192,3 +194,41 @@ def eventually() -> Callable[..., Any]:
         return found
 
     return wait
+
+
+class MailServer:
+    """One that wants a login, and takes any while it is ``willing``."""
+
+    def __init__(self) -> None:
+        self.willing = True
+        self.logins: list[tuple[bytes, bytes]] = []
+        """All that were tried."""
+        self.mails: list[Envelope] = []
+
+    def authenticate(self, *arguments: Any) -> AuthResult:
+        credentials = arguments[-1]
+        assert isinstance(credentials, LoginPassword)
+        self.logins.append((credentials.login, credentials.password))
+        return AuthResult(success=self.willing)
+
+    async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        self.mails.append(envelope)
+        return "250 OK"
+
+
+@pytest.fixture(scope="module")
+def mail_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MailServer, int]]:
+    """And its port."""
+    server, ports = MailServer(), Ports(tmp_path_factory.mktemp("mail") / "ports.json", {})
+    ports.choose(["smtp"], {})
+    controller = Controller(
+        server,
+        hostname="127.0.0.1",
+        port=ports["smtp"],
+        authenticator=server.authenticate,
+        auth_required=True,
+        auth_require_tls=False,
+    )
+    controller.start()
+    yield server, ports["smtp"]
+    controller.stop()

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,55 +11,20 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from PIL import Image
 
-from openmusic_local.ports import Ports
 from openmusic_local.processes import PROCESSES
 from openmusic_local.stack import Stack
+from openmusic_local.temporary import temporary_stack
 
 SERVICES = [name for name in PROCESSES if name != "gateway"]
 SECRET_SETTINGS = {"SERVICE_CREDENTIAL", "SIGNING_KEY_SECRET", "PGPASSWORD", "RABBITMQ_SERVER", "S3_SECRET_KEY"}
 SMTP_PASSWORD = f"smtp {secrets.token_hex(12)}"
 
 
-class MailServer:
-    """One that wants a login; it refuses all of them until it is told otherwise."""
-
-    def __init__(self) -> None:
-        self.willing = False
-        self.refused = 0
-        self.mails: list[Envelope] = []
-
-    def authenticate(self, *_: Any) -> AuthResult:
-        self.refused += not self.willing
-        return AuthResult(success=self.willing)
-
-    async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        self.mails.append(envelope)
-        return "250 OK"
-
-
 @pytest.fixture(scope="module")
-def mail_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MailServer, int]]:
-    server, ports = MailServer(), Ports(tmp_path_factory.mktemp("mail") / "ports.json", {})
-    ports.choose(["smtp"], {})
-    controller = Controller(
-        server,
-        hostname="127.0.0.1",
-        port=ports["smtp"],
-        authenticator=server.authenticate,
-        auth_required=True,
-        auth_require_tls=False,
-    )
-    controller.start()
-    yield server, ports["smtp"]
-    controller.stop()
-
-
-@pytest.fixture(scope="module")
-def talkative(mail_server: tuple[MailServer, int]) -> Iterator[Stack]:
+def talkative(mail_server: tuple[Any, int]) -> Iterator[Stack]:
+    mail_server[0].willing = False  # until the story has seen it
     settings = {
         "LOG_LEVEL": "DEBUG",
         "SMTP_HOST": "127.0.0.1",
@@ -69,12 +33,9 @@ def talkative(mail_server: tuple[MailServer, int]) -> Iterator[Stack]:
         "SMTP_PASSWORD": SMTP_PASSWORD,
         "SMTP_SECURITY": "none",
     }
-    with tempfile.TemporaryDirectory(prefix="openmusic-logs-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        stack = Stack(Path(folder) / "data", settings, preferred_ports={})
+    with temporary_stack(settings) as stack:
         stack.start()
         yield stack
-        stack.stop()
 
 
 class Story:
@@ -140,14 +101,14 @@ def _forms(secret: str) -> set[bytes]:
 
 @pytest.mark.timeout(300)  # seconds; a whole stack, whose servers all stop once
 def test_no_log_holds_a_secret_whatever_fails(
-    talkative: Stack, mail_server: tuple[MailServer, int], eventually: Callable[..., Any]
+    talkative: Stack, mail_server: tuple[Any, int], eventually: Callable[..., Any]
 ) -> None:
     stack, (server, _) = talkative, mail_server
     with httpx.Client(base_url=stack.url, timeout=40, trust_env=False) as http:
         story = Story(http)
         user = story.user()
         assert set(story.everything_else(user)) <= {200, 201}
-        eventually(lambda: server.refused, 40)  # the mail server turned the login down
+        eventually(lambda: server.logins, 40)  # the mail server turned the login down
         server.willing = True
         eventually(lambda: server.mails, 60)
 

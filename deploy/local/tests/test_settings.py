@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from openmusic_local.ports import Ports
 from openmusic_local.processes import PREFERRED_PORTS, PROCESSES, Surroundings, environment
@@ -74,50 +72,13 @@ def test_a_mail_server_of_ones_own_is_not_mixed_with_the_mail_page(name: str, ar
     assert {key: settings[key] for key in settings if key in {"SMTP_HOST", "SMTP_PORT"}} == {name: "given"}
 
 
-class MailServer:
-    """One that wants a login."""
-
-    def __init__(self) -> None:
-        self.logins: list[tuple[bytes, bytes]] = []
-        self.mails: list[Envelope] = []
-
-    def authenticate(self, *arguments: Any) -> AuthResult:
-        credentials = arguments[-1]
-        assert isinstance(credentials, LoginPassword)
-        self.logins.append((credentials.login, credentials.password))
-        return AuthResult(success=True)
-
-    async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        self.mails.append(envelope)
-        return "250 OK"
-
-
-@pytest.fixture(scope="module")
-def mail_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MailServer, int]]:
-    server, ports = MailServer(), Ports(tmp_path_factory.mktemp("mail") / "ports.json", {})
-    ports.choose(["smtp"], {})
-    controller = Controller(
-        server,
-        hostname="127.0.0.1",
-        port=ports["smtp"],
-        authenticator=server.authenticate,
-        auth_required=True,
-        auth_require_tls=False,
-    )
-    controller.start()
-    yield server, ports["smtp"]
-    controller.stop()
-
-
 @pytest.fixture(scope="module")
 def covers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("covers") / "of our own"
 
 
 @pytest.fixture(scope="module")
-def customised(
-    make_installation: Callable[..., Any], mail_server: tuple[MailServer, int], covers: Path
-) -> Iterator[Any]:
+def customised(make_installation: Callable[..., Any], mail_server: tuple[Any, int], covers: Path) -> Iterator[Any]:
     """Runs, with settings of which hardly one is the default, and some that must not matter."""
     installation = make_installation(
         HOST="127.0.0.2",
@@ -155,7 +116,7 @@ def test_local_storage_keeps_covers_in_the_folder_and_needs_no_s3_server(
 
 
 def test_an_export_goes_out_by_the_mail_server_that_is_set(
-    customised: Any, mail_server: tuple[MailServer, int], eventually: Callable[..., Any]
+    customised: Any, mail_server: tuple[Any, int], eventually: Callable[..., Any]
 ) -> None:
     server, _ = mail_server
     username = f"alice_{secrets.token_hex(4)}"

@@ -7,21 +7,18 @@ import asyncio
 import json
 import os
 import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aio_pika
 import pytest
 
 from openmusic_local.servers import objectstore, postgres, rabbitmq
-from openmusic_local.settings import OUT_OF_REACH
-from openmusic_local.stack import Stack, repository
+from openmusic_local.stack import Stack
+from openmusic_local.temporary import temporary_stack
 
 
 @dataclass(frozen=True)
@@ -44,23 +41,9 @@ class DatabaseServer:
     password: str
 
 
-@contextmanager
-def temporary_stack(**options: Any) -> Iterator[Stack]:
-    """A stack of the tests' own in which nothing runs yet: other ports, other data than ``make up``."""
-    base = repository() / ".openmusic-test"
-    base.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
-    folder.chmod(0o755)
-    stack = Stack(folder, preferred_ports={}, **{"settings": OUT_OF_REACH, **options})
-    try:
-        yield stack
-    finally:
-        stack.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture(scope="session")
 def test_stack() -> Iterator[Stack]:
+    """A stack of the tests' own in which nothing runs yet: other ports, other data than ``make up``."""
     with temporary_stack() as stack:
         yield stack
 

@@ -1,16 +1,15 @@
 """Which settings there are, by the services' own settings classes, and which of them ``make up`` decides itself."""
 
-from pydantic_settings import BaseSettings
-
 from openmusic_auth.settings import Settings as Auth
 from openmusic_catalog.settings import Settings as Catalog
 from openmusic_export.settings import Settings as Export
 from openmusic_export.settings import WorkerSettings as ExportWorker
 from openmusic_gateway.settings import Settings as Gateway
+from openmusic_kit.settings import ServiceSettings
 from openmusic_media.settings import Settings as Media
 from openmusic_playlist.settings import Settings as Playlist
 
-_CLASSES: dict[str, type[BaseSettings]] = {
+CLASSES: dict[str, type[ServiceSettings]] = {
     "auth": Auth,
     "catalog": Catalog,
     "playlist": Playlist,
@@ -41,7 +40,7 @@ OUT_OF_REACH = {
 
 def known_to(process: str) -> frozenset[str]:
     """The settings that a process reads, as the environment spells them."""
-    return frozenset(name.upper() for name in _CLASSES[process].model_fields)
+    return frozenset(name.upper() for name in CLASSES[process].model_fields)
 
 
-KNOWN = frozenset(name for process in _CLASSES for name in known_to(process))
+KNOWN = frozenset(name for process in CLASSES for name in known_to(process))
