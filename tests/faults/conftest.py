@@ -13,6 +13,7 @@ from faults import Ground
 from network import Network
 from report import Row, save, table
 
+from openmusic_local.settings import OUT_OF_REACH
 from openmusic_local.stack import Stack
 from openmusic_local.temporary import temporary_stack
 
@@ -38,7 +39,7 @@ def network() -> Iterator[Network]:
 
 @pytest.fixture(scope="session")
 def stack(network: Network) -> Iterator[Stack]:
-    settings = {"ACCESS_TOKEN_AGE": "86400"}  # those who read on after the last fault are those who began
+    settings = {**OUT_OF_REACH, "ACCESS_TOKEN_AGE": "86400"}  # those who read on after the last fault are those who began
     with temporary_stack(settings=settings, detour=network.detour) as stack:
         stack.start()
         yield stack
