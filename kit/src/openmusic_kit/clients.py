@@ -32,9 +32,12 @@ class Reply:
 
 
 class ServiceClient:
-    """Calls another service's internal routes. To be entered on the event loop that uses it."""
+    """Calls another service, its internal routes if it has the ``credential``.
 
-    def __init__(self, name: str, base_url: str, credential: str) -> None:
+    To be entered on the event loop that uses it.
+    """
+
+    def __init__(self, name: str, base_url: str, credential: str | None = None) -> None:
         self._name = name
         self._base_url = base_url.rstrip("/")
         self._credential = credential
@@ -42,7 +45,7 @@ class ServiceClient:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            headers={CREDENTIAL_HEADER: self._credential},
+            headers={CREDENTIAL_HEADER: self._credential} if self._credential else None,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
