@@ -34,8 +34,10 @@ async def busy(lookup: SongLookup, owners: Any) -> tuple[asyncio.Event, list[asy
 async def test_those_who_wait_are_asked_for_together(lookup: SongLookup, owners: Any) -> None:
     let_go, begun = await busy(lookup, owners)
     songs = [owners.add_song(f"Song {number}") for number in range(WISHES)]
-    wishes = [asyncio.create_task(lookup.find(song_id)) for song_id in [*songs, new_id("song")]]
-    await asyncio.sleep(0)
+    wishes = []
+    for song_id in [*songs, new_id("song")]:
+        wishes.append(asyncio.create_task(lookup.find(song_id)))
+        await asyncio.sleep(0)
     let_go.set()
 
     *found, missing = await asyncio.gather(*wishes)
