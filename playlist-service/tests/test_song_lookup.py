@@ -25,9 +25,11 @@ async def lookup(owners: Any, settings: Any) -> AsyncIterator[SongLookup]:
 async def busy(lookup: SongLookup, owners: Any) -> tuple[asyncio.Event, list[asyncio.Task[Any]]]:
     """Has as many questions under way as there may be, until the event is set."""
     let_go = owners.hold_back()
-    begun = [asyncio.create_task(lookup.find(owners.add_song(f"First {number}"))) for number in range(AT_ONCE)]
-    while len(owners.asked) < AT_ONCE:
-        await asyncio.sleep(0.01)
+    begun = []
+    for number in range(AT_ONCE):
+        begun.append(asyncio.create_task(lookup.find(owners.add_song(f"First {number}"))))
+        while len(owners.asked) <= number:
+            await asyncio.sleep(0.01)
     return let_go, begun
 
 
