@@ -32,12 +32,9 @@ class Reply:
 
 
 class ServiceClient:
-    """Calls another service, its internal routes if it has the ``credential``.
+    """Calls another service's internal routes. To be entered on the event loop that uses it."""
 
-    To be entered on the event loop that uses it.
-    """
-
-    def __init__(self, name: str, base_url: str, credential: str | None = None) -> None:
+    def __init__(self, name: str, base_url: str, credential: str) -> None:
         self._name = name
         self._base_url = base_url.rstrip("/")
         self._credential = credential
@@ -45,7 +42,7 @@ class ServiceClient:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            headers={CREDENTIAL_HEADER: self._credential} if self._credential else None,
+            headers={CREDENTIAL_HEADER: self._credential},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self

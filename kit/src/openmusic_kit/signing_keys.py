@@ -2,18 +2,33 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http.client import HTTPException
+from urllib.request import ProxyHandler, build_opener
 
-from openmusic_kit.clients import ServiceClient
+from anyio import to_thread
+
+from openmusic_kit.errors import Unavailable
 from openmusic_kit.identity import TokenVerifier
 from openmusic_kit.settings import IdentitySettings
+
+TIMEOUT = 2.0  # seconds for each step
+
+_direct = build_opener(ProxyHandler({}))
 
 
 @asynccontextmanager
 async def open_token_verifier(settings: IdentitySettings) -> AsyncIterator[TokenVerifier]:
-    """Trusts the keys of the auth service."""
-    async with ServiceClient("auth", settings.auth_url) as auth:
+    """Trusts the keys of the auth service, which are asked for so seldom that no HTTP client need be loaded for it."""
+    url = f"{settings.auth_url.rstrip('/')}/.well-known/jwks.json"
 
-        async def fetch() -> bytes:
-            return (await auth.get("/.well-known/jwks.json")).body
+    def fetch() -> bytes:
+        try:
+            with _direct.open(url, timeout=TIMEOUT) as answer:
+                return bytes(answer.read())
+        except (OSError, HTTPException) as error:
+            raise Unavailable("auth is not available") from error
 
-        yield TokenVerifier(fetch, settings.token_issuer, settings.token_audience)
+    async def fetch_aside() -> bytes:
+        return await to_thread.run_sync(fetch, abandon_on_cancel=True)
+
+    yield TokenVerifier(fetch_aside, settings.token_issuer, settings.token_audience)
