@@ -29,6 +29,7 @@ CONNECTIONS = (8, 32, 128, 256, 512)
 SAMPLE = 2_000  # different things that are read in turn, so that no cache helps
 SEARCHES = 60  # of each kind
 PAGES = 100
+SHORT_PAGE = "50"  # songs
 FIRST_READS = 30
 
 
@@ -75,6 +76,9 @@ class Growth:
         return {
             "search": {kind: asdict(latency) for kind, latency in everything.items()},
             "search, all": asdict(client.measure([_search_path(query) for query in overall])),
+            "search, short pages": asdict(
+                client.measure([_search_path({**query, "limit": SHORT_PAGE}) for query in overall])
+            ),
             "pages": {name: asdict(latency) for name, latency in self._pages(client, filled).items()},
             "reads": dict(self._reads(filled)),
         }

@@ -77,6 +77,7 @@ def search(result: Result) -> str:
 
     rows = [row(kind, [size["search"][kind] for size in sizes]) for kind in small["search"]]
     rows.append(row("**all of these, mixed**", [size["search, all"] for size in sizes]))
+    rows.append(row("**the same, 50 songs a page**", [size["search, short pages"] for size in sizes]))
     pages = [row(name, [size["pages"][name] for size in sizes]) for name in large["pages"]]
     lines = {
         "searches, p95": [(size["songs"], size["search, all"]["p95"]) for size in sizes],

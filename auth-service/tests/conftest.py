@@ -1,4 +1,5 @@
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from openmusic_auth.__main__ import MIGRATIONS
 from openmusic_auth.app import create_app
 from openmusic_auth.settings import Settings
 from openmusic_kit.database import connection_string
+from openmusic_kit.identity import TokenVerifier
 from openmusic_kit.migrations import migrate
 
 SettingsFactory = Callable[..., Settings]
@@ -53,6 +55,19 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://auth") as client:
         yield client
+
+
+@pytest.fixture
+def new_verifier(client: httpx.AsyncClient) -> Callable[..., TokenVerifier]:
+    """As the other services have it; ``clock`` gives seconds since 1970."""
+
+    async def key_set() -> bytes:
+        return (await client.get("/.well-known/jwks.json")).raise_for_status().content
+
+    def create(clock: Callable[[], float] = time.time) -> TokenVerifier:
+        return TokenVerifier(key_set, "openmusic-auth", "openmusic", clock)
+
+    return create
 
 
 @pytest.fixture

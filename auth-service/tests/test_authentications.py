@@ -8,7 +8,6 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from openmusic_auth.settings import Settings
-from openmusic_kit.identity import TokenVerifier
 
 
 def refused(answer: httpx.Response, status: int) -> None:
@@ -56,11 +55,11 @@ async def test_an_access_token_says_what_the_architecture_promises(
 
 
 async def test_the_other_services_accept_the_access_token(
-    client: httpx.AsyncClient, register: Any, log_in: Any, username: str
+    register: Any, log_in: Any, username: str, new_verifier: Any
 ) -> None:
     user_id = await register(username)
     tokens = await log_in(username)
-    verifier = TokenVerifier("/.well-known/jwks.json", "openmusic-auth", "openmusic", client)
+    verifier = new_verifier()
 
     assert await verifier.verify(tokens["accessToken"]) == user_id
 
@@ -122,11 +121,11 @@ async def test_a_login_with_a_password_nobody_can_have_is_refused(client: httpx.
 
 
 async def test_one_refresh_token_serves_until_it_is_logged_out(
-    client: httpx.AsyncClient, register: Any, log_in: Any, username: str
+    client: httpx.AsyncClient, register: Any, log_in: Any, username: str, new_verifier: Any
 ) -> None:
     user_id = await register(username)
     payload = {"refreshToken": (await log_in(username))["refreshToken"]}
-    verifier = TokenVerifier("/.well-known/jwks.json", "openmusic-auth", "openmusic", client)
+    verifier = new_verifier()
 
     for _ in range(3):
         refreshed = await client.put("/authentications", json=payload)

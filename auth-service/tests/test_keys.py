@@ -18,7 +18,7 @@ from openmusic_auth.keys.errors import SigningKeyUnreadable
 from openmusic_auth.settings import Settings
 from openmusic_kit.database import connection_string
 from openmusic_kit.errors import Unauthenticated
-from openmusic_kit.identity import KEYS_LIFETIME, TokenVerifier
+from openmusic_kit.identity import KEYS_LIFETIME
 
 LOGIN = {"username": "guy", "password": "secret"}
 
@@ -124,7 +124,7 @@ async def test_private_keys_are_stored_encrypted(client: httpx.AsyncClient, sett
 
 
 async def test_a_rotation_leaves_no_token_unverifiable(
-    app: FastAPI, client: httpx.AsyncClient, settings: Settings, guy: str
+    app: FastAPI, client: httpx.AsyncClient, settings: Settings, guy: str, new_verifier: Any
 ) -> None:
     (old,) = await published(client)
     before = await access_token(client)
@@ -141,19 +141,17 @@ async def test_a_rotation_leaves_no_token_unverifiable(
     await app.state.signing_keys.reload()
     after = await access_token(client)
     assert signer(after) == new
-    verifier = TokenVerifier("/.well-known/jwks.json", "openmusic-auth", "openmusic", client)
+    verifier = new_verifier()
     assert await verifier.verify(before) == await verifier.verify(after) == guy
 
 
 async def test_an_old_key_leaves_once_its_tokens_have_expired(
-    app: FastAPI, client: httpx.AsyncClient, settings: Settings, guy: str
+    app: FastAPI, client: httpx.AsyncClient, settings: Settings, guy: str, new_verifier: Any
 ) -> None:
     before = await access_token(client)
     new = await app.state.signing_keys.rotate()
     clock_offset = 0.0
-    verifier = TokenVerifier(
-        "/.well-known/jwks.json", "openmusic-auth", "openmusic", client, lambda: time.time() + clock_offset
-    )
+    verifier = new_verifier(lambda: time.time() + clock_offset)
     assert await verifier.verify(before) == guy
     with psycopg.connect(connection_string(settings)) as connection:
         ((left,),) = connection.execute(

@@ -1,3 +1,4 @@
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -22,12 +23,10 @@ CREDENTIAL = "the-shared-credential"
 SIGNING_KEY = Ed25519PrivateKey.generate()
 
 
-async def _key_set(_scope: Any, _receive: Any, send: Any) -> None:
-    """The issuer of these tests: an ASGI application that publishes one key."""
+async def _key_set() -> bytes:
+    """What the issuer of these tests publishes: one key."""
     key = OKPAlgorithm.to_jwk(SIGNING_KEY.public_key(), as_dict=True) | {"kid": "test", "alg": "EdDSA"}
-    body = httpx.Response(200, json={"keys": [key]}).content
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-    await send({"type": "http.response.body", "body": body})
+    return json.dumps({"keys": [key]}).encode()
 
 
 @pytest.fixture(scope="session")
@@ -60,11 +59,8 @@ def settings(
 @pytest.fixture
 async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(_key_set), base_url="http://auth") as auth,
-    ):
-        app.state.token_verifier = TokenVerifier("/jwks", "openmusic-auth", "openmusic", auth)
+    async with app.router.lifespan_context(app):
+        app.state.token_verifier = TokenVerifier(_key_set, "openmusic-auth", "openmusic")
         yield app
 
 

@@ -131,6 +131,20 @@ async def test_the_internal_copy_carries_the_version(client: httpx.AsyncClient, 
     assert answer.json()["data"] == expected
 
 
+async def test_other_services_read_copies_of_the_songs_that_they_name(client: httpx.AsyncClient, add_song: Any) -> None:
+    trusted = {"X-Service-Credential": "the-shared-credential"}
+    first, second, _ = [await add_song(**GOOD | {"title": f"Song {number}"}) for number in range(3)]
+    missing = new_id("song")
+
+    answer = await client.get(f"/internal/songs/by-ids?ids={second},{missing},{first},x", headers=trusted)
+
+    copies = [(song["id"], song["title"], song["version"]) for song in answer.json()["data"]["songs"]]
+    assert sorted(copies) == [(first, "Song 0", 1), (second, "Song 1", 1)]
+    assert (await client.get(f"/internal/songs/by-ids?ids={first}")).status_code == 401
+    for query in ("", "?ids=%00"):
+        assert (await client.get(f"/internal/songs/by-ids{query}", headers=trusted)).status_code == 400
+
+
 async def test_other_services_read_copies_of_all_songs_page_by_page(client: httpx.AsyncClient, add_song: Any) -> None:
     trusted = {"X-Service-Credential": "the-shared-credential"}
     ids = [await add_song(**GOOD | {"title": f"Song {number}"}) for number in range(3)]

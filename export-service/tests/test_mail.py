@@ -61,6 +61,16 @@ def test_a_mail_has_a_text_an_html_part_and_the_playlist_as_json(cte_type: str) 
     }
 
 
+def test_subject_and_sender_may_hold_any_letter() -> None:
+    settings = WorkerSettings(mail_from="Müsik <no-reply@openmusic.example>", mail_subject="Dein Püree 🎵")
+    mail = compose(JOB, playlist_named("x"), "listener@mail.test", settings.mail_from, settings.mail_subject)
+    sent = flatten_message(mail)
+    read = message_from_bytes(sent, policy=policy.default)
+    assert sent.partition(b"\n\n")[0].isascii()
+    assert (read["Subject"], read["From"]) == ("Dein Püree 🎵", "Müsik <no-reply@openmusic.example>")
+    assert read["From"].addresses[0].addr_spec == "no-reply@openmusic.example"
+
+
 def test_an_empty_playlist_has_no_songs_in_its_file() -> None:
     playlist = playlist_named("Nothing yet")
     (attachment,) = arrived(playlist).iter_attachments()

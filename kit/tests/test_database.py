@@ -53,7 +53,7 @@ async def test_the_first_request_after_a_restart_of_the_database_is_served(datab
         async with database.read() as connection:
             ended = await connection.execute(
                 """
-                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
                 WHERE usename = current_user AND pid <> pg_backend_pid()
                 """
             )

@@ -1,11 +1,10 @@
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -18,18 +17,18 @@ from openmusic_kit.identity import KEYS_LIFETIME, TokenVerifier, bearer_token
 
 @dataclass
 class Issuer:
-    """A small ASGI application that publishes whatever keys it holds; ``down`` makes it fail."""
+    """Publishes whatever keys it holds; ``down`` makes it fail."""
 
     keys: dict[str, Ed25519PrivateKey] = field(default_factory=lambda: {"first": Ed25519PrivateKey.generate()})
     down: bool = False
     fetches: int = 0
 
-    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
+    async def publish(self) -> bytes:
         self.fetches += 1
+        if self.down:
+            raise Unavailable("down")
         keys = [OKPAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": kid} for kid, key in self.keys.items()]
-        status = 503 if self.down else 200
-        await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": json.dumps({"keys": keys}).encode()})
+        return json.dumps({"keys": keys}).encode()
 
     def token(self, kid: str = "first", header: dict[str, Any] | None = None, **claims: Any) -> str:
         now = int(time.time())
@@ -59,9 +58,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def verifier(issuer: Issuer, clock: Clock) -> AsyncIterator[TokenVerifier]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(issuer), base_url="http://issuer") as http:
-        yield TokenVerifier("/jwks", "issuer", "audience", http, clock)
+def verifier(issuer: Issuer, clock: Clock) -> TokenVerifier:
+    return TokenVerifier(issuer.publish, "issuer", "audience", clock)
 
 
 async def test_a_good_token_names_its_user_and_keys_are_fetched_once(issuer: Issuer, verifier: TokenVerifier) -> None:

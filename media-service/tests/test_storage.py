@@ -73,6 +73,25 @@ async def test_a_storage_that_is_away_is_unavailable() -> None:
         await S3Storage(_settings("127.0.0.1:9", "key", "secret")).get(KEY)
 
 
+async def test_an_answer_that_breaks_off_is_no_object_wherever_it_does() -> None:
+    whole = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 7\r\nETag: x\r\n\r\ncontent"
+    sent = len(whole)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        there = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        writer.write(there if asked.startswith(b"HEAD") else whole[:sent])  # HEAD asks for the bucket
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        storage = S3Storage(_settings(f"{host}:{port}", "key", "secret-key"))
+        assert (await storage.get(KEY)).content == b"content"
+        for sent in range(len(whole)):  # noqa: B007 - the server sends so many bytes
+            with pytest.raises(Unavailable):
+                await storage.get(KEY)
+
+
 async def test_no_key_leads_out_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     storage = FolderStorage(tmp_path / "covers")

@@ -67,7 +67,13 @@ class Owners:
 
     async def answer_song(self, request: web.Request) -> web.Response:
         song = self.songs.get(request.match_info["id"])
-        answer = self._answer(request, "songs", dict(song) if song else None)
+        return await self._held_back(self._answer(request, "songs", dict(song) if song else None))
+
+    async def answer_songs_by_ids(self, request: web.Request) -> web.Response:
+        found = [dict(self.songs[song_id]) for song_id in request.query["ids"].split(",") if song_id in self.songs]
+        return await self._held_back(self._answer(request, "songs", {"songs": found}))
+
+    async def _held_back(self, answer: web.Response) -> web.Response:
         if self.let_go is not None:
             self.holding.set()
             await self.let_go.wait()
@@ -116,6 +122,7 @@ async def owners() -> AsyncIterator[Owners]:
     application.router.add_get("/.well-known/jwks.json", _answer_keys)
     application.router.add_get("/internal/songs", owners.answer_songs)
     application.router.add_get("/internal/users", owners.answer_users)
+    application.router.add_get("/internal/songs/by-ids", owners.answer_songs_by_ids)
     application.router.add_get("/internal/songs/{id}", owners.answer_song)
     application.router.add_get("/internal/users/{id}", owners.answer_user)
     runner = web.AppRunner(application)

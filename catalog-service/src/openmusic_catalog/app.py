@@ -15,10 +15,10 @@ from openmusic_catalog.songs.service import SongService
 from openmusic_kit.cache import Cache
 from openmusic_kit.database import open_database
 from openmusic_kit.health import HardCheck, Health, SoftCheck
-from openmusic_kit.identity import open_token_verifier
 from openmusic_kit.messaging import Broker
 from openmusic_kit.outbox import OutboxRelay
 from openmusic_kit.redis_client import open_redis
+from openmusic_kit.signing_keys import open_token_verifier
 from openmusic_kit.web import create_service_app
 
 ROUTERS = (

@@ -16,9 +16,9 @@ from openmusic_export.settings import Settings, WorkerSettings
 from openmusic_kit.clients import ServiceClient
 from openmusic_kit.database import open_database
 from openmusic_kit.health import HardCheck, Health, SoftCheck
-from openmusic_kit.identity import open_token_verifier
 from openmusic_kit.messaging import Broker
 from openmusic_kit.outbox import OutboxRelay
+from openmusic_kit.signing_keys import open_token_verifier
 from openmusic_kit.web import create_service_app
 
 

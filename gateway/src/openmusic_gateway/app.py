@@ -31,8 +31,9 @@ from openmusic_kit.context import new_request_id
 from openmusic_kit.context import request_id as request_id_variable
 from openmusic_kit.errors import ServiceError, Unauthenticated
 from openmusic_kit.health import HardCheck, Health, SoftCheck
-from openmusic_kit.identity import TokenVerifier, bearer_token, open_token_verifier
+from openmusic_kit.identity import TokenVerifier, bearer_token
 from openmusic_kit.redis_client import open_redis
+from openmusic_kit.signing_keys import open_token_verifier
 
 logger = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from openmusic_kit.errors import ServiceError
 from openmusic_kit.logs import configure_logging
+from openmusic_kit.memory import give_back_what_is_freed
 from openmusic_kit.protocol import bounded
 from openmusic_kit.settings import ServiceSettings
 
@@ -47,6 +48,7 @@ def _explain(error: ValidationError) -> str:
 
 def serve(app: str | Callable[..., object], settings: ServiceSettings) -> None:
     """Serves until SIGTERM or SIGINT, then lets the requests in flight finish."""
+    give_back_what_is_freed()
     uvicorn.run(
         app,
         host=settings.host,

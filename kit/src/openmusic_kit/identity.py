@@ -5,15 +5,12 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import httpx
 import jwt
 
 from openmusic_kit.errors import Unauthenticated, Unavailable
-from openmusic_kit.settings import IdentitySettings
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +26,9 @@ TOKEN_MAX_LENGTH = 4096
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]")
 """A signature of 64 bytes has one spelling; decoders pass over padding and stray bits, so that it would have many."""
 
+KeySource = Callable[[], Awaitable[bytes]]
+"""Fetches the issuer's JWK set (RFC 7517). Raises Unavailable."""
+
 
 @dataclass(frozen=True)
 class _Verified:
@@ -41,17 +41,11 @@ class TokenVerifier:
     """Verifies access tokens; a verdict is remembered until the token expires or its key is withdrawn."""
 
     def __init__(
-        self,
-        jwks_url: str,
-        issuer: str,
-        audience: str,
-        http: httpx.AsyncClient,
-        clock: Callable[[], float] = time.time,
+        self, key_source: KeySource, issuer: str, audience: str, clock: Callable[[], float] = time.time
     ) -> None:
-        self._jwks_url = jwks_url
+        self._key_source = key_source
         self._issuer = issuer
         self._audience = audience
-        self._http = http
         self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = 0.0
@@ -112,21 +106,13 @@ class TokenVerifier:
             if self._fetched_at >= now:
                 return
             try:
-                answer = await self._http.get(self._jwks_url)
-                answer.raise_for_status()
-                self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(answer.json()).keys if key.key_id}
-            except (httpx.HTTPError, ValueError, jwt.PyJWTError) as error:
+                published = jwt.PyJWKSet.from_json((await self._key_source()).decode())
+                self._keys = {key.key_id: key for key in published.keys if key.key_id}
+            except (Unavailable, ValueError, jwt.PyJWTError) as error:
                 logger.warning("signing keys could not be fetched", extra={"error": repr(error)})
                 if not self._keys:
                     raise Unavailable("Tokens cannot be verified at the moment") from error
             self._fetched_at = self._clock()
-
-
-@asynccontextmanager
-async def open_token_verifier(settings: IdentitySettings) -> AsyncIterator[TokenVerifier]:
-    async with httpx.AsyncClient(timeout=2.0) as http:
-        url = f"{settings.auth_url.rstrip('/')}/.well-known/jwks.json"
-        yield TokenVerifier(url, settings.token_issuer, settings.token_audience, http)
 
 
 def bearer_token(authorization: str | None) -> str:

@@ -10,9 +10,9 @@ from openmusic_kit.clients import ServiceClient
 from openmusic_kit.database import open_database
 from openmusic_kit.edge_purges import EdgePurges
 from openmusic_kit.health import HardCheck, Health, SoftCheck
-from openmusic_kit.identity import open_token_verifier
 from openmusic_kit.messaging import Broker
 from openmusic_kit.redis_client import open_redis
+from openmusic_kit.signing_keys import open_token_verifier
 from openmusic_kit.web import create_service_app
 from openmusic_playlist.activities import endpoints as activities
 from openmusic_playlist.activities.service import ActivityService

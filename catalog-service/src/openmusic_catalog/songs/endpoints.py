@@ -100,6 +100,15 @@ async def get_song_copies(
     return Answer(data=SongCopies(songs=[SongCopy.model_validate(row) for row in rows]))
 
 
+@internal_router.get("/by-ids")
+async def get_song_copies_by_ids(
+    songs: Songs, ids: Annotated[StoredText, Query(max_length=40_000)]
+) -> Answer[SongCopies]:
+    """``ids`` have commas between them; the answer has those that there are, in any order."""
+    rows = await songs.list_copies_of(ids.split(","))
+    return Answer(data=SongCopies(songs=[SongCopy.model_validate(row) for row in rows]))
+
+
 @internal_router.get("/{song_id}")
 async def get_song_copy(song_id: str, songs: Songs) -> Answer[SongCopy]:
     return Answer(data=SongCopy.model_validate(await songs.get(song_id)))

@@ -68,6 +68,12 @@ class SongRepository:
         )
         return await cursor.fetchall()
 
+    async def list_copies_of(self, song_ids: list[str]) -> list[DictRow]:
+        cursor = await self._connection.execute(
+            "SELECT id, title, performer, version FROM songs WHERE id = ANY(%(ids)s)", {"ids": song_ids}
+        )
+        return await cursor.fetchall()
+
     async def lock_album_of(self, song_id: str) -> DictRow | None:
         """``{album_id}`` of a song that nobody else changes until the transaction ends."""
         cursor = await self._connection.execute(

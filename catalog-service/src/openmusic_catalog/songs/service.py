@@ -50,6 +50,11 @@ class SongService:
         async with self._database.read() as connection:
             return await SongRepository(connection).list_copies(after, limit)
 
+    async def list_copies_of(self, song_ids: list[str]) -> list[DictRow]:
+        """The same of these songs, of those that there are."""
+        async with self._database.read() as connection:
+            return await SongRepository(connection).list_copies_of(song_ids)
+
     async def update(self, song_id: str, payload: SongPayload) -> set[str | None]:
         """The albums that it was on and that it is on."""
         require_id("song", song_id, SongNotFound)

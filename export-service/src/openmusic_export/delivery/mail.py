@@ -1,12 +1,24 @@
-"""The mail that carries an export."""
+"""The mail that carries an export.
+
+Made of ``email.mime``, as :class:`email.message.EmailMessage` parses again every header that it is given: that took
+more of the worker's time than anything else.
+"""
 
 import html
 import json
 from datetime import UTC, datetime
-from email.message import EmailMessage
+from email.charset import QP, Charset
+from email.header import Header
+from email.message import Message
+from email.mime.application import MIMEApplication
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from email.utils import format_datetime, parseaddr
 
 from openmusic_export.playlists import Playlist
+
+_UTF8 = Charset("utf-8")
+_UTF8.body_encoding = QP  # a text that can be read as it is, where base64 would hide it
 
 
 def document(playlist: Playlist) -> bytes:
@@ -16,25 +28,34 @@ def document(playlist: Playlist) -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=2).encode()
 
 
-def compose(job_id: str, playlist: Playlist, target_email: str, sender: str, subject: str) -> EmailMessage:
-    """A text part, an HTML part and the attachment. The Message-ID is the job's, so that repeats can be told."""
-    mail = EmailMessage()
-    mail["From"] = sender
-    mail["To"] = target_email
-    mail["Subject"] = subject
-    mail["Date"] = format_datetime(datetime.now(UTC))
-    mail["Message-ID"] = f"<{job_id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's out-of-office note should answer
+def compose(job_id: str, playlist: Playlist, target_email: str, sender: str, subject: str) -> Message:
+    """A text part, an HTML part and the attachment. The Message-ID is the job's, so that repeats can be told.
+
+    ``target_email`` and ``sender`` are headers as they are; no line break is in them, nor in ``subject``.
+    """
     count = f"{len(playlist.songs)} song{'' if len(playlist.songs) == 1 else 's'}"
-    mail.set_content(
+    text = (
         f"Here is your playlist “{playlist.name}” with {count}.\n\n"
         "The attached JSON file holds all of it.\n\nOpenMusic\n"
     )
     name = html.escape(playlist.name)
-    mail.add_alternative(
+    page = (
         f"<p>Here is your playlist <strong>{name}</strong> with {count}.</p>"
-        "<p>The attached JSON file holds all of it.</p><p>OpenMusic</p>",
-        subtype="html",
+        "<p>The attached JSON file holds all of it.</p><p>OpenMusic</p>\n"
     )
-    mail.add_attachment(document(playlist), maintype="application", subtype="json", filename=f"{playlist.id}.json")
+    file = MIMEApplication(document(playlist), "json")
+    file.add_header("Content-Disposition", "attachment", filename=f"{playlist.id}.json")
+    mail = MIMEMultipart("mixed")
+    mail["From"] = sender
+    mail["To"] = target_email
+    mail["Subject"] = subject if subject.isascii() else Header(subject, "utf-8").encode()
+    mail["Date"] = format_datetime(datetime.now(UTC))
+    mail["Message-ID"] = f"<{job_id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's out-of-office note should answer
+    mail.attach(MIMEMultipart("alternative", None, [_readable(text, "plain"), _readable(page, "html")]))
+    mail.attach(file)
     return mail
+
+
+def _readable(text: str, kind: str) -> MIMEText:
+    return MIMEText(text, kind, _UTF8)  # type: ignore[arg-type]  # its types know names only

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from email.message import EmailMessage
+from email.message import Message
 from typing import Protocol
 
 import aiosmtplib
@@ -19,7 +19,7 @@ LOGIN_WANTED = {530, 534, 535, 538}  # RFC 4954; some servers say so only when t
 
 
 class MailSender(Protocol):
-    async def send(self, mail: EmailMessage) -> None:
+    async def send(self, mail: Message) -> None:
         """Returns once the server has taken the mail. Raises MailRefused for good, MailNotSent for now."""
 
 
@@ -36,14 +36,14 @@ class SmtpSender:
             for _, connection in self._idle:
                 await _hang_up(connection)
 
-    async def send(self, mail: EmailMessage) -> None:
+    async def send(self, mail: Message) -> None:
         try:
             async with asyncio.timeout(SEND_WITHIN):
                 await self._send(mail)
         except TimeoutError as error:
             raise MailNotSent("the mail server took too long") from error
 
-    async def _send(self, mail: EmailMessage) -> None:
+    async def _send(self, mail: Message) -> None:
         try:
             connection = await self._connection()
         except (aiosmtplib.SMTPException, OSError) as error:  # a server that is set up wrongly can be mended

@@ -55,7 +55,12 @@ class S3Storage:
                     raise ObjectNotFound(key) from error
                 raise
             try:
-                return StoredObject(answer.read(), answer.headers.get("Content-Type", "application/octet-stream"))
+                content = answer.read()
+                if answer.headers.get("Content-Length") != str(len(content)):
+                    raise ConnectionError(
+                        "the answer broke off among its headers"
+                    )  # and the library takes it for whole
+                return StoredObject(content, answer.headers.get("Content-Type", "application/octet-stream"))
             finally:
                 answer.close()
                 answer.release_conn()

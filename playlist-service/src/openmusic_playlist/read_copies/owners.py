@@ -10,6 +10,7 @@ from openmusic_kit.schemas import Answer
 from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongAnswer, UserAnswer
+from openmusic_playlist.read_copies.song_lookup import SongLookup
 from openmusic_playlist.read_copies.song_news import keep_song
 
 
@@ -20,7 +21,7 @@ class Owners:
         self._database = database
         self._cache = cache
         self._edges = edges
-        self._catalog = catalog
+        self._songs = SongLookup(catalog)
         self._auth = auth
 
     async def find_song(self, song_id: str) -> SongAnswer | None:
@@ -31,14 +32,13 @@ class Owners:
         if not is_id("song", song_id):
             return None
         try:
-            answer = await self._catalog.get(f"/internal/songs/{song_id}")
+            return await self._songs.find(song_id)
         except Unavailable:
             async with self._database.read() as connection:
                 copy = await SongCopyRepository(connection).get_living(song_id)
             if copy is None:
                 raise
             return SongAnswer.model_validate(copy)
-        return Answer[SongAnswer].model_validate_json(answer.body).data if answer.found else None
 
     async def keep_song(self, song: SongAnswer) -> None:
         """Makes the copy of what the catalogue told, without waiting for its event."""
