@@ -39,7 +39,7 @@ def network() -> Iterator[Network]:
 
 @pytest.fixture(scope="session")
 def stack(network: Network) -> Iterator[Stack]:
-    settings = {**OUT_OF_REACH, "ACCESS_TOKEN_AGE": "86400"}  # those who read on after the last fault are those who began
+    settings = {**OUT_OF_REACH, "ACCESS_TOKEN_AGE": "86400"}  # one login lasts for all faults
     with temporary_stack(settings=settings, detour=network.detour) as stack:
         stack.start()
         yield stack
