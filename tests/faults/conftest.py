@@ -13,7 +13,6 @@ from faults import Ground
 from network import Network
 from report import Row, save, table
 
-from openmusic_local.settings import OUT_OF_REACH
 from openmusic_local.stack import Stack
 from openmusic_local.temporary import temporary_stack
 
@@ -39,7 +38,7 @@ def network() -> Iterator[Network]:
 
 @pytest.fixture(scope="session")
 def stack(network: Network) -> Iterator[Stack]:
-    settings = {**OUT_OF_REACH, "ACCESS_TOKEN_AGE": "86400"}  # one login lasts for all faults
+    settings = {"ACCESS_TOKEN_AGE": "86400"}  # one login lasts for all faults
     with temporary_stack(settings=settings, detour=network.detour) as stack:
         stack.start()
         yield stack

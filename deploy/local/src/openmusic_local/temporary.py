@@ -12,13 +12,13 @@ from openmusic_local.stack import Stack, repository
 
 
 @contextmanager
-def temporary_stack(settings: Mapping[str, str] = OUT_OF_REACH, **options: Any) -> Iterator[Stack]:
-    """Nothing runs in it yet. ``options`` are those of :class:`Stack`."""
+def temporary_stack(settings: Mapping[str, str] | None = None, **options: Any) -> Iterator[Stack]:
+    """Nothing runs in it yet; no limit is near but those in ``settings``. ``options`` are those of :class:`Stack`."""
     base = repository() / ".openmusic-test"
     base.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
     folder.chmod(0o755)
-    stack = Stack(folder, settings, preferred_ports={}, **options)
+    stack = Stack(folder, {**OUT_OF_REACH, **(settings or {})}, preferred_ports={}, **options)
     try:
         yield stack
     finally:
