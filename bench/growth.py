@@ -60,7 +60,7 @@ def searches() -> dict[str, list[dict[str, str]]]:
 class Growth:
     stack: Stack
     edgeless: str
-    seconds: float
+    seconds: int
     token: str = ""
 
     def log_in(self, filled: Filled) -> None:
@@ -213,7 +213,7 @@ def _repeated(wanted: list[dict[str, str]]) -> list[dict[str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5, help="of each run of wrk")
+    parser.add_argument("--seconds", type=int, default=5, help="of each run of wrk")
     parser.add_argument("--share", type=float, default=1, help="of the full size, 1 000 000 songs and so on")
     arguments = parser.parse_args()
     if shutil.which("wrk") is None:

@@ -38,7 +38,7 @@ def run(
     *,
     token: str = "",
     connections: int = 32,
-    seconds: float = 5,
+    seconds: int = 5,
     processes: Mapping[str, int] | None = None,
 ) -> Result:
     """``requests`` are lines ``METHOD PATH BODY``, sent in turn and again from the first; ``processes`` are pids."""
@@ -48,7 +48,7 @@ def run(
     for pid in watched.values():
         forget_peak(pid)
     before = {name: processor_time(pid) for name, pid in watched.items()}
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "--timeout", "20s"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "20s"]
     done = subprocess.run(
         [*command, "-s", str(SCRIPT), url, str(listed), token], capture_output=True, text=True, check=True
     )

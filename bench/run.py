@@ -29,7 +29,7 @@ FIRST_READS = 300
 
 
 class Bench:
-    def __init__(self, stack: Stack, ports: Ports, seconds: float, stays: ExitStack) -> None:
+    def __init__(self, stack: Stack, ports: Ports, seconds: int, stays: ExitStack) -> None:
         self._stack = stack
         self._seconds = seconds
         self._world = build(stack.url)
@@ -87,11 +87,11 @@ class Bench:
     def measure_first_reads(self) -> list[dict[str, Any]]:
         """One client that changes something and then reads it, against the query of that read by itself."""
         world, client = self._world, Client(self._stack.url, self._world.token)
-        song = json.dumps({"songId": world.songs[0]})
+        song = json.dumps({"songId": world.song_id})
         album = json.dumps({"name": "Measured", "year": 2000})
 
         def change_playlist(number: int) -> None:
-            client.send("DELETE" if number % 2 else "POST", f"/playlists/{world.playlist_id}/songs", song)
+            client.send("POST" if number % 2 else "DELETE", f"/playlists/{world.playlist_id}/songs", song)
 
         def change_album(_: int) -> None:
             client.send("PUT", f"/albums/{world.album_id}", album)
@@ -181,7 +181,7 @@ def _times(result: Result, of: Result) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4, help="of each run of wrk")
+    parser.add_argument("--seconds", type=int, default=4, help="of each run of wrk")
     parser.add_argument("--connections", type=int, nargs="+", default=[32, 256])
     arguments = parser.parse_args()
     if shutil.which("wrk") is None:

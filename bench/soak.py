@@ -88,7 +88,7 @@ def main() -> None:
         with Samples(pids) as samples:
             load = run(
                 stack.url, requests, token=world.token, connections=arguments.connections,
-                seconds=arguments.minutes * 60, processes=pids,
+                seconds=round(arguments.minutes * 60), processes=pids,
             )  # fmt: skip
         print(f"{load.rate:,.0f} requests/s, {load.errors} errors; MB after a minute, at the end, at the peak:")
         for name, series in samples.memory.items():
