@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,25 @@ def test_a_private_answer_is_kept_for_its_user_only(
         assert _get(url, "/playlists/p/songs").status_code == 401
         for _ in range(3):  # private, but nobody knows for whom
             assert "x-data-source" not in _get(url, "/albums/a").headers
+
+
+def test_who_waited_in_vain_for_what_another_fetched_waits_no_longer_than_alone(
+    start: Any, shelf: tuple[Shelf, int]
+) -> None:
+    with start(upstream_timeout=2.0) as (url, _), ThreadPoolExecutor() as readers:
+        _until_kept(url)
+        httpx.put(f"{url}/albums/a", trust_env=False).raise_for_status()
+        asked = shelf[0].asked
+        shelf[0].go_on.clear()
+        first = readers.submit(_get, url)
+        while shelf[0].asked == asked:
+            time.sleep(0.01)
+        second = readers.submit(_get, url)
+        assert first.result().status_code == 504
+        time.sleep(1.2)  # the second has no more than a moment left, and had two seconds more if it began again
+        shelf[0].go_on.set()
+
+        assert second.result().status_code == 504
 
 
 def test_what_is_not_marked_is_not_kept(start: Any, shelf: tuple[Shelf, int]) -> None:

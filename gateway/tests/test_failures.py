@@ -55,12 +55,16 @@ def _raw(url: str, request: bytes) -> bytes:
 
 
 class Script:
-    """A service of raw sockets. Answers ``keep`` requests of its first connection, reads one more whole, hangs up."""
+    """A service of raw sockets. Answers ``keep`` requests of its first connection, reads one more whole, hangs up.
 
-    def __init__(self, keep: int = 0, last_words: bytes = b"") -> None:
+    ``pause`` is how many seconds it takes for that.
+    """
+
+    def __init__(self, keep: int = 0, last_words: bytes = b"", pause: float = 0) -> None:
         self.bodies: list[bytes] = []
         self._keep = keep
         self._last_words = last_words
+        self._pause = pause
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
@@ -77,6 +81,7 @@ class Script:
         while (body := _read_request(connection)) is not None:
             self.bodies.append(body)
             if self._keep == 0:
+                time.sleep(self._pause)
                 connection.sendall(self._last_words)
                 return
             self._keep -= 1
@@ -198,6 +203,17 @@ def test_a_replica_that_hangs_is_left_alone_for_a_while(service_url: Any, start_
             statuses = [httpx.get(f"{url}/songs", trust_env=False).status_code for _ in range(6)]
 
     assert statuses == [504] + [200] * 5
+
+
+def test_a_second_try_has_what_the_first_left_of_the_time(service_url: Any, start_gateway: Any) -> None:
+    with (
+        _scripted(Script(pause=0.8)) as script,
+        start_gateway(**{**_everywhere(service_url[1]), "catalog_url": script.url}, upstream_timeout=1.2) as (url, _),
+    ):
+        answer = httpx.get(f"{url}/songs", trust_env=False)
+
+    assert len(script.bodies) > 1
+    assert answer.status_code == 504  # with all the time again it would be 502, as it hangs up each time
 
 
 def test_a_service_that_cannot_be_reached_is_504(start_gateway: Any) -> None:

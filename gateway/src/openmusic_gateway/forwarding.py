@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 TRIES = 2
+SHORTEST = 0.05  # seconds that a try gets at the least
 
 
 class AnswerBroken(Exception):
@@ -76,7 +77,7 @@ class Reply:
 
 
 class Forwarder:
-    """``connect_timeout`` and ``timeout`` are seconds that a service has to be reached, and for each of its steps."""
+    """``connect_timeout`` and ``timeout`` are seconds that a replica has to be reached, and the service to answer."""
 
     def __init__(
         self,
@@ -91,8 +92,18 @@ class Forwarder:
         self._with_whole_body = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=timeout)
         self._with_stream = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
 
-    async def ask(self, scope: dict[str, Any], body: Body, service: str, request_id: str, address: str) -> "Reply":
-        """The service's answer as it begins. Raises Refused when there is none."""
+    def deadline(self) -> float:
+        """When what is asked now must begin to be answered, by the event loop's clock."""
+        return asyncio.get_running_loop().time() + self._timeout
+
+    async def ask(
+        self, scope: dict[str, Any], body: Body, service: str, request_id: str, address: str, deadline: float
+    ) -> Reply:
+        """The service's answer as it begins. Raises Refused when there is none.
+
+        However often it is tried, here and by the HTTP client, it ends at the deadline; a body that is still coming has
+        more time.
+        """
         upstream = self._upstreams[service]
         target = scope["raw_path"].decode("latin-1")
         if scope["query_string"]:
@@ -102,7 +113,7 @@ class Forwarder:
         tries = 0  # those that took time or may have been executed; to be refused a connection is neither
         for replica in replicas if len(replicas) > 1 else replicas * TRIES:
             try:
-                answer, first = await self._request(scope["method"], replica + target, passed, body)
+                answer, first = await self._request(scope["method"], replica + target, passed, body, deadline)
             except aiohttp.ClientConnectorError:
                 upstream.dead(replica)
             except aiohttp.ConnectionTimeoutError as error:
@@ -125,13 +136,14 @@ class Forwarder:
         raise answers.unavailable(service)
 
     async def _request(
-        self, method: str, url: str, passed: "aiohttp.typedefs.LooseHeaders", body: Body
+        self, method: str, url: str, passed: "aiohttp.typedefs.LooseHeaders", body: Body, deadline: float
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         """The answer and the first piece of its body: a service that dies between the two can still be replaced."""
         if body.small is not None:
-            return await self._exchange(method, url, passed, body.small or None, self._with_whole_body)
-        async with asyncio.timeout(None) as deadline:
-            return await self._exchange(method, url, passed, self._timed(body, deadline), self._with_stream)
+            async with asyncio.timeout_at(max(deadline, asyncio.get_running_loop().time() + SHORTEST)):
+                return await self._exchange(method, url, passed, body.small or None, self._with_whole_body)
+        async with asyncio.timeout(None) as limit:
+            return await self._exchange(method, url, passed, self._timed(body, limit), self._with_stream)
 
     async def _exchange(
         self, method: str, url: str, passed: "aiohttp.typedefs.LooseHeaders", data: Any, limits: aiohttp.ClientTimeout
@@ -145,15 +157,15 @@ class Forwarder:
             answer.close()
             raise
 
-    async def _timed(self, body: Body, deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
+    async def _timed(self, body: Body, limit: asyncio.Timeout) -> AsyncIterator[bytes]:
         """The service's time runs while it has a piece to take or all of them to answer, not while the client sends."""
         now = asyncio.get_running_loop().time
-        with suppress(RuntimeError):  # the service has answered already, so that there is no deadline any more
+        with suppress(RuntimeError):  # the service has answered already, so that there is no limit any more
             async for piece in body.stream():
-                deadline.reschedule(now() + self._timeout)
+                limit.reschedule(now() + self._timeout)
                 yield piece
-                deadline.reschedule(None)
-            deadline.reschedule(now() + self._timeout)
+                limit.reschedule(None)
+            limit.reschedule(now() + self._timeout)
 
 
 def _raise_own_error_in(error: BaseException) -> None:

@@ -7,7 +7,7 @@ from openmusic_gateway import headers
 from openmusic_gateway.body import Body
 from openmusic_gateway.edge.cache import Answer, EdgeCache, not_modified
 from openmusic_gateway.edge.entries import Entry, Key
-from openmusic_gateway.forwarding import Forwarder
+from openmusic_gateway.forwarding import Forwarder, Reply
 from openmusic_gateway.routes import Route
 from openmusic_kit.edge import CACHE_PURGE, CACHE_TAG
 
@@ -49,9 +49,7 @@ class Proxy:
     async def answer(self, request: Request, body: Body) -> int:
         if request.route.kept:
             return await self._read(request, body)
-        reply = await self._forwarder.ask(
-            request.scope, body, request.route.service, request.request_id, request.address
-        )
+        reply = await self._ask(request, body, self._forwarder.deadline())
         try:
             if tags := reply.named(CACHE_PURGE):
                 await self._edge.purge(tags)
@@ -60,16 +58,20 @@ class Proxy:
             raise
         return await reply.pass_on(request.send, request.request_id)
 
+    async def _ask(self, request: Request, body: Body, deadline: float) -> Reply:
+        return await self._forwarder.ask(
+            request.scope, body, request.route.service, request.request_id, request.address, deadline
+        )
+
     async def _read(self, request: Request, body: Body) -> int:
+        deadline = self._forwarder.deadline()  # also for who waits in vain for what another fetches
         if (entry := await self._edge.fetched(request.key)) is not None:
             return await self._send_kept(request, entry)
         passed_on = 0
 
         async def load() -> Answer | None:
             nonlocal passed_on
-            reply = await self._forwarder.ask(
-                request.scope, body, request.route.service, request.request_id, request.address
-            )
+            reply = await self._ask(request, body, deadline)
             tags = reply.named(CACHE_TAG)
             if reply.status != 200 or not tags or ("private" in reply.named("Cache-Control") and not request.user_id):
                 passed_on = await reply.pass_on(request.send, request.request_id)

@@ -19,8 +19,8 @@ class Settings(CacheSettings, IdentitySettings, ServiceSettings):
     """Seconds to reach a service."""
     body_timeout: float = 30.0
     """Seconds between two pieces of a request body, and for all of it beyond 500 bytes a second; later is 408."""
-    upstream_timeout: float = 15.0
-    """Seconds until a service begins to answer, and between two pieces of its answer."""
+    upstream_timeout: float = 12.0
+    """Seconds until a service begins to answer, however often it is tried, and between two pieces of its answer."""
     edge_cache_bytes: int = 33_554_432
     """Bytes of answers that this process keeps; 0 turns the edge cache off."""
     cors_origins: str = ""
