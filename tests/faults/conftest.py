@@ -16,7 +16,7 @@ from report import Row, save, table
 from openmusic_local.stack import Stack
 from openmusic_local.temporary import temporary_stack
 
-PAIRS = int(os.environ.get("OPENMUSIC_PAIRS", "100"))
+PAIRS = int(os.environ.get("OPENMUSIC_PAIRS", "150"))
 ROWS = pytest.StashKey[list[Row]]()
 
 

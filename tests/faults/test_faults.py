@@ -22,7 +22,8 @@ from story import NotYet, telling
 
 WARMING_UP = 2.0  # seconds before the first story
 COOLING_DOWN = 2.0  # seconds after the recovery
-PAUSE = 0.7  # seconds between two steps of a pair
+PAUSE = 0.7  # seconds between two steps of a pair, at the least
+STEPS = 150  # of all pairs together, a second at the most
 LONGEST_REQUEST = 15.0  # seconds
 RECOVERS_WITHIN = 10.0
 PATIENCE = 30.0  # seconds after which nobody waits for the recovery any more
@@ -52,7 +53,8 @@ async def test_nothing_is_lost_and_no_answer_is_wrong_when(
     journal = Journal()
     await auditor.forget_mails()
     async with client(url, journal) as http, client(url, Journal()) as probe:
-        crowd = Crowd(_pairs(users, f"{part} {fault} {secrets.token_hex(3)}", http), PAUSE)
+        pairs = _pairs(users, f"{part} {fault} {secrets.token_hex(3)}", http)
+        crowd = Crowd(pairs, max(PAUSE, len(pairs) / STEPS))
         async with crowd:
             await asyncio.sleep(WARMING_UP)
             usual = await _telling(probe, auditor, users[0])
