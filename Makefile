@@ -37,7 +37,7 @@ test: install ## runs the tests of all services, on servers of their own
 test-%: install ## runs the tests of one part, e.g. test-catalog
 	@$(VENV)/pytest $(firstword $(wildcard $*-service/tests $*/tests deploy/$*/tests tests/$*))
 
-test-faults: install ## lets each part fail in each way while users work, and checks all they were promised (25 min)
+test-faults: install ## lets each part fail in each way while users work, and checks all they were promised (20 min)
 	@$(VENV)/pytest tests/faults --timeout 300
 
 test-faults-short: install ## the most telling of these faults, with fewer users (3 min)
