@@ -215,10 +215,10 @@ def _entry(body: bytes = b"x", tags: tuple[str, ...] = ("a",), expires_at: float
 def test_the_least_recently_used_go_first_when_the_room_is_used_up() -> None:
     entries = Entries(3 * (OVERHEAD + 1))
     for name in ("one", "two", "three"):
-        entries.put((name, b"", ""), _entry(), 0)
+        entries.put((name, b"", ""), _entry(), 0, 0)
     assert entries.get(("one", b"", ""), 0)
-    entries.put(("four", b"", ""), _entry(), 0)
-    entries.put(("five", b"", ""), _entry(b"x" * 1_000_000), 0)
+    entries.put(("four", b"", ""), _entry(), 0, 0)
+    entries.put(("five", b"", ""), _entry(b"x" * 1_000_000), 0, 0)
 
     left = {name for name in ("one", "two", "three", "four", "five") if entries.get((name, b"", ""), 0)}
     assert left == {"one", "three", "four"}
@@ -226,10 +226,21 @@ def test_the_least_recently_used_go_first_when_the_room_is_used_up() -> None:
 
 def test_an_entry_does_not_outlive_its_time() -> None:
     entries = Entries(1_000_000)
-    entries.put(("one", b"", ""), _entry(expires_at=10), 0)
+    entries.put(("one", b"", ""), _entry(expires_at=10), 0, 0)
 
     assert entries.get(("one", b"", ""), 9.9)
     assert entries.get(("one", b"", ""), 10) is None
+    entries.put(("late", b"", ""), _entry(expires_at=10), 0, 10)
+    assert len(entries) == 0
+
+
+def test_what_is_not_asked_for_again_takes_no_memory() -> None:
+    entries = Entries(1_000_000)
+    for second in range(100):
+        entries.put((f"read once {second}", b"", ""), _entry(expires_at=second + 1), 0, second)
+        entries.put(("read often", b"", ""), _entry(expires_at=second + 1), 0, second)
+
+    assert len(entries) == 2
 
 
 def test_what_was_fetched_before_a_purge_is_not_kept_however_many_purges_follow(
@@ -241,8 +252,8 @@ def test_what_was_fetched_before_a_purge_is_not_kept_however_many_purges_follow(
     entries.purge(["a"])
     for number in range(100):
         entries.purge([f"other {number}"])
-    entries.put(("one", b"", ""), _entry(tags=("a",)), before)
-    entries.put(("two", b"", ""), _entry(tags=("b",)), entries.moment)
+    entries.put(("one", b"", ""), _entry(tags=("a",)), before, 0)
+    entries.put(("two", b"", ""), _entry(tags=("b",)), entries.moment, 0)
 
     assert entries.get(("one", b"", ""), 0) is None
     assert entries.get(("two", b"", ""), 0)

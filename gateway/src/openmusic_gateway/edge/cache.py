@@ -86,7 +86,7 @@ class EdgeCache:
             if answer is not None and answer.tags:
                 flight.entry = entry_of(answer, expires_at)
                 if self._channel.fresh:
-                    self._entries.put(key, flight.entry, flight.since)
+                    self._entries.put(key, flight.entry, flight.since, time.monotonic())
             return answer
         finally:
             if self._flights.get(key) is flight:

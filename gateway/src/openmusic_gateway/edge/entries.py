@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 OVERHEAD = 1_500  # bytes that an entry takes beside its body, as measured with tracemalloc
-TAGS_REMEMBERED = 100_000  # purged tags; fills that began before the oldest of them are not stored
+TAGS_REMEMBERED = 10_000  # purged tags; fills that began before the oldest of them are not stored
 
 Key = tuple[str, bytes, str]
 """Path and query as they were sent, and the id of the user for whom the answer is, or empty."""
@@ -34,6 +34,9 @@ class Entries:
         self._forgotten = 0
         self.moment = 0
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def get(self, key: Key, now: float) -> Entry | None:
         entry = self._entries.get(key)
         if entry is None:
@@ -44,18 +47,21 @@ class Entries:
         self._entries.move_to_end(key)
         return entry
 
-    def put(self, key: Key, entry: Entry, since: int) -> None:
-        """Stores what began to be fetched at the moment ``since``, unless it was purged meanwhile or is too large."""
+    def put(self, key: Key, entry: Entry, since: int, now: float) -> None:
+        """Stores what began to be fetched at the moment ``since``, unless it was purged or expired, or is too large.
+
+        What else has expired makes room, whether there is need of it or not: only what is in use takes memory.
+        """
         size = _size(entry)
-        if size > self._capacity or self.purged_since(entry.tags, since):
+        if size > self._capacity or entry.expires_at <= now or self.purged_since(entry.tags, since):
             return
         self._remove(key)
         self._entries[key] = entry
         self._size += size
         for tag in entry.tags:
             self._by_tag.setdefault(tag, set()).add(key)
-        while self._size > self._capacity:
-            self._remove(next(iter(self._entries)))
+        while self._size > self._capacity or self._entries[self._oldest].expires_at <= now:
+            self._remove(self._oldest)
 
     def purged_since(self, tags: Iterable[str], since: int) -> bool:
         return since < self._forgotten or any(self._purged.get(tag, 0) > since for tag in tags)
@@ -77,6 +83,11 @@ class Entries:
         self._entries.clear()
         self._by_tag.clear()
         self._size = 0
+
+    @property
+    def _oldest(self) -> Key:
+        """Of which the last use is longest ago; there must be one."""
+        return next(iter(self._entries))
 
     def _remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)
