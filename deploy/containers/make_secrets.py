@@ -71,7 +71,10 @@ def files(chosen: dict[str, str]) -> dict[str, dict[str, str]]:
         "postgres": {"password": chosen["POSTGRES_PASSWORD"]},
         "databases": {"postgres": chosen["POSTGRES_PASSWORD"], **passwords},
         "redis": {"redis.conf": f"requirepass {chosen['REDIS_PASSWORD']}\n"},
-        "rabbitmq": {"rabbitmq.conf": f"default_user = openmusic\ndefault_pass = {chosen['RABBITMQ_PASSWORD']}\n"},
+        "rabbitmq": {
+            "rabbitmq.conf": f"default_user = openmusic\ndefault_pass = {chosen['RABBITMQ_PASSWORD']}\n"
+            "raft.wal_max_size_bytes = 64000000\n"  # up to three of these are in memory; 512 MB unless said
+        },
         "minio": {"password": chosen["S3_SECRET_KEY"]},
         **{service: {".env": "".join(f"{k}={v}\n" for k, v in own.items())} for service, own in settings.items()},
     }

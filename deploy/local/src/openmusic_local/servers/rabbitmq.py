@@ -92,7 +92,12 @@ def _write_configuration(folder: Path, password: str) -> None:
         "permissions": [{"user": USER, "vhost": vhost, **everything} for vhost in VHOSTS],
     }
     definitions.write_text(json.dumps(content))
-    settings = [f"load_definitions = {definitions}", "log.console.level = warning", "disk_free_limit.absolute = 200MB"]
+    settings = [
+        f"load_definitions = {definitions}",
+        "log.console.level = warning",
+        "disk_free_limit.absolute = 200MB",
+        "raft.wal_max_size_bytes = 64000000",  # up to three of these are in memory; 512 MB unless said
+    ]
     (folder / "rabbitmq.conf").write_text("\n".join(settings) + "\n")
 
 
