@@ -1,6 +1,8 @@
 """After a run: what is stored, queued and mailed, compared with what the crowd was promised."""
 
 import asyncio
+import email
+import email.policy
 import json
 import time
 from collections import Counter
@@ -115,10 +117,11 @@ class Auditor:
                         _check_attachment(pair, playlist, await self._attachment(mail))
 
     async def _attachment(self, mail: dict[str, Any]) -> Any:
-        (attached,) = mail["attachments"]
-        path = f"{self._mails}/{mail['id']}/attachment/{attached['generatedFileName']}"
-        async with aiohttp.ClientSession() as http, http.get(path) as answer:
-            return json.loads(await answer.read())
+        """Out of the mail as it came: a mail server that is killed may not have taken its attachment out of it yet."""
+        async with aiohttp.ClientSession() as http, http.get(f"{self._mails}/{mail['id']}/source") as answer:
+            message = email.message_from_bytes(await answer.read(), policy=email.policy.default)
+        (attached,) = message.iter_attachments()
+        return json.loads(attached.get_content())
 
     async def _all_mails(self) -> list[dict[str, Any]]:
         async with aiohttp.ClientSession() as http, http.get(self._mails) as answer:
