@@ -1,12 +1,11 @@
 """After a run: what is stored, queued and mailed, compared with what the crowd was promised."""
 
 import asyncio
-import email
-import email.policy
 import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from email import message_from_bytes, policy
 from typing import Any
 
 import aio_pika
@@ -119,7 +118,7 @@ class Auditor:
     async def _attachment(self, mail: dict[str, Any]) -> Any:
         """Out of the mail as it came: a mail server that is killed may not have taken its attachment out of it yet."""
         async with aiohttp.ClientSession() as http, http.get(f"{self._mails}/{mail['id']}/source") as answer:
-            message = email.message_from_bytes(await answer.read(), policy=email.policy.default)
+            message = message_from_bytes(await answer.read(), policy=policy.default)
         (attached,) = message.iter_attachments()
         return json.loads(attached.get_content())
 

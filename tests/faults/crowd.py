@@ -336,6 +336,15 @@ class Pair:
         return self._album, self._playlist
 
 
+def pairs_of(users: list[User], run: str, http: Client) -> list[Pair]:
+    """Each two users in turn. The same users and the same dice for each run, but new names."""
+    pairs = []
+    for number, (owner, friend) in enumerate(zip(users[::2], users[1::2], strict=True)):
+        dice = random.Random(number)  # noqa: S311 - of no secret
+        pairs.append(Pair(number, run, owner, friend, http, dice))
+    return pairs
+
+
 class Crowd:
     """``pause`` is how many seconds, on average, a pair thinks between two steps."""
 

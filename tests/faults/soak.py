@@ -5,7 +5,6 @@ Run by ``make soak``; OPENMUSIC_SOAK_MINUTES says how long.
 
 import asyncio
 import os
-import random
 import secrets
 import time
 from collections import defaultdict
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 from audit import Auditor
 from clients import Journal, User, client
-from crowd import Crowd, Pair
+from crowd import Crowd, pairs_of
 from faults import family
 from growth import Tolerance, Trend
 from redis.asyncio import Redis
@@ -54,10 +53,7 @@ async def test_nothing_grows(
 ) -> None:
     journal, samples = Journal(), defaultdict[tuple[str, str], list[float]](list)
     async with client(stack.url, journal) as http:
-        run = f"soak-{secrets.token_hex(3)}"
-        couples = enumerate(zip(users[::2], users[1::2], strict=True))
-        dice = [random.Random(number) for number in range(len(users))]  # noqa: S311 - of no secret
-        pairs = [Pair(number, run, owner, friend, http, dice[number]) for number, (owner, friend) in couples]
+        pairs = pairs_of(users, f"soak-{secrets.token_hex(3)}", http)
         end = time.monotonic() + 60 * MINUTES
         async with Crowd(pairs, PAUSE):
             while time.monotonic() < end:

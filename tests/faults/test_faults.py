@@ -7,7 +7,6 @@ took longer than before the fault.
 
 import asyncio
 import math
-import random
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 from audit import Auditor
 from clients import Client, Journal, User, client
-from crowd import Crowd, Pair
+from crowd import Crowd, pairs_of
 from faults import FAULTS, PARTS, SERVERS, Ground
 from report import Row
 from story import NotYet, telling
@@ -53,7 +52,7 @@ async def test_nothing_is_lost_and_no_answer_is_wrong_when(
     journal = Journal()
     await auditor.forget_mails()
     async with client(url, journal) as http, client(url, Journal()) as probe:
-        pairs = _pairs(users, f"{part} {fault} {secrets.token_hex(3)}", http)
+        pairs = pairs_of(users, f"{part}-{fault}-{secrets.token_hex(3)}", http)
         crowd = Crowd(pairs, max(PAUSE, len(pairs) / STEPS))
         async with crowd:
             await asyncio.sleep(WARMING_UP)
@@ -79,12 +78,3 @@ async def _telling(probe: Client, auditor: Auditor, friend: User) -> float:
         return await telling(probe, auditor, friend, PATIENCE)
     except NotYet:
         return math.inf
-
-
-def _pairs(users: list[User], run: str, http: Any) -> list[Pair]:
-    """The same users and the same dice each time, but new names."""
-    pairs = []
-    for number, (owner, friend) in enumerate(zip(users[::2], users[1::2], strict=True)):
-        dice = random.Random(number)  # noqa: S311 - of no secret
-        pairs.append(Pair(number, run.replace(" ", "-"), owner, friend, http, dice))
-    return pairs
