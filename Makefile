@@ -1,7 +1,7 @@
 # OpenMusic: everything that people run, in one place. `make` alone lists it.
 
 VENV := .venv/bin
-PACKAGES := kit gateway auth-service catalog-service playlist-service media-service export-service deploy/local deploy/operations
+PACKAGES := kit testkit gateway auth-service catalog-service playlist-service media-service export-service deploy/local deploy/operations
 
 .DEFAULT_GOAL := help
 .PHONY: help install up down status logs reset demo test test-faults test-faults-short soak lint format openapi
