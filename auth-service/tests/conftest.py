@@ -1,5 +1,4 @@
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -59,13 +58,13 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def new_verifier(client: httpx.AsyncClient) -> Callable[..., TokenVerifier]:
-    """As the other services have it; ``clock`` gives seconds since 1970."""
+    """As the other services have it."""
 
     async def key_set() -> bytes:
         return (await client.get("/.well-known/jwks.json")).raise_for_status().content
 
-    def create(clock: Callable[[], float] = time.time) -> TokenVerifier:
-        return TokenVerifier(key_set, "openmusic-auth", "openmusic", clock)
+    def create() -> TokenVerifier:
+        return TokenVerifier(key_set, "openmusic-auth", "openmusic")
 
     return create
 

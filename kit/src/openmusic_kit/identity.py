@@ -1,18 +1,15 @@
 """Who is asking: access tokens are verified against the public keys that the issuer publishes as a JWK set."""
 
-import asyncio
-import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jwt
 
-from openmusic_kit.errors import Unauthenticated, Unavailable
-
-logger = logging.getLogger(__name__)
+from openmusic_kit.errors import Unauthenticated
+from openmusic_kit.key_set import KeySet, KeySource
 
 CREDENTIAL_HEADER = "X-Service-Credential"
 """Carries what the services share, and what opens ``/internal`` routes to them."""
@@ -20,20 +17,17 @@ CREDENTIAL_HEADER = "X-Service-Credential"
 ALGORITHM = "EdDSA"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type (RFC 9068), not a secret
 MEMO_SIZE = 10_000  # tokens
-KEYS_LIFETIME = 60.0  # seconds after which the key set is fetched again, so that a withdrawn key stops working
-REFETCH_COOLDOWN = 1.0  # seconds between fetches, however many unknown keys are presented
+LEEWAY = 5.0  # seconds that the clocks of issuer and verifier may be apart without a fresh token being refused
 TOKEN_MAX_LENGTH = 4096
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]")
 """A signature of 64 bytes has one spelling; decoders pass over padding and stray bits, so that it would have many."""
-
-KeySource = Callable[[], Awaitable[bytes]]
-"""Fetches the issuer's JWK set (RFC 7517). Raises Unavailable."""
 
 
 @dataclass(frozen=True)
 class _Verified:
     user_id: str
     key_id: str
+    key: jwt.PyJWK
     expires_at: float
 
 
@@ -43,22 +37,19 @@ class TokenVerifier:
     def __init__(
         self, key_source: KeySource, issuer: str, audience: str, clock: Callable[[], float] = time.time
     ) -> None:
-        self._key_source = key_source
+        self.keys = KeySet(key_source)
         self._issuer = issuer
         self._audience = audience
         self._clock = clock
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched_at = 0.0
-        self._fetching = asyncio.Lock()
         self._memo: OrderedDict[str, _Verified] = OrderedDict()
 
     async def verify(self, token: str) -> str:
-        """The id of the user that the token speaks for. Raises Unauthenticated, or Unavailable without keys."""
-        now = self._clock()
-        if now - self._fetched_at > KEYS_LIFETIME:
-            await self._fetch_keys(now)
+        """The id of the user that the token speaks for. Waits at most ``key_set.MAX_WAIT`` seconds.
+
+        Raises Unauthenticated, or Unavailable if its key is unknown and the keys cannot be fetched.
+        """
         known = self._memo.get(token)
-        if known is not None and known.expires_at > now and known.key_id in self._keys:
+        if known and known.expires_at + LEEWAY > self._clock() and self.keys.known(known.key_id) is known.key:
             return known.user_id
         verified = await self._decode(token)
         self._memo[token] = verified
@@ -68,8 +59,8 @@ class TokenVerifier:
 
     async def ready(self) -> None:
         """Raises Unavailable unless signing keys are known."""
-        if not self._keys:
-            await self._fetch_keys(self._clock())
+        if not self.keys:
+            await self.keys.fetch()
 
     async def _decode(self, token: str) -> _Verified:
         if len(token) > TOKEN_MAX_LENGTH or not _TOKEN.fullmatch(token):
@@ -79,40 +70,19 @@ class TokenVerifier:
             key_id = header.get("kid")
             if header.get("alg") != ALGORITHM or header.get("typ") != TOKEN_TYPE or not isinstance(key_id, str):
                 raise Unauthenticated
+            key = await self.keys.find(key_id)
             claims = jwt.decode(
                 token,
-                await self._key(key_id),
+                key,
                 algorithms=[ALGORITHM],
                 audience=self._audience,
                 issuer=self._issuer,
+                leeway=LEEWAY,
                 options={"require": ["exp", "iat", "sub", "iss", "aud"]},
             )
         except (jwt.PyJWTError, UnicodeError) as error:
             raise Unauthenticated from error
-        return _Verified(claims["sub"], key_id, float(claims["exp"]))
-
-    async def _key(self, key_id: str) -> jwt.PyJWK:
-        now = self._clock()
-        if key_id not in self._keys and now - self._fetched_at > REFETCH_COOLDOWN:
-            await self._fetch_keys(now)
-        try:
-            return self._keys[key_id]
-        except KeyError:
-            raise Unauthenticated from None
-
-    async def _fetch_keys(self, now: float) -> None:
-        """Keeps the keys it has when the issuer does not answer: tokens stay good while it is down."""
-        async with self._fetching:
-            if self._fetched_at >= now:
-                return
-            try:
-                published = jwt.PyJWKSet.from_json((await self._key_source()).decode())
-                self._keys = {key.key_id: key for key in published.keys if key.key_id}
-            except (Unavailable, ValueError, jwt.PyJWTError) as error:
-                logger.warning("signing keys could not be fetched", extra={"error": repr(error)})
-                if not self._keys:
-                    raise Unavailable("Tokens cannot be verified at the moment") from error
-            self._fetched_at = self._clock()
+        return _Verified(claims["sub"], key_id, key, float(claims["exp"]))
 
 
 def bearer_token(authorization: str | None) -> str:

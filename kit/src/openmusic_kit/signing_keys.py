@@ -9,21 +9,23 @@ from anyio import to_thread
 
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.identity import TokenVerifier
+from openmusic_kit.key_set import FETCH_TIMEOUT
 from openmusic_kit.settings import IdentitySettings
-
-TIMEOUT = 2.0  # seconds for each step
 
 _direct = build_opener(ProxyHandler({}))
 
 
 @asynccontextmanager
 async def open_token_verifier(settings: IdentitySettings) -> AsyncIterator[TokenVerifier]:
-    """Trusts the keys of the auth service, which are asked for so seldom that no HTTP client need be loaded for it."""
+    """Trusts the keys of the auth service, which are asked for so seldom that no HTTP client need be loaded for it.
+
+    The timeout here is for each step, so that an abandoned thread ends; the key set bounds the whole fetch.
+    """
     url = f"{settings.auth_url.rstrip('/')}/.well-known/jwks.json"
 
     def fetch() -> bytes:
         try:
-            with _direct.open(url, timeout=TIMEOUT) as answer:
+            with _direct.open(url, timeout=FETCH_TIMEOUT) as answer:
                 return bytes(answer.read())
         except (OSError, HTTPException) as error:
             raise Unavailable("auth is not available") from error
@@ -31,4 +33,6 @@ async def open_token_verifier(settings: IdentitySettings) -> AsyncIterator[Token
     async def fetch_aside() -> bytes:
         return await to_thread.run_sync(fetch, abandon_on_cancel=True)
 
-    yield TokenVerifier(fetch_aside, settings.token_issuer, settings.token_audience)
+    verifier = TokenVerifier(fetch_aside, settings.token_issuer, settings.token_audience)
+    async with verifier.keys.running():
+        yield verifier
