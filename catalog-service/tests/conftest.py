@@ -1,9 +1,13 @@
+import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,6 +15,7 @@ from fastapi import FastAPI
 from jwt.algorithms import OKPAlgorithm
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
+from redis.asyncio import Redis
 
 from openmusic_catalog.__main__ import MIGRATIONS
 from openmusic_catalog.app import create_app
@@ -19,6 +24,7 @@ from openmusic_kit.database import connection_string
 from openmusic_kit.identity import TokenVerifier
 from openmusic_kit.migrations import migrate
 
+CONTRACTS = Path(__file__).parents[2] / "contracts" / "events"
 CREDENTIAL = "the-shared-credential"
 SIGNING_KEY = Ed25519PrivateKey.generate()
 
@@ -79,6 +85,12 @@ async def connection(settings: Settings) -> AsyncIterator[AsyncConnection[DictRo
 
 
 @pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[Redis]:
+    async with Redis(host=settings.redis_server, port=settings.redis_port) as redis:
+        yield redis
+
+
+@pytest.fixture
 def add_album(client: httpx.AsyncClient) -> Callable[..., Any]:
     async def add(name: str = "Viva la Vida", year: int = 2008) -> str:
         answer = await client.post("/albums", json={"name": name, "year": year})
@@ -99,3 +111,92 @@ def add_song(client: httpx.AsyncClient) -> Callable[..., Any]:
         return song_id
 
     return add
+
+
+class Locks:
+    """Lets requests meet at a lock that the test holds, so that a race takes the same course each time."""
+
+    def __init__(self, settings: Settings, observer: AsyncConnection[DictRow], eventually: Callable[..., Any]) -> None:
+        self._conninfo = connection_string(settings)
+        self._observer = observer
+        self._eventually = eventually
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def held(self, query: str, *parameters: str) -> AsyncIterator[None]:
+        """Holds what the query locks."""
+        async with await AsyncConnection.connect(self._conninfo) as connection:
+            await connection.execute(query, parameters)  # type: ignore[arg-type]
+            yield
+            await connection.rollback()
+
+    async def queue(self, *requests: Coroutine[Any, Any, httpx.Response]) -> list[asyncio.Task[httpx.Response]]:
+        """Starts each request once those before it wait for a lock; PostgreSQL serves them in this order."""
+        tasks = []
+        for request in requests:
+            tasks.append(asyncio.create_task(request))
+            self._waiting += 1
+            await self.waiting(self._waiting)
+        return tasks
+
+    async def waiting(self, number: int) -> None:
+        """Returns when as many statements wait for locks."""
+        self._waiting = number
+
+        async def reached() -> bool:
+            cursor = await self._observer.execute(
+                "SELECT count(*) AS waiting FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            row = await cursor.fetchone()
+            return row is not None and row["waiting"] == number
+
+        await self._eventually(reached)
+
+
+@pytest.fixture
+async def locks(
+    settings: Settings, connection: AsyncConnection[DictRow], eventually: Callable[..., Awaitable[Any]]
+) -> Locks:
+    return Locks(settings, connection, eventually)
+
+
+class Announced:
+    """Events of the catalogue as they arrive at a queue of the real broker, each checked against its schema."""
+
+    def __init__(self, listener: Any, client: httpx.AsyncClient) -> None:
+        self._listener = listener
+        self._client = client
+        self._seen: list[dict[str, Any]] = []
+
+    async def next(self, kind: str, aggregate_id: str) -> dict[str, Any]:
+        event: dict[str, Any] = await self._listener.next(kind, aggregate_id)
+        _check(event)
+        return event
+
+    async def about(self, aggregate_id: str) -> list[dict[str, Any]]:
+        """All events about it until now: those that came before the event of a song that is added here."""
+        song = {"title": "Marker", "year": 1, "genre": "g", "performer": "p"}
+        marker = (await self._client.post("/songs", json=song)).json()["data"]["songId"]
+        while not self._seen or self._seen[-1]["aggregateId"] != marker:
+            event = await self._listener.next()
+            _check(event)
+            self._seen.append(event)
+        return [event for event in self._seen if event["aggregateId"] == aggregate_id]
+
+    async def kinds_about(self, aggregate_id: str) -> list[str]:
+        return [_kind(event) for event in await self.about(aggregate_id)]
+
+
+def _kind(event: dict[str, Any]) -> str:
+    return f"{event['type']}.v{event['version']}"
+
+
+def _check(event: dict[str, Any]) -> None:
+    jsonschema.validate(event, json.loads((CONTRACTS / f"{_kind(event)}.schema.json").read_text()))
+
+
+@pytest.fixture
+async def events(listening: Any, client: httpx.AsyncClient) -> AsyncIterator[Announced]:
+    async with listening() as listener:
+        yield Announced(listener, client)

@@ -123,7 +123,9 @@ async def test_a_deleted_album_keeps_its_songs_and_takes_its_likes(
 ) -> None:
     album_id = await add_album()
     song_id = await add_song(albumId=album_id)
-    await client.get(f"/albums/{album_id}")
+    for path in (f"/albums/{album_id}", f"/albums/{album_id}/likes"):
+        await client.get(path)
+        assert (await client.get(path)).headers["X-Data-Source"] == "cache"
 
     assert (await client.delete(f"/albums/{album_id}")).status_code == 200
 

@@ -117,13 +117,13 @@ class EventListener:
     async def take(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
         await self._arrived.put(message)
 
-    async def next(self, routing_key: str, aggregate_id: str | None = None) -> dict[str, Any]:
-        """The next event with that key (and about that aggregate), within ten seconds; others are passed over."""
+    async def next(self, routing_key: str | None = None, aggregate_id: str | None = None) -> dict[str, Any]:
+        """The next event with that key and about that aggregate, within ten seconds; None stands for any."""
         async with asyncio.timeout(10):
             while True:
                 message = await self._arrived.get()
                 event: dict[str, Any] = json.loads(message.body)
-                if message.routing_key == routing_key and aggregate_id in {None, event["aggregateId"]}:
+                if routing_key in {None, message.routing_key} and aggregate_id in {None, event["aggregateId"]}:
                     assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
                     return event
 
