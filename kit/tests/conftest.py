@@ -36,6 +36,17 @@ def queue() -> Queue:
 
 
 @pytest.fixture
+def unwanted() -> EventData:
+    """An event of a kind of its own, for which there is no queue."""
+
+    class ThingLost(EventData):
+        event_type: ClassVar[str] = f"thing.lost_{uuid.uuid4().hex}"
+        event_version: ClassVar[int] = 1
+
+    return ThingLost()
+
+
+@pytest.fixture
 def open_channel(rabbitmq_url: str) -> Callable[[], Any]:
     """A look at RabbitMQ past our own code."""
 

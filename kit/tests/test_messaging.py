@@ -9,6 +9,7 @@ from typing import Any
 import aiormq
 import pytest
 from aio_pika import Message
+from aio_pika.exceptions import DeliveryError
 
 from openmusic_kit.context import request_id
 from openmusic_kit.errors import Unavailable
@@ -269,6 +270,45 @@ async def test_queues_that_somebody_deleted_come_back(
                 for name in (queue.name, queue.dead, *map(queue.retry_queue, queue.retry.delays)):
                     await channel.queue_delete(name)
         await eventually(delivered)
+
+
+@pytest.mark.parametrize("which", ["dead", "retry"])
+async def test_a_message_that_cannot_be_moved_is_not_lost(
+    running: Running,
+    moved: Moved,
+    queue: Queue,
+    take: Take,
+    open_channel: Callable[[], Any],
+    eventually: Eventually,
+    which: str,
+) -> None:
+    """The queue for it is missing at first; it comes back, and so does the message."""
+    seen: list[str] = []
+
+    async def handle(envelope: Envelope) -> None:
+        if not seen:
+            async with open_channel() as channel:
+                await channel.queue_delete(queue.dead if which == "dead" else queue.retry_queue(0.05))
+        seen.append(envelope.id)
+        if which == "dead":
+            raise Rejected("the thing cannot be moved")
+        if len(seen) < 3:
+            raise ConnectionError
+
+    async with running(handle) as broker:
+        sent = await publish(broker, moved("the shelf"))
+        if which == "dead":
+            dead = await eventually(lambda: take(queue.dead))
+            assert dead.message_id == sent.id
+        else:
+            await eventually(lambda: seen == [sent.id] * 3)
+    assert len(seen) >= 2, "it was moved at once, so this shows nothing"
+
+
+async def test_an_event_that_no_queue_takes_is_not_confirmed(running: Running, unwanted: EventData) -> None:
+    async with running() as broker:
+        with pytest.raises(DeliveryError):
+            await publish(broker, unwanted)
 
 
 async def test_a_process_starts_without_rabbitmq_and_outlives_its_restarts(

@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,7 +12,7 @@ from openmusic_kit.database import Database, open_database
 from openmusic_kit.events import Envelope, EventData
 from openmusic_kit.inbox import first_seen
 from openmusic_kit.messaging import Broker, Queue, Subscription
-from openmusic_kit.outbox import OutboxRelay
+from openmusic_kit.outbox import BATCH, OutboxRelay
 from openmusic_kit.settings import DatabaseSettings
 
 pytestmark = pytest.mark.usefixtures("disconnect")
@@ -26,11 +27,12 @@ def relaying(rabbitmq_url: str, database: Database, queue: Queue, eventually: Ev
     """Relays at work, each with a broker of its own."""
 
     @asynccontextmanager
-    async def run(*, relays: int = 1) -> AsyncIterator[None]:
+    async def run(*, relays: int = 1, knows_the_queue: bool = True) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             for _ in range(relays):
                 broker = Broker(rabbitmq_url)
-                broker.ensure_queue(queue)
+                if knows_the_queue:
+                    broker.ensure_queue(queue)
                 await stack.enter_async_context(broker.running())
                 await eventually(lambda broker=broker: broker.connected)
                 await stack.enter_async_context(OutboxRelay(database, broker).running())
@@ -129,11 +131,83 @@ async def test_an_event_that_is_not_confirmed_stays(
         full = await channel.declare_queue(exclusive=True, arguments=refuses)
         await full.bind("openmusic.events", "thing.moved.v1")
         await record(database, moved("the shelf"))
-        await eventually(lambda: "outbox is waiting" in caplog.text)
+        await eventually(lambda: "no queue takes events" in caplog.text)
         assert await waiting() == 1
         await channel.queue_delete(full.name)
         await eventually(lambda: _is_zero(waiting))
     assert {envelope.sequence for envelope in await drain()} == {1}
+
+
+async def test_an_event_that_no_queue_takes_waits_for_the_first_that_does(
+    database: Database,
+    relaying: Relaying,
+    unwanted: EventData,
+    waiting: Any,
+    eventually: Eventually,
+    open_channel: Callable[[], Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As when RabbitMQ lost its data: the exchange is declared again, and the consumer of the event comes later."""
+    key = f"{unwanted.event_type}.v1"
+    async with relaying(knows_the_queue=False), open_channel() as channel:
+        await record(database, unwanted)
+        await eventually(lambda: "no queue takes events" in caplog.text)
+        assert await waiting() == 1
+        late = await channel.declare_queue(exclusive=True)
+        await late.bind("openmusic.events", key)
+        await eventually(lambda: _is_zero(waiting))
+        message = await late.get(no_ack=True)
+    assert message.routing_key == key
+
+
+async def test_events_that_no_queue_takes_do_not_hold_up_the_others(
+    database: Database,
+    relaying: Relaying,
+    moved: Moved,
+    unwanted: EventData,
+    waiting: Any,
+    drain: Any,
+    eventually: Eventually,
+) -> None:
+    async with database.unit_of_work() as work:
+        for number in range(1, BATCH + 2):
+            await work.record(unwanted, aggregate_id="lost", sequence=number)
+        await work.record(moved("the shelf"), aggregate_id="thing-1", sequence=1)
+        await work.commit()
+
+    async with relaying():
+        await eventually(lambda: _is(BATCH + 1, waiting))
+        (taken,) = await drain()
+
+    assert taken.aggregate_id == "thing-1"
+
+
+async def test_events_are_published_in_the_order_in_which_they_were_recorded(
+    database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any, eventually: Eventually
+) -> None:
+    for number in range(1, 6):
+        await record(database, moved("the shelf"), sequence=number)
+    async with database.read() as connection:  # moves the first behind the others in the file of the table
+        await connection.execute(
+            "UPDATE outbox SET created_at = now() WHERE position = (SELECT min(position) FROM outbox)"
+        )
+
+    async with relaying():
+        await eventually(lambda: _is_zero(waiting))
+
+    assert [envelope.sequence for envelope in await drain()] == [1, 2, 3, 4, 5]
+
+
+async def test_a_row_that_another_relay_has_in_hand_is_not_waited_for(
+    database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any, eventually: Eventually
+) -> None:
+    for number in (1, 2):
+        await record(database, moved("the shelf"), sequence=number)
+    async with database.unit_of_work() as other:
+        await other.connection.execute("SELECT 1 FROM outbox ORDER BY position LIMIT 1 FOR UPDATE")
+        async with relaying():
+            await eventually(lambda: _is(1, waiting))
+    assert [envelope.sequence for envelope in await drain()] == [2]
 
 
 async def test_events_wait_while_rabbitmq_is_down(
@@ -155,6 +229,42 @@ async def test_events_wait_while_rabbitmq_is_down(
             await asyncio.to_thread(test_stack.start_process, "rabbitmq")
         await eventually(lambda: _is_zero(waiting), seconds=40)
     assert {envelope.sequence for envelope in await drain()} == {1, 2, 3}
+
+
+async def test_no_event_is_lost_when_rabbitmq_comes_back_empty(
+    database: Database,
+    rabbitmq_url: str,
+    relaying: Relaying,
+    queue: Queue,
+    moved: Moved,
+    waiting: Any,
+    eventually: Eventually,
+    test_stack: Any,
+) -> None:
+    seen: set[int] = set()
+
+    async def handle(envelope: Envelope) -> None:
+        seen.add(envelope.sequence)
+
+    def come_back_empty() -> None:
+        test_stack.stop_process("rabbitmq")
+        shutil.rmtree(test_stack.folder / "rabbitmq" / "data")
+        test_stack.start_process("rabbitmq")
+
+    consumer = Broker(rabbitmq_url)
+    consumer.subscribe(Subscription(queue, handle))
+    async with relaying(knows_the_queue=False), consumer.running():
+        await record(database, moved("the shelf"), sequence=1)
+        await eventually(lambda: seen == {1})
+        emptied = asyncio.create_task(asyncio.to_thread(come_back_empty))
+        number = 1
+        while not emptied.done():
+            number += 1
+            await record(database, moved("the shelf"), sequence=number)
+            await asyncio.wait([emptied], timeout=0.05)
+        await emptied
+        await eventually(lambda: seen == set(range(1, number + 1)), seconds=40)
+        await eventually(lambda: _is_zero(waiting))
 
 
 async def test_the_relay_outlives_a_restart_of_postgresql(
@@ -235,7 +345,11 @@ async def test_very_old_ids_are_forgotten(database: Database) -> None:
 
 
 async def _is_zero(count: Callable[[], Awaitable[int]]) -> bool:
-    return await count() == 0
+    return await _is(0, count)
+
+
+async def _is(wanted: int, count: Callable[[], Awaitable[int]]) -> bool:
+    return await count() == wanted
 
 
 async def _succeeds(action: Callable[[], Awaitable[None]]) -> bool:

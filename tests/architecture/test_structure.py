@@ -11,6 +11,7 @@ from openapi import PATH, text
 from pydantic_settings import BaseSettings
 
 from openmusic_gateway.routes import ROUTES
+from openmusic_kit.topology import Queue
 from openmusic_operations.dead_letters import QUEUES
 
 ROOT = Path(__file__).parents[2]
@@ -114,14 +115,22 @@ def test_services_import_no_other_service() -> None:
             assert not imports(path) & (packages - {f"openmusic_{service}"}), path
 
 
+def queues() -> list[Queue]:
+    """Of all consumers."""
+    modules = ("media.covers.consumer", "playlist.read_copies.consumer")
+    found = [importlib.import_module(f"openmusic_{module}").QUEUE for module in modules]
+    return [*found, importlib.import_module("openmusic_export.events").jobs_queue()]
+
+
 def test_operators_know_the_queues_of_all_consumers() -> None:
-    queues = set()
-    for module in ("media.covers.consumer", "playlist.read_copies.consumer"):
-        queues.add(importlib.import_module(f"openmusic_{module}").QUEUE.name)
-    queues.add(importlib.import_module("openmusic_export.events").jobs_queue().name)
     used = {path for path in service_sources() if re.search(r"\bQueue\(", path.read_text())}
-    assert len(used) == len(queues), "a service has a queue that this test does not know"
-    assert set(QUEUES) == queues
+    assert len(used) == len(queues()), "a service has a queue that this test does not know"
+    assert set(QUEUES) == {queue.name for queue in queues()}
+
+
+def test_every_event_has_a_queue_or_it_would_stay_in_the_outbox() -> None:
+    events = {path.name.removesuffix(".schema.json") for path in (ROOT / "contracts/events").glob("*.schema.json")}
+    assert events == {key for queue in queues() for key in queue.routing_keys}
 
 
 def test_every_setting_is_in_the_example() -> None:

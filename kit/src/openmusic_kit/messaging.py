@@ -101,17 +101,22 @@ class Broker:
             raise Unavailable("The broker is not available")
 
     async def publish(self, body: bytes, *, routing_key: str, message_id: str) -> None:
-        """Returns once the broker has the message safely. Raises whatever keeps it from that."""
-        wanted = any(routing_key in queue.routing_keys for queue in self._queues)
-        await self._send(body, exchange=EXCHANGE, routing_key=routing_key, message_id=message_id, mandatory=wanted)
+        """Returns once a queue has the message safely. Raises whatever keeps it from that.
+
+        That is aio_pika's DeliveryError when no queue wants it, or one that does cannot take it.
+        """
+        await self._send(body, exchange=EXCHANGE, routing_key=routing_key, message_id=message_id)
 
     async def _send(self, body: bytes, **options: Any) -> None:
+        """Always mandatory: a broker that came back empty would confirm what goes to no queue (ADR 0017)."""
         if not self._connected:
             raise Unavailable("The broker is not available")
         try:
             with _loss_of_connection_as_error():
                 async with asyncio.timeout(PUBLISH_TIMEOUT):
-                    await self._broker.publish(body, content_type="application/json", persist=True, **options)
+                    await self._broker.publish(
+                        body, content_type="application/json", persist=True, mandatory=True, **options
+                    )
         except Exception:
             self._incomplete.set()  # perhaps for want of a queue
             raise

@@ -1,17 +1,20 @@
 """The transactional outbox: an event is stored with the change it tells of, and published afterwards, at least once.
 
-A row goes away once the broker has confirmed it, so the table holds only what is still to be published.
+A row goes away once the broker has confirmed it, so the table holds only what is still to be published. An event that
+no queue takes stays, and the events of other kinds pass it (ADR 0017).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psycopg
+from aio_pika.exceptions import DeliveryError
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
@@ -29,6 +32,7 @@ CHANNEL = "outbox"
 BATCH = 200
 POLL_INTERVAL = 1.0  # seconds; finds what a lost notification did not tell of
 BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds between tries while the broker or the database is away
+HOLD = 2.0  # seconds until events of a kind that no queue took are tried again
 STOP_TIMEOUT = 10.0  # seconds that the batch in flight gets
 
 
@@ -59,6 +63,9 @@ class OutboxRelay:
         self._broker = broker
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._held: dict[
+            str, float
+        ] = {}  # routing keys that no queue took, and until when (monotonic) they are left out
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -98,9 +105,10 @@ class OutboxRelay:
             cursor = await work.connection.execute(
                 """
                 SELECT position, event_id, routing_key, body FROM outbox
+                WHERE routing_key <> ALL(%(held)s)
                 ORDER BY position LIMIT %(batch)s FOR UPDATE SKIP LOCKED
                 """,
-                {"batch": BATCH},
+                {"batch": BATCH, "held": self._held_now()},
             )
             rows = await cursor.fetchall()
             if not rows:
@@ -111,10 +119,25 @@ class OutboxRelay:
                 "DELETE FROM outbox WHERE position = ANY(%(confirmed)s)", {"confirmed": confirmed}
             )
             await work.commit()
-        for outcome in outcomes:
-            if outcome is not None:
-                raise outcome
+        for row, outcome in zip(rows, outcomes, strict=True):
+            self._note(row["routing_key"], outcome)
         return len(rows) == BATCH
+
+    def _held_now(self) -> list[str]:
+        now = time.monotonic()
+        return [routing_key for routing_key, until in self._held.items() if until > now]
+
+    def _note(self, routing_key: str, outcome: BaseException | None) -> None:
+        """Raises an outcome that concerns more than events of this kind."""
+        if outcome is None:
+            if self._held.pop(routing_key, None) is not None:
+                logger.info("events are taken again", extra={"routing_key": routing_key})
+        elif isinstance(outcome, DeliveryError):
+            if routing_key not in self._held:
+                logger.warning("no queue takes events", extra={"routing_key": routing_key, "error": repr(outcome)})
+            self._held[routing_key] = time.monotonic() + HOLD
+        else:
+            raise outcome
 
     async def _publish(self, row: DictRow) -> None:
         await self._broker.publish(row["body"], routing_key=row["routing_key"], message_id=row["event_id"])
