@@ -37,6 +37,10 @@ test: install ## runs the tests of all services, on servers of their own
 test-%: install ## runs the tests of one part, e.g. test-catalog
 	@$(VENV)/pytest $(firstword $(wildcard $*-service/tests $*/tests deploy/$*/tests tests/$*))
 
+test-pictures: install ## uploads pictures of many encoders, and has Chromium compare what it shows of them (1 min)
+	@tests/pictures/install
+	@$(VENV)/pytest tests/pictures --timeout 300
+
 test-faults: install ## lets each part fail in each way while users work, and checks all they were promised (20 min)
 	@$(VENV)/pytest tests/faults --timeout 300
 

@@ -1,0 +1,110 @@
+"""JPEG (ITU-T T.81) in the formats JFIF and Exif."""
+
+import struct
+from collections.abc import Iterator
+
+from openmusic_media.covers.containers import exif, icc
+from openmusic_media.covers.errors import NotAnImage
+
+_START, _END, _SCAN, _COMMENT = 0xD8, 0xD9, 0xDA, 0xFE
+_RESTARTS = range(0xD0, 0xD8)
+_APPLICATION = range(0xE0, 0xF0)
+_JFIF, _EXIF, _ICC, _ADOBE = b"JFIF\0", b"Exif\0", b"ICC_PROFILE\0", b"Adobe"
+_MAX_PIECE = 65_533 - 14  # bytes of a colour profile in one segment
+
+Segment = tuple[int, bytes, bytes]
+"""Marker, its data, and the compressed pixels behind it (of a scan)."""
+
+
+def strip(content: bytes) -> bytes:
+    segments = list(_segments(content))
+    first = {marker: data for marker, data, _ in reversed(segments) if _reduced(marker, data)}
+    profile = icc.trimmed(b"".join(part for _, part in sorted(map(_profile_part, segments)) if part))
+    pieces = [profile[start : start + _MAX_PIECE] for start in range(0, len(profile), _MAX_PIECE)]
+    colours = [(0xE2, _ICC + bytes((number, len(pieces))) + piece, b"") for number, piece in enumerate(pieces, 1)]
+    told = [(marker, _reduced(marker, first[marker]), b"") for marker in sorted(first)]
+    shown = [each for each in segments if each[0] not in _APPLICATION and each[0] != _COMMENT]
+    return _written([*told, *colours, *shown])
+
+
+def probe(content: bytes, noise: bytes) -> bytes:
+    """The same picture with noise behind each run of compressed pixels."""
+    noisy = []
+    for marker, data, pixels in _segments(content):
+        runs = _runs(pixels) if pixels else []
+        noisy.append((marker, data, b"".join(run + noise + restart for run, restart in runs)))
+    return _written(noisy)
+
+
+def _segments(content: bytes) -> Iterator[Segment]:
+    """Up to the end of the first picture; cameras put further views behind it. An end that is missing is added."""
+    at = 2
+    while at < len(content):
+        if content[at] != 0xFF:
+            at += 1  # readers skip what stands between segments
+            continue
+        marker = content[at + 1]
+        if marker in {0xFF, 0x00, 0x01, _START} or marker in _RESTARTS:
+            at += 1 if marker == 0xFF else 2
+            continue
+        if marker == _END:
+            return
+        (length,) = struct.unpack_from(">H", content, at + 2)
+        data = content[at + 4 : at + 2 + length]
+        if length < 2 or len(data) != length - 2:
+            raise NotAnImage
+        at += 2 + length
+        end = _end_of_pixels(content, at) if marker == _SCAN else at
+        yield marker, data, content[at:end]
+        at = end
+
+
+def _end_of_pixels(content: bytes, at: int) -> int:
+    """Where the next marker stands that is neither a restart nor a stuffed byte."""
+    while (at := content.find(b"\xff", at)) >= 0 and at + 1 < len(content):
+        following = content[at + 1]
+        if following == 0 or following in _RESTARTS:
+            at += 2
+        elif following == 0xFF:
+            at += 1
+        else:
+            return at
+    return len(content)
+
+
+def _runs(pixels: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """What lies between restarts, each with the restart behind it."""
+    begin = at = 0
+    while (at := pixels.find(b"\xff", at)) >= 0 and at + 1 < len(pixels):
+        if pixels[at + 1] in _RESTARTS:
+            yield pixels[begin:at], pixels[at : at + 2]
+            begin = at + 2
+        at += 1 if pixels[at + 1] == 0xFF else 2
+    yield pixels[begin:], b""
+
+
+def _profile_part(segment: Segment) -> tuple[int, bytes]:
+    """The number of a piece of the colour profile, and the piece; empty for other segments."""
+    marker, data, _ = segment
+    if marker == 0xE2 and data.startswith(_ICC) and len(data) > 14:
+        return data[12], data[14:]
+    return 0, b""
+
+
+def _reduced(marker: int, data: bytes) -> bytes:
+    """What stays of an application's segment, colour profiles aside."""
+    if marker == 0xE0 and data.startswith(_JFIF) and len(data) >= 14:
+        return data[:12] + b"\0\0"  # without its thumbnail
+    if marker == 0xE1 and data.startswith(_EXIF):
+        tiff = exif.reduced(data[6:])
+        return _EXIF + b"\0" + tiff if tiff else b""
+    if marker == 0xEE and data.startswith(_ADOBE):
+        return data[:12]
+    return b""
+
+
+def _written(segments: list[Segment]) -> bytes:
+    body = b"".join(
+        bytes((0xFF, marker)) + struct.pack(">H", len(data) + 2) + data + pixels for marker, data, pixels in segments
+    )
+    return bytes((0xFF, _START)) + body + bytes((0xFF, _END))
