@@ -20,6 +20,9 @@ from openmusic_local.servers import objectstore, postgres, rabbitmq
 from openmusic_local.stack import Stack
 from openmusic_local.temporary import temporary_stack
 
+running_stack: Stack | None = None
+"""Servers that already run, where one process starts them for many runs of pytest (the mutation run)."""
+
 
 @dataclass(frozen=True)
 class S3Server:
@@ -44,6 +47,9 @@ class DatabaseServer:
 @pytest.fixture(scope="session")
 def test_stack() -> Iterator[Stack]:
     """A stack of the tests' own in which nothing runs yet: other ports, other data than ``make up``."""
+    if running_stack:
+        yield running_stack
+        return
     with temporary_stack() as stack:
         yield stack
 
