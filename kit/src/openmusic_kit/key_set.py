@@ -17,7 +17,7 @@ KEYS_LIFETIME = 60.0  # seconds after which the key set is fetched again, so tha
 REFETCH_COOLDOWN = 1.0  # seconds between fetches, however many unknown keys are presented
 FETCH_TIMEOUT = 2.0  # seconds for a whole fetch
 MAX_WAIT = FETCH_TIMEOUT + REFETCH_COOLDOWN + FETCH_TIMEOUT
-"""Seconds that a token waits for its key at most: for a fetch that began before it came, the cooldown, the next fetch."""
+"""Seconds that a token waits for its key at most: a fetch that began before it came, the cooldown, the next fetch."""
 
 KeySource = Callable[[], Awaitable[bytes]]
 """Fetches the issuer's JWK set. Raises Unavailable."""
