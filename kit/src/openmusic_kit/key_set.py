@@ -80,9 +80,7 @@ class KeySet:
         try:
             async with asyncio.timeout(FETCH_TIMEOUT):
                 self._keep(await self._source())
-        except (
-            Exception
-        ) as error:  # no answer, or one that cannot be understood
+        except Exception as error:  # no answer, or one that cannot be understood
             if not self._failed:
                 logger.warning("signing keys could not be fetched", extra={"error": repr(error)})
             self._failed = True
