@@ -20,6 +20,7 @@ from openmusic_export.delivery import smtp
 from openmusic_export.delivery.errors import MailNotSent
 from openmusic_export.delivery.smtp import SmtpSender
 from openmusic_export.settings import WorkerSettings
+from openmusic_testkit.vanishing import VanishingProxy
 
 LOGIN = {"smtp_user": "export", "smtp_password": "right"}
 
@@ -209,3 +210,12 @@ async def test_a_connection_that_the_server_closed_is_made_again(mail_server: An
         await connected.send(mail)
     assert len(mail_server.mails) == 2
     assert mail_server.connections == 2
+
+
+async def test_a_connection_that_vanished_costs_the_next_mail_little_time(mail_server: Any, mail: EmailMessage) -> None:
+    async with VanishingProxy(mail_server.port).running() as proxy, sender(proxy.port, smtp_timeout=30) as connected:
+        await asyncio.gather(*(connected.send(mail) for _ in range(10)))
+        proxy.vanish()
+        async with asyncio.timeout(10):
+            await connected.send(mail)
+    assert len(mail_server.mails) == 11

@@ -3,13 +3,13 @@ import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiormq
 import pytest
 from aio_pika import Message
-from aio_pika.exceptions import DeliveryError
+from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from openmusic_kit.context import request_id
 from openmusic_kit.errors import Unavailable
@@ -298,7 +298,7 @@ async def test_a_message_that_cannot_be_moved_is_not_lost(
     async with running(handle) as broker:
         sent = await publish(broker, moved("the shelf"))
         if which == "dead":
-            dead = await eventually(lambda: take(queue.dead))
+            dead = await eventually(lambda: _if_there(take(queue.dead)))
             assert dead.message_id == sent.id
         else:
             await eventually(lambda: seen == [sent.id] * 3)
@@ -371,3 +371,9 @@ async def test_a_handler_is_not_stopped_when_the_connection_is_lost(
         await eventually(lambda: begun == [published.id] * 2)
         go_on.set()
         await eventually(lambda: finished == [published.id] * 2)
+
+
+async def _if_there(taking: Awaitable[Any]) -> Any:
+    """None also while the queue itself is missing."""
+    with suppress(ChannelNotFoundEntity):
+        return await taking

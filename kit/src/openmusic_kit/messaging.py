@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
+import aiormq
 from aio_pika import RobustConnection
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage
+from yarl import URL
 
 from openmusic_kit import tasks, topology
 from openmusic_kit.consumer import Consumer, Rejected, Subscription
@@ -24,6 +26,10 @@ __all__ = ["Broker", "Queue", "Rejected", "RetrySchedule", "Subscription"]
 
 logger = logging.getLogger(__name__)
 
+HEARTBEAT = 3
+"""Seconds. RabbitMQ closes a connection that was silent for twice this time, and delivers again what it had in hand; an
+event loop may stand still for that long. Each side sends something twice in that time (ADR 0037)."""
+aiormq.Connection.HEARTBEAT_GRACE_MULTIPLIER = 1.5  # type: ignore[assignment]  # 6 s of silence: (HEARTBEAT + 1) * 1.5
 CONNECT_TIMEOUT = 5.0  # seconds
 DECLARE_TIMEOUT = 10.0  # seconds
 PUBLISH_TIMEOUT = 5.0  # seconds to wait for the broker's confirmation
@@ -47,7 +53,7 @@ class Broker:
         self._incomplete = asyncio.Event()
         self._deaf = False
         self._broker = RabbitBroker(
-            url,
+            str(URL(url).update_query(heartbeat=HEARTBEAT)),
             timeout=CONNECT_TIMEOUT,
             reconnect_interval=RETRY_INTERVAL,
             on_close=[lambda *_: self._lost()],

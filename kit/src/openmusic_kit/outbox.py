@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-import psycopg
 from aio_pika.exceptions import DeliveryError
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
@@ -21,6 +20,7 @@ from psycopg.rows import DictRow
 from openmusic_kit import tasks
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.events import Envelope, EventData
+from openmusic_kit.notifications import listen_for_ever
 
 if TYPE_CHECKING:
     from openmusic_kit.database import Database
@@ -70,7 +70,9 @@ class OutboxRelay:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         publishing = asyncio.create_task(self._publish_for_ever(), name="outbox-relay")
-        listening = asyncio.create_task(self._listen_for_ever(), name="outbox-listener")
+        listening = asyncio.create_task(
+            listen_for_ever(self._database.conninfo, CHANNEL, self._woken.set), name="outbox-listener"
+        )
         try:
             yield
         finally:
@@ -141,18 +143,6 @@ class OutboxRelay:
 
     async def _publish(self, row: DictRow) -> None:
         await self._broker.publish(row["body"], routing_key=row["routing_key"], message_id=row["event_id"])
-
-    async def _listen_for_ever(self) -> None:
-        while True:
-            try:
-                async with await AsyncConnection.connect(self._database.conninfo, autocommit=True) as connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
-                    self._woken.set()
-                    async for _ in connection.notifies():
-                        self._woken.set()
-            except psycopg.Error as error:
-                logger.debug("outbox listener lost its connection", extra={"error": repr(error)})
-            await asyncio.sleep(POLL_INTERVAL)
 
 
 async def _at_most(seconds: float, event: asyncio.Event) -> None:

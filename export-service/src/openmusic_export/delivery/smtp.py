@@ -14,6 +14,7 @@ from openmusic_export.delivery.errors import MailNotSent, MailRefused
 from openmusic_export.settings import WorkerSettings
 
 REUSE_WITHIN = 5.0  # seconds; servers close connections that idle longer
+CHECK_WITHIN = 2.0  # seconds that a connection has to show that it still works, before a mail is entrusted to it
 SEND_WITHIN = 45.0  # seconds for all steps of a mail; PostgreSQL lets the job's lock go after 60 without a statement
 LOGIN_WANTED = {530, 534, 535, 538}  # RFC 4954; some servers say so only when they see the recipient
 
@@ -33,8 +34,7 @@ class SmtpSender:
         try:
             yield
         finally:
-            for _, connection in self._idle:
-                await _hang_up(connection)
+            await self._hang_up_idle()
 
     async def send(self, mail: Message) -> None:
         try:
@@ -61,11 +61,24 @@ class SmtpSender:
         self._idle.append((time.monotonic(), connection))
 
     async def _connection(self) -> SMTP:
-        while self._idle:
-            since, connection = self._idle.pop()
-            if connection.is_connected and time.monotonic() - since < REUSE_WITHIN:
-                return connection
-            await _hang_up(connection)
+        return await self._reusable() or await self._new()
+
+    async def _reusable(self) -> SMTP | None:
+        """The connection that was used last. When that one is of no use, none is."""
+        if not self._idle:
+            return None
+        since, connection = self._idle.pop()
+        if time.monotonic() - since < REUSE_WITHIN and await _answers(connection):
+            return connection
+        self._idle.append((since, connection))
+        await self._hang_up_idle()
+        return None
+
+    async def _hang_up_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(_hang_up(connection) for _, connection in idle))
+
+    async def _new(self) -> SMTP:
         settings = self._settings
         connection = SMTP(
             hostname=settings.smtp_host,
@@ -98,6 +111,15 @@ def _is_final(error: Exception) -> bool:
     else:
         return False
     return all(500 <= code < 600 for code in codes) and not codes & LOGIN_WANTED
+
+
+async def _answers(connection: SMTP) -> bool:
+    """A connection that vanished without a word would keep a mail until ``smtp_timeout``."""
+    try:
+        await connection.noop(timeout=CHECK_WITHIN)
+    except (aiosmtplib.SMTPException, OSError):
+        return False
+    return True
 
 
 async def _hang_up(connection: SMTP) -> None:
