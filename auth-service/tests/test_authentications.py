@@ -222,3 +222,33 @@ async def test_the_database_never_sees_a_refresh_token(
 
     assert len(row["token_hash"]) == 32
     assert not any(token in str(value) or token.encode() in bytes(str(value), "utf-8") for value in row.values())
+
+
+async def test_expired_tokens_of_whichever_user_are_removed_a_few_at_a_time_and_others_stay(
+    register: Any, log_in: Any, username: str, connection: AsyncConnection[DictRow]
+) -> None:
+    user_id, other_id = await register(username), await register(f"{username}2")
+    await connection.execute("TRUNCATE refresh_tokens")
+    for number in range(12):
+        await connection.execute(
+            "INSERT INTO refresh_tokens VALUES (%s, %s, now() - make_interval(secs => %s))",
+            [f"expired-{number}".encode(), other_id, 60 + number],
+        )
+    await connection.execute("INSERT INTO refresh_tokens VALUES ('good', %s, now() + interval '1 minute')", [other_id])
+
+    async def left() -> set[bytes]:
+        cursor = await connection.execute("SELECT token_hash FROM refresh_tokens WHERE user_id = %s", [other_id])
+        return {bytes(row["token_hash"]) for row in await cursor.fetchall()}
+
+    await log_in(username)
+    assert await left() == {b"expired-0", b"expired-1", b"good"}, "the oldest go first"
+
+    async with connection.transaction():
+        await connection.execute("SELECT 1 FROM refresh_tokens WHERE token_hash = 'expired-1' FOR UPDATE")
+        await log_in(username)
+    assert await left() == {b"expired-1", b"good"}, "one that is locked is not waited for"
+
+    await log_in(username)
+    assert await left() == {b"good"}
+    cursor = await connection.execute("SELECT count(*) AS tokens FROM refresh_tokens WHERE user_id = %s", [user_id])
+    assert await cursor.fetchone() == {"tokens": 3}

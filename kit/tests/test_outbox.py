@@ -10,10 +10,11 @@ from psycopg import AsyncConnection
 
 from openmusic_kit.database import Database, open_database
 from openmusic_kit.events import Envelope, EventData
-from openmusic_kit.inbox import first_seen
-from openmusic_kit.messaging import Broker, Queue, Subscription
+from openmusic_kit.inbox import REMEMBERED, first_seen
+from openmusic_kit.messaging import Broker, Queue, RetrySchedule, Subscription
 from openmusic_kit.outbox import BATCH, OutboxRelay
 from openmusic_kit.settings import DatabaseSettings
+from openmusic_kit.topology import DEAD_LETTER_LIFE
 
 pytestmark = pytest.mark.usefixtures("disconnect")
 
@@ -336,12 +337,45 @@ async def test_of_two_who_apply_an_event_at_once_the_second_waits_and_finds_it_d
         assert await waiting is False
 
 
-async def test_very_old_ids_are_forgotten(database: Database) -> None:
+async def test_an_id_is_forgotten_when_no_repeat_can_come_any_more(database: Database) -> None:
+    """Those of older transactions, ten with each event, so that no event waits for the removal of many."""
     async with database.read() as connection:
-        await connection.execute("INSERT INTO inbox VALUES ('ancient', now() - interval '31 days')")
+        for number in range(12):
+            age = REMEMBERED + 60 + number
+            await connection.execute(
+                "INSERT INTO inbox VALUES (%s, now() - make_interval(secs => %s))", [f"ancient-{number}", age]
+            )
+        await connection.execute(
+            "INSERT INTO inbox VALUES ('old', now() - make_interval(secs => %s))", [REMEMBERED - 60]
+        )
+
         assert await first_seen(connection, "event-1")
-        rows = await (await connection.execute("SELECT event_id FROM inbox")).fetchall()
-    assert [row["event_id"] for row in rows] == ["event-1"]
+        assert await ids(connection) == {"ancient-0", "ancient-1", "old", "event-1"}, "the oldest go first"
+
+        assert not await first_seen(connection, "old")
+        assert await ids(connection) == {"old", "event-1"}
+
+
+async def test_an_id_that_another_transaction_has_locked_is_not_waited_for(
+    database_settings: DatabaseSettings, database: Database
+) -> None:
+    async with open_database(database_settings) as other, database.read() as connection:
+        await connection.execute("INSERT INTO inbox VALUES ('ancient', '2020-01-01')")
+        async with other.unit_of_work() as work:
+            await work.connection.execute("SELECT 1 FROM inbox FOR UPDATE")
+            async with asyncio.timeout(10):
+                assert await first_seen(connection, "event-1")
+
+
+def test_an_id_is_remembered_longer_than_any_message_is_kept() -> None:
+    thirty_days, one_day = 30 * 24 * 3600, 24 * 3600
+    assert (DEAD_LETTER_LIFE, RetrySchedule().give_up_after) == (thirty_days, one_day)
+    assert thirty_days + one_day == REMEMBERED
+
+
+async def ids(connection: AsyncConnection[Any]) -> set[str]:
+    rows = await (await connection.execute("SELECT event_id FROM inbox")).fetchall()
+    return {row["event_id"] for row in rows}
 
 
 async def _is_zero(count: Callable[[], Awaitable[int]]) -> bool:

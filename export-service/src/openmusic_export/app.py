@@ -62,7 +62,14 @@ def create_worker(settings: WorkerSettings | None = None) -> FastAPI:
             client = await stack.enter_async_context(ServiceClient("playlist", settings.playlist_url, credential))
             sender = SmtpSender(settings)
             await stack.enter_async_context(sender.running())
-            delivery = DeliveryService(database, Playlists(client), sender, settings.mail_from, settings.mail_subject)
+            delivery = DeliveryService(
+                database,
+                Playlists(client),
+                sender,
+                settings.mail_from,
+                settings.mail_subject,
+                settings.keep_jobs_for,
+            )
             broker = Broker(settings.rabbitmq_server.get_secret_value())
             broker.subscribe(subscription(delivery, settings.export_concurrency, settings.export_retry_for))
             await stack.enter_async_context(broker.running())

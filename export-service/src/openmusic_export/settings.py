@@ -6,6 +6,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from openmusic_kit.settings import BrokerSettings, DatabaseSettings, IdentitySettings, ServiceSettings
+from openmusic_kit.topology import DEAD_LETTER_LIFE
 
 
 def _one_line(text: str) -> str:
@@ -54,6 +55,11 @@ class WorkerSettings(DatabaseOfExports, BrokerSettings, ServiceSettings):
     """``auto`` is ``none`` without a login. With one it is ``starttls``; on this very machine only if offered."""
     smtp_timeout: float = 15.0
     """Seconds that the mail server has for each step."""
+
+    @property
+    def keep_jobs_for(self) -> float:
+        """Seconds that a settled job is kept: as long as its message may come again, from the dead letters as well."""
+        return self.export_retry_for + DEAD_LETTER_LIFE
 
     @property
     def smtp_is_local(self) -> bool:

@@ -1,5 +1,6 @@
 """Purges that come from a service by itself."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from openmusic_kit.edge import PURGES
 logger = logging.getLogger(__name__)
 
 BATCH = 500  # tags in one message
+TIMEOUT = 1.0  # seconds for all messages: by then the gateways have found out without them
 
 
 class EdgePurges:
@@ -23,7 +25,8 @@ class EdgePurges:
     async def publish(self, tags: Iterable[str]) -> None:
         wanted = list(tags)
         try:
-            for start in range(0, len(wanted), BATCH):
-                await self._redis.publish(PURGES, json.dumps({"tags": wanted[start : start + BATCH]}))
+            async with asyncio.timeout(TIMEOUT):
+                for start in range(0, len(wanted), BATCH):
+                    await self._redis.publish(PURGES, json.dumps({"tags": wanted[start : start + BATCH]}))
         except (RedisError, OSError) as error:
             logger.debug("gateways were not told", extra={"error": repr(error)})

@@ -3,7 +3,10 @@
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-REMEMBERED = "30 days"  # longer than any message stays in a queue or a dead-letter queue unattended
+from openmusic_kit.topology import DEAD_LETTER_LIFE, RetrySchedule
+
+REMEMBERED = RetrySchedule().give_up_after + DEAD_LETTER_LIFE
+"""Seconds. A message comes again until it is given up, and from the dead letters after that."""
 
 
 async def first_seen(connection: AsyncConnection[DictRow], event_id: str) -> bool:
@@ -12,7 +15,7 @@ async def first_seen(connection: AsyncConnection[DictRow], event_id: str) -> boo
         """
         WITH forgotten AS (
             DELETE FROM inbox WHERE event_id IN (
-                SELECT event_id FROM inbox WHERE received_at < now() - %(remembered)s::interval
+                SELECT event_id FROM inbox WHERE received_at < now() - make_interval(secs => %(remembered)s)
                 ORDER BY received_at LIMIT 10 FOR UPDATE SKIP LOCKED
             )
         )

@@ -12,6 +12,8 @@ from aio_pika.abc import AbstractConnection
 from faststream.rabbit import ExchangeType, QueueType, RabbitExchange, RabbitQueue
 from faststream.rabbit.schemas.queue import QuorumQueueArgs
 
+DEAD_LETTER_LIFE = 30 * 86_400
+"""Seconds in which operators replay a dead letter. What tells a repeat from something new is kept that long."""
 EXCHANGE = RabbitExchange("openmusic.events", type=ExchangeType.TOPIC, durable=True)
 
 

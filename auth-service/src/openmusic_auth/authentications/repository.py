@@ -8,10 +8,15 @@ class RefreshTokenRepository:
         self._connection = connection
 
     async def add(self, token_hash: bytes, user_id: str, age: int) -> None:
-        """``age`` in seconds. Expired ones of the same user go with it."""
+        """``age`` in seconds. A few that have expired, of whichever user, are removed with it."""
         await self._connection.execute(
             """
-            WITH expired AS (DELETE FROM refresh_tokens WHERE user_id = %(user_id)s AND expires_at <= now())
+            WITH expired AS (
+                DELETE FROM refresh_tokens WHERE token_hash IN (
+                    SELECT token_hash FROM refresh_tokens WHERE expires_at <= now()
+                    ORDER BY expires_at LIMIT 10 FOR UPDATE SKIP LOCKED
+                )
+            )
             INSERT INTO refresh_tokens (token_hash, user_id, expires_at)
             VALUES (%(token_hash)s, %(user_id)s, now() + make_interval(secs => %(age)s))
             """,

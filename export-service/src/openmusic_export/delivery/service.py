@@ -17,13 +17,21 @@ DONE = {"sent", "cancelled"}
 
 class DeliveryService:
     def __init__(
-        self, database: Database, playlists: Playlists, sender: MailSender, mail_from: str, subject: str
+        self,
+        database: Database,
+        playlists: Playlists,
+        sender: MailSender,
+        mail_from: str,
+        subject: str,
+        keep_for: float,
     ) -> None:
+        """``keep_for`` is how many seconds a settled job is known, so that a repeat sends no mail."""
         self._database = database
         self._playlists = playlists
         self._sender = sender
         self._mail_from = mail_from
         self._subject = subject
+        self._keep_for = keep_for
 
     async def deliver(self, job: ExportRequested) -> None:
         """Sends the mail of a job once, however often the job comes.
@@ -52,15 +60,15 @@ class DeliveryService:
         """The reason why it can never be sent, or None."""
         playlist = await self._playlists.get(job.playlist_id)
         if playlist is None:
-            await jobs.settle(job.job_id, "cancelled", "the playlist was deleted")
+            await jobs.settle(job.job_id, "cancelled", "the playlist was deleted", self._keep_for)
             return None
         mail = compose(job.job_id, playlist, job.target_email, self._mail_from, self._subject)
         try:
             await self._sender.send(mail)
         except MailRefused as error:
-            await jobs.settle(job.job_id, "failed", str(error))
+            await jobs.settle(job.job_id, "failed", str(error), self._keep_for)
             return str(error)
-        await jobs.settle(job.job_id, "sent")
+        await jobs.settle(job.job_id, "sent", None, self._keep_for)
         return None
 
     async def _explain_absence(self, jobs: JobRepository, job_id: str) -> None:

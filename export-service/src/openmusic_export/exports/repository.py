@@ -32,14 +32,22 @@ class JobRepository:
         )
         return await cursor.fetchone()
 
-    async def settle(self, job_id: str, status: str, reason: str | None = None) -> None:
+    async def settle(self, job_id: str, status: str, reason: str | None, keep_for: float) -> None:
+        """Removes a few jobs that were settled more than ``keep_for`` seconds ago; one that was not stays."""
         await self._connection.execute(
             """
+            WITH old AS (
+                DELETE FROM export_jobs WHERE id IN (
+                    SELECT id FROM export_jobs
+                    WHERE settled_at < now() - make_interval(secs => %(keep_for)s) AND id <> %(id)s
+                    ORDER BY settled_at LIMIT 10 FOR UPDATE SKIP LOCKED
+                )
+            )
             UPDATE export_jobs
             SET status = %(status)s, reason = %(reason)s, attempts = attempts + 1, settled_at = now()
             WHERE id = %(id)s
             """,
-            {"id": job_id, "status": status, "reason": reason},
+            {"id": job_id, "status": status, "reason": reason, "keep_for": keep_for},
         )
 
     async def note_failure(self, job_id: str, reason: str) -> None:
