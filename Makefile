@@ -4,7 +4,7 @@ VENV := .venv/bin
 PACKAGES := kit testkit gateway auth-service catalog-service playlist-service media-service export-service deploy/local deploy/operations
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset demo test test-faults test-faults-short mutation soak lint format openapi
+.PHONY: help install up down status logs reset demo test test-python test-bare test-faults test-faults-short mutation soak lint format openapi
 .PHONY: bench bench-growth bench-soak bench-report bench-data requirements engine images e2e-compose audit
 
 help: ## lists these commands
@@ -31,8 +31,8 @@ reset: install ## stops everything and deletes all data
 demo: install ## plays the whole story against the running stack
 	@$(VENV)/python demo/demo.py
 
-test: install ## runs the tests of all services, on servers of their own
-	@$(VENV)/pytest
+test: install ## runs the tests of all services, on servers of their own, WORKERS (3) at once
+	@$(VENV)/pytest --numprocesses $(or $(WORKERS),3) --dist loadgroup
 
 test-%: install ## runs the tests of one part, e.g. test-catalog
 	@$(VENV)/pytest $(firstword $(wildcard $*-service/tests $*/tests deploy/$*/tests tests/$*))
@@ -40,6 +40,13 @@ test-%: install ## runs the tests of one part, e.g. test-catalog
 test-pictures: install ## uploads pictures of many encoders, and has Chromium compare what it shows of them (1 min)
 	@tests/pictures/install
 	@$(VENV)/pytest tests/pictures --timeout 300
+
+test-python: ## runs them with another Python, e.g. PYTHON=python3.13, in an environment of its own
+	@folder=.venv-$$($(PYTHON) -c 'import sys; print(sys.version_info.minor)'); \
+		OPENMUSIC_VENV=$$folder $(MAKE) test VENV=$$folder/bin
+
+test-bare: engine ## plays both commands of the README in bare containers; DEBIAN=trixie plays one, SHORT=1 the quick tests
+	@tests/bare/run $(DEBIAN)
 
 test-faults: install ## lets each part fail in each way while users work, and checks all they were promised (20 min)
 	@$(VENV)/pytest tests/faults --timeout 300

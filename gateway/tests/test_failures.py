@@ -109,6 +109,16 @@ def _read_request(connection: socket.socket) -> bytes | None:
     return body
 
 
+def _without_chunk_marks(body: bytes) -> bytes:
+    """The content of a chunked body; where it was cut into chunks depends on how it arrived."""
+    content = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        content += rest[: int(size, 16)]
+        body = rest[int(size, 16) + 2 :]
+    return content
+
+
 @contextmanager
 def _scripted(script: Script) -> Iterator[Script]:
     thread = threading.Thread(target=script.run, daemon=True)
@@ -251,10 +261,10 @@ def test_a_put_is_repeated_with_all_of_its_body(service_url: Any, start_gateway:
 def test_a_put_that_streamed_is_never_repeated_without_its_body(start_gateway: Any) -> None:
     with _scripted(Script(keep=1)) as script, start_gateway(**_everywhere(script.url)) as (url, _):
         assert httpx.get(f"{url}/songs", trust_env=False).status_code == 200
-        answer = httpx.put(f"{url}/songs/a", content=iter([b"x" * 70_000]), trust_env=False)
+        answer = httpx.put(f"{url}/songs/a", content=iter([b"x" * 35_000] * 2), trust_env=False)
 
     assert answer.status_code == 502
-    assert [len(body) for body in script.bodies[1:]] == [len(b"11170\r\n") + 70_000 + len(b"\r\n0\r\n\r\n")]
+    assert [_without_chunk_marks(body) for body in script.bodies[1:]] == [b"x" * 70_000]
 
 
 def test_an_answer_that_is_not_http_is_502(start_gateway: Any) -> None:

@@ -55,6 +55,11 @@ def test_the_kit_knows_no_context(path: Path) -> None:
     assert not words
 
 
+@pytest.mark.parametrize("path", sources("testkit"), ids=lambda path: path.name)
+def test_the_test_kit_imports_no_part(path: Path) -> None:
+    assert {name for name in imports(path) if name.startswith("openmusic_")} <= {"openmusic_testkit"}
+
+
 @pytest.mark.parametrize("path", service_sources(), ids=str)
 def test_sql_stands_in_repositories_only(path: Path) -> None:
     if path.name != "repository.py":

@@ -1,12 +1,15 @@
 """Ports: the preferred one if it is free, else another, remembered in the data folder so that it stays the same."""
 
 import json
+import os
 import random
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 RANGE = range(20000, 32000)  # below 32768, where the kernel begins to hand out ports for outgoing connections
+SHARES = 16
+"""Test runners that work side by side choose from different shares: a port is chosen before anything listens there."""
 
 
 def obstacle(port: int, host: str = "127.0.0.1") -> OSError | None:
@@ -44,7 +47,8 @@ class Ports:
 
     def _any_free(self, chosen: set[int]) -> int:
         taken = chosen | set(self._ports.values()) | set(self._preferred.values())
-        for port in random.sample(RANGE, len(RANGE)):
+        own = RANGE[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % SHARES :: SHARES]
+        for port in random.sample(own, len(own)):
             if port not in taken and obstacle(port) is None:
                 return port
         raise RuntimeError("No port is free")

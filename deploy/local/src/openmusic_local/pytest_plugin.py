@@ -1,6 +1,8 @@
 """Real servers for the tests: started when a test first asks for one, stopped with the session.
 
 The end-to-end tests get the whole stack, or one that runs elsewhere when OPENMUSIC_URL and OPENMUSIC_MAIL_URL name it.
+Each worker of pytest-xdist has servers of its own, so that a test may stop them. All tests that use the whole stack run
+in one worker, so that it is started once.
 """
 
 import asyncio
@@ -17,8 +19,13 @@ import aio_pika
 import pytest
 
 from openmusic_local.servers import objectstore, postgres, rabbitmq
-from openmusic_local.stack import Stack
+from openmusic_local.stack import Stack, repository
 from openmusic_local.temporary import temporary_stack
+
+WITH_THE_WHOLE_STACK = ("tests/access", "tests/contract", "tests/e2e")
+
+START_WITHIN = 600
+"""Seconds for a test of the whole stack: the first one waits until it has started, on a machine that may be busy."""
 
 running_stack: Stack | None = None
 """Servers that already run, where one process starts them for many runs of pytest (the mutation run)."""
@@ -42,6 +49,16 @@ class MailSink:
 class DatabaseServer:
     port: int
     password: str
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file stay together, and so do all that use the whole stack."""
+    for item in items:
+        folder = item.path.parent.relative_to(repository()).as_posix() if item.path.is_relative_to(repository()) else ""
+        together = "the whole stack" if folder in WITH_THE_WHOLE_STACK else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(together))
+        if together == "the whole stack" and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(START_WITHIN))
 
 
 @pytest.fixture(scope="session")
