@@ -48,7 +48,7 @@ test-python: ## runs them with another Python, e.g. PYTHON=python3.13, in an env
 test-bare: engine ## plays both commands of the README in bare containers; DEBIAN=trixie plays one, SHORT=1 the quick tests
 	@tests/bare/run $(DEBIAN)
 
-test-faults: install ## lets each part fail in each way while users work, and checks all they were promised (20 min)
+test-faults: install ## lets each part fail in each way while users work, and checks all they were promised (35 min)
 	@$(VENV)/pytest tests/faults --timeout 300
 
 test-faults-short: install ## the most telling of these faults, with fewer users (3 min)

@@ -1,11 +1,7 @@
 """A whole stack with a second gateway, users who stand differently to a playlist, and a key to sign any token with."""
 
 import io
-import os
 import secrets
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from PIL import Image
 
+from openmusic_local.copies import another_gateway
 from openmusic_local.stack import Stack
 
 DEADLINE = 30.0  # seconds
@@ -114,27 +111,8 @@ def url(stack: Stack) -> str:
 @pytest.fixture(scope="session")
 def second_url(stack: Stack) -> Iterator[str]:
     """Another gateway of the same stack."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, **stack.environment("gateway"), "HOST": "127.0.0.1", "PORT": str(port)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "openmusic_gateway", "serve"], env=environment, stdout=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        until(lambda: _is_ready(url))
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=15)
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health/ready", trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
+    with another_gateway(stack) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,13 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import aio_pika
+import aio_pika.exceptions
 import aiohttp
 import psycopg
-from crowd import Crowd, Pair
+from crowd import Crowd
 from minio import Minio
 from models import Playlist
+from pairs import Pair
 from psycopg import sql
 from psycopg.rows import tuple_row
 
@@ -34,17 +36,24 @@ class Auditor:
         self._broker = rabbitmq.url(stack.server_port("rabbitmq"), stack.secret("rabbitmq"))
 
     def select(self, service: str, query: sql.Composable | str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._connect(service) as connection:
+            return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+
+    def execute(self, service: str, statement: str, *values: Any) -> None:
+        with self._connect(service) as connection:
+            connection.execute(statement, values)  # type: ignore[arg-type]
+
+    def _connect(self, service: str) -> psycopg.Connection[tuple[Any, ...]]:
         """As the service itself would, past every proxy."""
         settings = self._stack.environment(service)
-        with psycopg.connect(
+        return psycopg.connect(
             host="127.0.0.1",
             port=self._stack.server_port("postgres"),
             user=settings["PGUSER"],
             password=settings["PGPASSWORD"],
             dbname=settings["PGDATABASE"],
             row_factory=tuple_row,
-        ) as connection:
-            return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+        )
 
     async def forget_mails(self) -> None:
         async with aiohttp.ClientSession() as http, http.delete(f"{self._mails}/all"):
@@ -58,6 +67,7 @@ class Auditor:
         """Waits until nothing is on its way any more; complains of what does not come."""
         complaints = crowd.pairs[0].client.journal.lost
         for what, settled in (
+            ("a queue is missing", self.has_queues),
             ("events are still in an outbox", self._outboxes_are_empty),
             ("messages are still in a queue", self._queues_are_empty),
             ("exports were accepted and not sent", self._exports_are_settled),
@@ -100,6 +110,14 @@ class Auditor:
             channel = await connection.channel()
             declared = [await channel.declare_queue(queue, passive=True) for queue in queues]
         return {queue.name: queue.declaration_result.message_count or 0 for queue in declared}
+
+    async def has_queues(self) -> bool:
+        """Whether those that were there at first are there."""
+        try:
+            await self._depths([*QUEUES])
+        except aio_pika.exceptions.ChannelNotFoundEntity:
+            return False
+        return True
 
     async def _check_mails(self, crowd: Crowd) -> None:
         """One for each job that was stored; a job for each export that was acknowledged, at most one for the others."""

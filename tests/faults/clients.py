@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ import aiohttp
 BROKEN = 0  # stands for the status of an answer that did not come, or not whole
 EXCUSABLE = frozenset({BROKEN, 502, 503, 504})
 _ID = re.compile(r"[0-9a-f]{32}")
-PATIENCE = aiohttp.ClientTimeout(total=30)
+PATIENCE = 30.0  # seconds until a client gives up, where it is not said otherwise
 
 
 @dataclass(frozen=True)
@@ -78,33 +78,45 @@ class Journal:
 
 
 class Client:
-    def __init__(self, http: aiohttp.ClientSession, url: str, journal: Journal) -> None:
+    """Of one or more gateways."""
+
+    def __init__(self, http: aiohttp.ClientSession, urls: Sequence[str], journal: Journal) -> None:
         self._http = http
-        self._url = url
+        self._urls = urls
         self.journal = journal
 
-    async def ask(self, method: str, path: str, body: Any = None, user: User | None = None, **more: Any) -> Answer:
+    @property
+    def gateways(self) -> range:
+        """Their numbers."""
+        return range(len(self._urls))
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, user: User | None = None, *, gateway: int = 0, **more: Any
+    ) -> Answer:
+        """``user`` may be None for what anybody may ask; ``gateway`` is the number of the one that is asked."""
         headers = {"Authorization": f"Bearer {user.token}"} if user else {}
         started = time.monotonic()
+        url = self._urls[gateway] + path
         try:
-            async with self._http.request(method, self._url + path, json=body, headers=headers, **more) as response:
+            async with self._http.request(method, url, json=body, headers=headers, **more) as response:
                 answer = Answer(response.status, await response.read(), response.headers)
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             answer = Answer(BROKEN, repr(error).encode())
         self.journal.note(f"{method} {path}", answer, time.monotonic() - started)
         return answer
 
-    async def upload(self, path: str, content: bytes) -> Answer:
+    async def upload(self, path: str, content: bytes, *, gateway: int = 0) -> Answer:
         form = aiohttp.FormData()
         form.add_field("cover", content, filename="cover.png", content_type="image/png")
-        return await self.ask("POST", path, data=form)
+        return await self.ask("POST", path, gateway=gateway, data=form)
 
 
 @asynccontextmanager
-async def client(url: str, journal: Journal) -> AsyncIterator[Client]:
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=PATIENCE) as http:
-        yield Client(http, url, journal)
+async def client(*urls: str, journal: Journal, patience: float = PATIENCE) -> AsyncIterator[Client]:
+    """Gives up a request after ``patience`` seconds."""
+    connector, timeout = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=patience)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
+        yield Client(http, urls, journal)
 
 
 async def register(clients: Client, username: str) -> User:

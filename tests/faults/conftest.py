@@ -4,15 +4,18 @@ import asyncio
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from audit import Auditor
-from clients import Journal, User, client, register_many
+from clients import Client, Journal, User, client, register, register_many
+from collector import Collector, collect
 from faults import Ground
 from network import Network
 from report import Row, save, table
 
+from openmusic_local.copies import another_gateway
 from openmusic_local.stack import Stack
 from openmusic_local.temporary import temporary_stack
 
@@ -51,6 +54,13 @@ def url(stack: Stack, network: Network) -> str:
 
 
 @pytest.fixture(scope="session")
+def urls(url: str, stack: Stack, network: Network) -> Iterator[list[str]]:
+    """Those of both gateways. No fault is that of the second one, whose clients go on."""
+    with another_gateway(stack) as port:
+        yield [url, f"http://127.0.0.1:{network.detour('client', 'gateway-2', port)}"]
+
+
+@pytest.fixture(scope="session")
 def ground(stack: Stack, network: Network) -> Ground:
     return Ground(stack, network)
 
@@ -65,10 +75,22 @@ def users(url: str) -> list[User]:
     run = secrets.token_hex(3)
 
     async def register() -> list[User]:
-        async with client(url, Journal()) as http:
+        async with client(url, journal=Journal()) as http:
             return await register_many(http, [f"listener_{run}_{number}" for number in range(2 * PAIRS)])
 
     return asyncio.run(register())
+
+
+@pytest.fixture(scope="session")
+def collector(url: str, auditor: Auditor) -> Callable[[Client], Collector]:
+    """One more user, as that client's."""
+
+    async def make() -> Callable[[Client], Collector]:
+        async with client(url, journal=Journal()) as http:
+            user = await register(http, f"collector_{secrets.token_hex(3)}")
+            return await collect(http, user, partial(auditor.execute, "playlist"))
+
+    return asyncio.run(make())
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ or will be when a part that hung goes on. From then on a client only reads what 
 """
 
 import io
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from clients import Answer, Journal, User
 from PIL import Image
@@ -33,6 +34,7 @@ class Value(Generic[T]):
 
     def __init__(self, value: T) -> None:
         self.possible = [value]
+        self.ever = [value]
 
     @property
     def certain(self) -> bool:
@@ -44,9 +46,10 @@ class Value(Generic[T]):
 
     def write(self, value: T, answer: Answer) -> None:
         self.possible = [self.possible[0], value] if answer.failed else [value]
+        self.ever.append(value)
 
 
-@dataclass
+@dataclass(eq=False)
 class Song:
     id: str
     title: Value[str]
@@ -55,6 +58,14 @@ class Song:
     @property
     def certain(self) -> bool:
         return self.title.certain and self.gone.certain
+
+    def check(self, answer: Answer, journal: Journal) -> None:
+        if answer.failed:
+            return
+        if (answer.status == 404) not in self.gone.possible:
+            journal.lost.append(f"song {self.id}: {answer.status}, gone: {self.gone.possible}")
+        elif answer.status == 200 and answer.data["song"]["title"] not in self.title.possible:
+            journal.lost.append(f"song {self.id} is {answer.data['song']['title']}, not {self.title.possible}")
 
     def fields(self, album_id: str | None, title: str) -> dict[str, Any]:
         return {"title": title, "year": 2008, "genre": "Pop", "performer": "Coldplay", "duration": 99,
@@ -118,13 +129,41 @@ class Album:
             )
 
 
-@dataclass(frozen=True)
-class Entry:
-    """Of the activities: whether a song was added, or deleted."""
+class Change(NamedTuple):
+    """Of a playlist, by one of those who may change it."""
 
+    action: Literal["add", "delete"]
+    song: Song
     username: str
-    title: str
-    action: str
+
+
+@dataclass(frozen=True)
+class State:
+    """What a playlist may hold; ``activities`` are the changes that led to it."""
+
+    songs: tuple[Song, ...] = ()
+    activities: tuple[Change, ...] = ()
+
+    def after(self, changes: Iterable[Change]) -> "State":
+        songs, changes = list(self.songs), list(changes)
+        for change in changes:
+            songs.append(change.song) if change.action == "add" else songs.remove(change.song)
+        return State(tuple(songs), (*self.activities, *changes))
+
+    def shows_songs(self, shown: list[dict[str, str]]) -> bool:
+        """In the order added; what the catalogue renamed or deleted shows a moment later."""
+        in_doubt = {song.id for song in self.songs if True in song.gone.possible}
+        there = [song for song in self.songs if song.gone.possible == [False]]
+        titles = {song.id: song.title.ever for song in self.songs}
+        return [each["id"] for each in shown if each["id"] not in in_doubt] == [song.id for song in there] and all(
+            each["title"] in titles[each["id"]] for each in shown
+        )
+
+    def shows_activities(self, shown: list[dict[str, str]]) -> bool:
+        """Each under a name that its song had once."""
+        return [(each["username"], each["action"]) for each in shown] == [
+            (change.username, change.action) for change in self.activities
+        ] and all(each["title"] in change.song.title.ever for each, change in zip(shown, self.activities, strict=True))
 
 
 @dataclass
@@ -133,10 +172,7 @@ class Playlist:
     name: str
     owner: User
     friend: User
-    songs: list[Song] = field(default_factory=list)
-    activities: list[Entry] = field(default_factory=list)
-    pending: tuple[str, Song, Entry] | None = None
-    """The change of which nobody knows whether it was made: ``add`` or ``delete``, which song, and its activity."""
+    possible: list[State] = field(default_factory=lambda: [State()])
     shared: Value[bool] = field(default_factory=lambda: Value(False))
     gone: Value[bool] = field(default_factory=lambda: Value(False))
     exports: list[tuple[str, bool]] = field(default_factory=list)
@@ -144,21 +180,46 @@ class Playlist:
 
     @property
     def certain(self) -> bool:
-        return self.pending is None and self.shared.certain and self.gone.certain
+        return len(self.possible) == 1 and self.shared.certain and self.gone.certain
 
-    def add(self, song: Song, user: User, answer: Answer) -> None:
-        self._change("add", song, user, answer)
+    @property
+    def songs(self) -> tuple[Song, ...]:
+        return self.possible[-1].songs
 
-    def delete(self, song: Song, user: User, answer: Answer) -> None:
-        self._change("delete", song, user, answer)
+    def write(self, change: Change, answer: Answer) -> None:
+        self.write_at_once([(change, answer)])
 
-    def _change(self, action: str, song: Song, user: User, answer: Answer) -> None:
-        entry = Entry(user.username, song.title.last, action)
-        if answer.failed:
-            self.pending = (action, song, entry)
-            return
-        self.songs = [*self.songs, song] if action == "add" else [each for each in self.songs if each is not song]
-        self.activities.append(entry)
+    def write_at_once(self, changes: Sequence[tuple[Change, Answer]]) -> None:
+        """What was asked for at the same time, and not refused, took place in any order."""
+        acknowledged = [change for change, answer in changes if not answer.failed]
+        in_doubt = [change for change, answer in changes if answer.failed]
+        made = [
+            order
+            for number in range(len(in_doubt) + 1)
+            for some in itertools.combinations(in_doubt, number)
+            for order in itertools.permutations([*acknowledged, *some])
+        ]
+        self.possible = [state.after(order) for state in self.possible for order in made]
+
+    def narrow(self, shown: Answer, journal: Journal) -> None:
+        """To the order that the activities show, after changes of which each was acknowledged or refused."""
+        if shown.status == 200:
+            fitting = [state for state in self.possible if state.shows_activities(shown.data["activities"])]
+            if not fitting:
+                journal.lost.append(f"activities of {self.id}: {shown.content!r}")
+            self.possible = fitting or self.possible
+
+    def settle(self, song: Song, shown: Answer, journal: Journal) -> None:
+        """A song that was added while its adder was removed, as a read shows it that began when this was answered:
+
+        nothing that the adder asked for takes place after it.
+        """
+        if shown.status == 200:
+            there = song.id in {each["id"] for each in shown.data["playlist"]["songs"]}
+            fitting = [state for state in self.possible if (song in state.songs) == there]
+            if not fitting:
+                journal.wrong.append(f"playlist {self.id}: {song.id} is there: {there}, when its adder was removed")
+            self.possible = fitting or self.possible
 
     def check_access(self, reader: User, answer: Answer, journal: Journal) -> bool:
         """Whether the answer shows the playlist."""
@@ -176,54 +237,33 @@ class Playlist:
         return answer.status == 200
 
     def check_songs(self, reader: User, answer: Answer, journal: Journal) -> None:
-        if not self.check_access(reader, answer, journal):
-            return
-        shown = [song["id"] for song in answer.data["playlist"]["songs"]]
-        if not any(self._fits(shown, songs) for songs in self._possible_songs()):
-            journal.lost.append(f"playlist {self.id} (cached: {answer.cached}): {self._difference(shown)}")
+        if self.check_access(reader, answer, journal):
+            shown = answer.data["playlist"]["songs"]
+            if not any(state.shows_songs(shown) for state in self.possible):
+                journal.lost.append(f"playlist {self.id} (cached: {answer.cached}): {self._difference(shown)}")
 
     def check_activities(self, reader: User, answer: Answer, journal: Journal) -> None:
-        if not self.check_access(reader, answer, journal):
-            return
-        shown = [Entry(each["username"], each["title"], each["action"]) for each in answer.data["activities"]]
-        entries = [_without_title(each) for each in shown]
-        if entries not in [[_without_title(each) for each in possible] for possible in self._possible_activities()]:
-            journal.lost.append(f"activities of {self.id} (cached: {answer.cached}): {len(shown)} shown")
+        if self.check_access(reader, answer, journal):
+            shown = answer.data["activities"]
+            if not any(state.shows_activities(shown) for state in self.possible):
+                journal.lost.append(f"activities of {self.id} (cached: {answer.cached}): {len(shown)} shown")
 
     def check_agreement(self, songs: Answer, activities: Answer, journal: Journal) -> None:
         """At last, a change whose outcome was unknown is there with its activity, or both are not."""
-        if self.pending is None or songs.status != 200 or activities.status != 200:
+        if songs.status != 200 or activities.status != 200:
             return
-        action, song, _ = self.pending
-        shown = song.id in {each["id"] for each in songs.data["playlist"]["songs"]}
-        made = shown if action == "add" else not shown
-        noted = len(activities.data["activities"]) > len(self.activities)
-        if made != noted and True not in song.gone.possible:
-            journal.halves.append(f"playlist {self.id}: {action} made: {made}, in its activities: {noted}")
+        shown, noted = songs.data["playlist"]["songs"], activities.data["activities"]
+        if not any(state.shows_songs(shown) and state.shows_activities(noted) for state in self.possible):
+            journal.halves.append(f"playlist {self.id}: {self._difference(shown)}, {len(noted)} activities")
 
-    def _possible_songs(self) -> Iterable[list[Song]]:
-        yield self.songs
-        if self.pending is not None:
-            action, song, _ = self.pending
-            yield [*self.songs, song] if action == "add" else [each for each in self.songs if each is not song]
-
-    def _possible_activities(self) -> Iterable[list[Entry]]:
-        yield self.activities
-        if self.pending is not None:
-            yield [*self.activities, self.pending[2]]
-
-    @staticmethod
-    def _fits(shown: list[str], songs: list[Song]) -> bool:
-        """In the order added; songs that the catalogue deleted leave a moment later."""
-        leaving = {song.id for song in songs if True in song.gone.possible}
-        return [each for each in shown if each not in leaving] == [each.id for each in songs if each.id not in leaving]
-
-    def _difference(self, shown: list[str]) -> str:
-        known = [song.id for song in self.songs]
-        missing, extra = set(known) - set(shown), set(shown) - set(known)
-        return json.dumps({"missing": sorted(missing), "extra": sorted(extra), "shown": len(shown)})
-
-
-def _without_title(entry: Entry) -> tuple[str, str]:
-    """A title may be the one before a renaming."""
-    return entry.username, entry.action
+    def _difference(self, shown: list[dict[str, str]]) -> str:
+        titles = {each["id"]: each["title"] for each in shown}
+        known = {song.id: song for song in self.songs}
+        there = {each for each, song in known.items() if song.gone.possible == [False]}
+        wrong = {
+            each: f"{title}, not {known[each].title.possible}, gone: {known[each].gone.possible}"
+            for each, title in titles.items()
+            if each in known and (title not in known[each].title.possible or False not in known[each].gone.possible)
+        }
+        missing, extra = sorted(there - titles.keys()), sorted(titles.keys() - known.keys())
+        return json.dumps({"missing": missing, "extra": extra, "outdated": wrong, "shown": len(shown)})

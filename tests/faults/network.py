@@ -1,7 +1,8 @@
-"""What lies between the parts: every connection passes a proxy here, which can be slow, or cut it off mid-answer."""
+"""What lies between the parts: every connection passes a proxy here, which can be slow, cut it off, or lose it."""
 
 import asyncio
 import random
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import uvloop
+from vanishing import drop_packets, take_packets
 
 from openmusic_local.ports import obstacle
 
@@ -29,6 +31,10 @@ class Weather:
     """Seconds that every answer arrives later."""
     cutting: bool = False
     """Whether each connection breaks off after some bytes of answers."""
+    refusing: bool = False
+    """Whether open connections are reset, and new ones refused."""
+    vanishing: bool = False
+    """Whether packets are lost: open connections never come back, new ones cannot be made meanwhile."""
 
 
 class Network:
@@ -59,11 +65,16 @@ class Network:
     def change(self, part: str, weather: Weather) -> None:
         """On all ways to the part; on those from it, if nobody asks it anything."""
         ways = [proxy for (_, target), proxy in self._proxies.items() if target == part]
-        ways = ways or [proxy for (process, _), proxy in self._proxies.items() if process == part]
+        self._change(ways or [proxy for (process, _), proxy in self._proxies.items() if process == part], weather)
 
+    def change_one(self, process: str, part: str, weather: Weather) -> None:
+        """On the way from the process to the part; all others reach it as before."""
+        self._change([self._proxies[process, part]], weather)
+
+    def _change(self, ways: list["_Proxy"], weather: Weather) -> None:
         async def change() -> None:
             for proxy in ways:
-                proxy.change(weather)
+                await proxy.change(weather)
 
         self._run(change())
 
@@ -79,17 +90,34 @@ class _Proxy:
         self.weather = Weather()
         self._target = target
         self._server: asyncio.Server | None = None
+        self._socket: socket.socket
         self._links: set[_Link] = set()
+        self._vanished: list[_Link] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accepted, "127.0.0.1", self.port, backlog=1024)
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", self.port))
+        self._server = await loop.create_server(self._accepted, sock=self._socket, backlog=1024)
 
-    def change(self, weather: Weather) -> None:
-        self.weather = weather
-        for link in self._links:
+    async def change(self, weather: Weather) -> None:
+        before, self.weather = self.weather, weather
+        for link in list(self._links):
             link.lifetime = _lifetime()
+            if weather.refusing:
+                link.abort()
+            elif weather.vanishing:
+                link.vanish()
+        if weather.vanishing:
+            drop_packets(self._socket)
+        elif before.vanishing:
+            take_packets(self._socket)
+        if weather.refusing:
+            self._close()
+        elif before.refusing:
+            await self.listen()
 
     def _accepted(self) -> asyncio.Protocol:
         link = _Link(self)
@@ -107,10 +135,14 @@ class _Proxy:
             self._refuse()
 
     def _refuse(self) -> None:
+        if self._server is not None and not self.weather.refusing:
+            self._close()
+            self._start(self._listen_again())
+
+    def _close(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
-            self._start(self._listen_again())
 
     async def _listen_again(self) -> None:
         while True:
@@ -123,6 +155,11 @@ class _Proxy:
 
     def forget(self, link: "_Link") -> None:
         self._links.discard(link)
+
+    def keep(self, link: "_Link") -> None:
+        """One that vanished is never closed: that would tell the other side of it."""
+        self._links.discard(link)
+        self._vanished.append(link)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -140,6 +177,7 @@ class _Link:
     def __init__(self, proxy: _Proxy) -> None:
         self._proxy = proxy
         self.lifetime = _lifetime()
+        self.vanished = False
         self.near = _Side(self, self.ask)
         self.far = _Side(self, self.answer)
 
@@ -156,6 +194,8 @@ class _Link:
         self.near.pass_on(data, weather.delay)
 
     def ended(self, side: "_Side") -> None:
+        if self.vanished:
+            return
         other = self.far if side is self.near else self.near
         other.pass_on(None, self._proxy.weather.delay if side is self.far else 0.0)
         self._proxy.forget(self)
@@ -165,6 +205,14 @@ class _Link:
             if side.transport is not None:
                 side.transport.abort()
         self._proxy.forget(self)
+
+    def vanish(self) -> None:
+        """Neither side hears from the other again, not even that what it sent has arrived."""
+        self.vanished = True
+        for side in (self.near, self.far):
+            if side.transport is not None:
+                drop_packets(side.transport.get_extra_info("socket"))
+        self._proxy.keep(self)
 
 
 @dataclass(eq=False)
@@ -179,10 +227,13 @@ class _Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's own are no subclass of it
+        if self.link.vanished:  # while this connection was being made
+            drop_packets(transport.get_extra_info("socket"))
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        self.arrived(data)
+        if not self.link.vanished:
+            self.arrived(data)
 
     def connection_lost(self, _: Exception | None) -> None:
         self.link.ended(self)
@@ -203,7 +254,7 @@ class _Side(asyncio.Protocol):
             self._write_next()
 
     def _write_next(self) -> None:
-        if self.transport is None or not self._waiting:
+        if self.transport is None or not self._waiting or self.link.vanished:
             return
         piece = self._waiting.popleft()
         if piece is None:

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from audit import Auditor
 from clients import Journal, User, client
-from crowd import Crowd, pairs_of
+from crowd import Crowd
 from faults import family
 from growth import Tolerance, Trend
+from pairs import pairs_of
 from redis.asyncio import Redis
 
 from openmusic_local.stack import Stack
@@ -52,7 +53,7 @@ async def test_nothing_grows(
     stack: Stack, auditor: Auditor, users: list[User], capsys: pytest.CaptureFixture[str]
 ) -> None:
     journal, samples = Journal(), defaultdict[tuple[str, str], list[float]](list)
-    async with client(stack.url, journal) as http:
+    async with client(stack.url, journal=journal) as http:
         pairs = pairs_of(users, f"soak-{secrets.token_hex(3)}", http)
         end = time.monotonic() + 60 * MINUTES
         async with Crowd(pairs, PAUSE):

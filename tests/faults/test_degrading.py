@@ -66,7 +66,7 @@ class Listener:
 
 @pytest.fixture
 async def listener(url: str) -> AsyncIterator[Listener]:
-    async with client(url, Journal()) as http:
+    async with client(url, journal=Journal()) as http:
         listener = Listener(http, await register(http, f"listener_{secrets.token_hex(6)}"))
         await listener.settle_in()
         yield listener

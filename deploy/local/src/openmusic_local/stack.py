@@ -7,6 +7,7 @@ import xmlrpc.client
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from openmusic_local import processes
@@ -138,9 +139,12 @@ class Stack:
         """The process id of each part that runs."""
         return {name: state["pid"] for name, state in self._supervisor.states().items() if state["pid"]}
 
-    def environment(self, process: str) -> dict[str, str]:
-        """The settings that one of our processes is given."""
-        return processes.environment(process, self._surroundings())
+    def environment(self, process: str, copy: str | None = None) -> dict[str, str]:
+        """The settings that one of our processes is given, or another ``copy`` of it that has its own detours."""
+        around = self._surroundings()
+        if copy is not None:
+            around = replace(around, detour=lambda _, part, port: self._detour(copy, part, port))
+        return processes.environment(process, around)
 
     def log(self, name: str) -> Path:
         return self._supervisor.log(name)
