@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from openmusic_gateway.edge.entries import OVERHEAD, Entries, Entry
+from openmusic_gateway.edge.entries import Entries, Entry, size_of
 
 NAMES = ("auth", "catalog", "playlist", "media", "export")
 
@@ -213,15 +213,14 @@ def _entry(body: bytes = b"x", tags: tuple[str, ...] = ("a",), expires_at: float
 
 
 def test_the_least_recently_used_go_first_when_the_room_is_used_up() -> None:
-    entries = Entries(3 * (OVERHEAD + 1))
-    for name in ("one", "two", "three"):
+    entries = Entries(3 * size_of(("1", b"", ""), _entry()))
+    for name in "123":
         entries.put((name, b"", ""), _entry(), 0, 0)
-    assert entries.get(("one", b"", ""), 0)
-    entries.put(("four", b"", ""), _entry(), 0, 0)
-    entries.put(("five", b"", ""), _entry(b"x" * 1_000_000), 0, 0)
+    assert entries.get(("1", b"", ""), 0)
+    entries.put(("4", b"", ""), _entry(), 0, 0)
+    entries.put(("5", b"", ""), _entry(b"x" * 1_000_000), 0, 0)
 
-    left = {name for name in ("one", "two", "three", "four", "five") if entries.get((name, b"", ""), 0)}
-    assert left == {"one", "three", "four"}
+    assert {name for name in "12345" if entries.get((name, b"", ""), 0)} == {"1", "3", "4"}
 
 
 def test_an_entry_does_not_outlive_its_time() -> None:
@@ -257,3 +256,28 @@ def test_what_was_fetched_before_a_purge_is_not_kept_however_many_purges_follow(
 
     assert entries.get(("one", b"", ""), 0) is None
     assert entries.get(("two", b"", ""), 0)
+
+
+@pytest.mark.parametrize(
+    ("tag", "purged", "outdated"),
+    [
+        ("song:1", "song:1", True),
+        ("song:1", "song:2", False),
+        ("song:1", "songs:1", False),
+        ("song:1", "song", True),
+        ("song", "song:1", True),
+        ("song", "song", True),
+        ("song", "songs", False),
+        ("songs:1", "song", False),
+    ],
+)
+def test_a_kind_stands_for_all_tags_of_that_kind(tag: str, purged: str, outdated: bool) -> None:
+    kept, fetching = Entries(1_000_000), Entries(1_000_000)
+    kept.put(("a", b"", ""), _entry(tags=("other:1", tag)), 0, 0)
+    kept.purge([purged])
+    fetching.purge([purged])
+    fetching.put(("a", b"", ""), _entry(tags=("other:1", tag)), 0, 0)
+    assert [len(kept), len(fetching)] == [0 if outdated else 1] * 2
+
+    fetching.put(("b", b"", ""), _entry(tags=("other:1", tag)), fetching.moment, 0)
+    assert fetching.get(("b", b"", ""), 0), "what was fetched after the purge is new"

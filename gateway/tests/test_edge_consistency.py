@@ -84,7 +84,7 @@ class World:
     async def read(self, number: int) -> None:
         known = self.answered
         cache = self.caches[number]
-        entry = cache.get(KEY) or await cache.fetched(KEY)
+        entry = cache.get(KEY) or await cache.fetched(KEY, asyncio.get_running_loop().time() + 60)
         if entry is not None:
             self.hits += 1
             found = int(entry.body)

@@ -249,15 +249,6 @@ def test_a_post_is_not_repeated_once_it_may_have_been_executed(start_gateway: An
     assert script.bodies == [b"once"]
 
 
-def test_a_put_is_repeated_with_all_of_its_body(service_url: Any, start_gateway: Any) -> None:
-    with _scripted(Script()) as script, start_gateway(**_everywhere(script.url, service_url[1])) as (url, _):
-        answers = [httpx.put(f"{url}/songs/a", content=b"again", trust_env=False) for _ in range(2)]
-
-    assert [answer.json()["body"] for answer in answers] == ["again", "again"]
-    assert script.bodies
-    assert set(script.bodies) == {b"again"}
-
-
 def test_a_put_that_streamed_is_never_repeated_without_its_body(start_gateway: Any) -> None:
     with _scripted(Script(keep=1)) as script, start_gateway(**_everywhere(script.url)) as (url, _):
         assert httpx.get(f"{url}/songs", trust_env=False).status_code == 200
@@ -265,14 +256,6 @@ def test_a_put_that_streamed_is_never_repeated_without_its_body(start_gateway: A
 
     assert answer.status_code == 502
     assert [_without_chunk_marks(body) for body in script.bodies[1:]] == [b"x" * 70_000]
-
-
-def test_an_answer_that_is_not_http_is_502(start_gateway: Any) -> None:
-    script = Script(last_words=b"SSH-2.0-nothing\r\n\r\n")
-    with _scripted(script), start_gateway(**_everywhere(script.url)) as (url, _):
-        answer = httpx.post(f"{url}/songs", trust_env=False)
-
-    assert (answer.status_code, answer.json()["status"]) == (502, "error")
 
 
 class Counting:

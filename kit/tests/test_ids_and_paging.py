@@ -2,7 +2,7 @@ import pytest
 
 from openmusic_kit.errors import Invalid, NotFound
 from openmusic_kit.ids import is_id, new_id, require_id
-from openmusic_kit.paging import decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.paging import MAX_LINK_LENGTH, decode_cursor, encode_cursor, next_page_link
 
 
 def test_ids_sort_by_the_order_of_their_creation() -> None:
@@ -35,3 +35,12 @@ def test_a_cursor_that_was_never_given_out_is_refused(cursor: str) -> None:
 
 def test_a_link_keeps_the_query_and_escapes_it() -> None:
     assert next_page_link("/things", name="a&b", limit=2, other=None) == '</things?name=a%26b&limit=2>; rel="next"'
+
+
+def test_the_longest_texts_fit_into_a_link_and_what_does_not_fit_is_never_sent() -> None:
+    widest = "\N{GRINNING FACE}" * 1000
+    link = next_page_link("/things", title=widest, maker=widest, limit=1000, cursor=encode_cursor(new_id("thing")))
+
+    assert len(link) <= MAX_LINK_LENGTH
+    with pytest.raises(ValueError, match="bounded"):
+        next_page_link("/things", name="x" * MAX_LINK_LENGTH)

@@ -24,6 +24,7 @@ from openmusic_gateway.limits.counting import Counts
 from openmusic_gateway.limits.gate import Gate
 from openmusic_gateway.proxying import Proxy, Request
 from openmusic_gateway.routes import Route, RouteTable
+from openmusic_gateway.service_session import service_session
 from openmusic_gateway.settings import Settings
 from openmusic_gateway.upstreams import Upstream, resolving
 from openmusic_kit.access_log import AccessLog
@@ -73,13 +74,7 @@ class Gateway:
             self._stack.callback(self._access_log.flush)
         await self._stack.enter_async_context(resolving(list(self._upstreams.values())))
         self._verifier = await self._stack.enter_async_context(open_token_verifier(settings))
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        )
-        await self._stack.enter_async_context(session)
+        session = await self._stack.enter_async_context(service_session())
         forwarder = Forwarder(session, self._upstreams, settings.connect_timeout, settings.upstream_timeout)
         edge = EdgeCache(settings.edge_cache_bytes, self._open_channel)
         await self._stack.enter_async_context(edge.running())

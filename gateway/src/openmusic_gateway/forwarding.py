@@ -16,7 +16,7 @@ from openmusic_gateway.upstreams import Upstream
 
 logger = logging.getLogger(__name__)
 
-IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+SAFE = frozenset({"GET", "HEAD"})  # RFC 9110, section 9.2.1: to carry them out twice changes nothing
 TRIES = 2
 SHORTEST = 0.05  # seconds that a try gets at the least
 
@@ -64,20 +64,41 @@ class Reply:
     def abandon(self) -> None:
         self._answer.close()
 
-    async def whole(self, service: str) -> bytes:
-        """All of its body. Raises Refused when it breaks off."""
+    async def whole(self, service: str, limit: int, deadline: float) -> bytes | None:
+        """All of its body; None if that is more than ``limit`` bytes, and then it must still be passed on.
+
+        Raises Refused when it breaks off, or is not there by the deadline.
+        """
+        content = self._answer.content
+        chunks, size = [self._first], len(self._first)
         try:
-            return self._first + await self._answer.content.read()
+            async with _until(deadline):
+                while size <= limit and not content.at_eof():
+                    chunks.append(await content.readany())
+                    size += len(chunks[-1])
         except TimeoutError as error:
+            self.abandon()
             raise answers.timed_out(service) from error
         except (aiohttp.ClientError, OSError) as error:
+            self.abandon()
             raise answers.bad_gateway(service) from error
-        finally:
-            self._answer.release()
+        except BaseException:
+            self.abandon()
+            raise
+        self._first = b"".join(chunks)
+        if size > limit:
+            return None
+        self._answer.release()
+        return self._first
 
 
 class Forwarder:
-    """``connect_timeout`` and ``timeout`` are seconds that a replica has to be reached, and the service to answer."""
+    """What certainly was not carried out is tried again: anything that was never sent, and what is safe to repeat.
+
+    A PUT or DELETE that was sent is not: meanwhile another client may have changed what it would change back, and a
+    DELETE that is repeated finds nothing to delete, and so nothing to purge.
+
+    ``connect_timeout`` and ``timeout`` are seconds that a replica has to be reached, and the service to answer."""
 
     def __init__(
         self,
@@ -101,8 +122,7 @@ class Forwarder:
     ) -> Reply:
         """The service's answer as it begins. Raises Refused when there is none.
 
-        However often it is tried, here and by the HTTP client, it ends at the deadline; a body that is still coming has
-        more time.
+        However often it is tried, it ends at the deadline; a body that is still coming has more time.
         """
         upstream = self._upstreams[service]
         target = scope["raw_path"].decode("latin-1")
@@ -110,7 +130,7 @@ class Forwarder:
             target += "?" + scope["query_string"].decode("latin-1")
         passed = headers.to_service(scope, request_id, address)
         replicas = upstream.in_turn()
-        tries = 0  # those that took time or may have been executed; to be refused a connection is neither
+        tries = 0  # those that took time; to be refused a connection does not
         for replica in replicas if len(replicas) > 1 else replicas * TRIES:
             try:
                 answer, first = await self._request(scope["method"], replica + target, passed, body, deadline)
@@ -124,11 +144,14 @@ class Forwarder:
             except (aiohttp.ServerTimeoutError, TimeoutError) as error:
                 upstream.dead(replica)  # if it hangs, the next requests should not wait as long as this one did
                 raise answers.timed_out(service) from error
+            except aiohttp.ClientResponseError as error:  # it answered, and would answer so again
+                logger.warning("answer is not HTTP", extra={"service": service, "error": repr(error)})
+                raise answers.bad_gateway(service) from error
             except (aiohttp.ClientError, OSError) as error:
                 _raise_own_error_in(error)
                 upstream.dead(replica)
                 tries += 1
-                if tries == TRIES or scope["method"] not in IDEMPOTENT or body.small is None:
+                if tries == TRIES or scope["method"] not in SAFE or body.small is None:
                     raise answers.bad_gateway(service) from error
             else:
                 upstream.alive(replica)
@@ -140,7 +163,7 @@ class Forwarder:
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         """The answer and the first piece of its body: a service that dies between the two can still be replaced."""
         if body.small is not None:
-            async with asyncio.timeout_at(max(deadline, asyncio.get_running_loop().time() + SHORTEST)):
+            async with _until(deadline):
                 return await self._exchange(method, url, passed, body.small or None, self._with_whole_body)
         async with asyncio.timeout(None) as limit:
             return await self._exchange(method, url, passed, self._timed(body, limit), self._with_stream)
@@ -166,6 +189,10 @@ class Forwarder:
                 yield piece
                 limit.reschedule(None)
             limit.reschedule(now() + self._timeout)
+
+
+def _until(deadline: float) -> asyncio.Timeout:
+    return asyncio.timeout_at(max(deadline, asyncio.get_running_loop().time() + SHORTEST))
 
 
 def _raise_own_error_in(error: BaseException) -> None:

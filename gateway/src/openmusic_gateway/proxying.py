@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from openmusic_gateway import headers
+from openmusic_gateway import answers, headers
 from openmusic_gateway.body import Body
 from openmusic_gateway.edge.cache import Answer, EdgeCache, not_modified
-from openmusic_gateway.edge.entries import Entry, Key
+from openmusic_gateway.edge.entries import LARGEST, Entry, Key
 from openmusic_gateway.forwarding import Forwarder, Reply
 from openmusic_gateway.routes import Route
 from openmusic_kit.edge import CACHE_PURGE, CACHE_TAG
@@ -65,23 +65,30 @@ class Proxy:
 
     async def _read(self, request: Request, body: Body) -> int:
         deadline = self._forwarder.deadline()  # also for who waits in vain for what another fetches
-        if (entry := await self._edge.fetched(request.key)) is not None:
+        service = request.route.service
+        try:
+            entry = await self._edge.fetched(request.key, deadline)
+        except TimeoutError as error:
+            raise answers.timed_out(service) from error
+        if entry is not None:
             return await self._send_kept(request, entry)
-        passed_on = 0
+        passing: Reply | None = None
 
         async def load() -> Answer | None:
-            nonlocal passed_on
+            nonlocal passing
             reply = await self._ask(request, body, deadline)
-            tags = reply.named(CACHE_TAG)
-            if reply.status != 200 or not tags or ("private" in reply.named("Cache-Control") and not request.user_id):
-                passed_on = await reply.pass_on(request.send, request.request_id)
-                return None
-            content = await reply.whole(request.route.service)
-            return Answer(headers.to_client(reply.headers), content, tuple(tags))
+            if _may_be_kept(reply, request.user_id):
+                content = await reply.whole(service, LARGEST, deadline)
+                if content is not None:
+                    return Answer(headers.to_client(reply.headers), content, tuple(reply.named(CACHE_TAG)))
+            passing = reply
+            return None
 
         answer = await self._edge.fetch(request.key, load)
         if answer is None:
-            return passed_on
+            assert passing is not None  # noqa: S101 - load has just set it
+            # Only now: its client may be slow, and nobody else should wait for that.
+            return await passing.pass_on(request.send, request.request_id)
         return await self._send(request, [*answer.headers, (b"etag", answer.etag)], answer.body, answer.etag)
 
     async def _send_kept(self, request: Request, entry: Entry) -> int:
@@ -98,3 +105,9 @@ class Proxy:
         await request.send({"type": "http.response.start", "status": status, "headers": raw})
         await request.send({"type": "http.response.body", "body": body})
         return status
+
+
+def _may_be_kept(reply: Reply, user_id: str) -> bool:
+    if reply.status != 200 or not reply.named(CACHE_TAG):
+        return False
+    return bool(user_id) or "private" not in reply.named("Cache-Control")

@@ -16,6 +16,8 @@ from openmusic_kit.settings import ServiceSettings
 
 S = TypeVar("S", bound=ServiceSettings)
 
+KEEP_ALIVE = 75  # seconds that a server keeps an idle connection; clients of ours derive a shorter time from it
+
 
 def run_cli(name: str, settings_class: Callable[[], S], commands: Mapping[str, Callable[[S], object]]) -> None:
     """Runs one of ``commands`` with the settings of the environment; refuses to start with settings that are wrong.
@@ -61,6 +63,6 @@ def serve(app: str | Callable[..., object], settings: ServiceSettings) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=75,  # seconds; longer than the gateway keeps an idle connection
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(settings.shutdown_grace),
     )

@@ -7,6 +7,9 @@ from urllib.parse import urlencode
 from openmusic_kit.errors import Invalid
 
 PAGE_SIZE = 1000
+MAX_LINK_LENGTH = 28_000
+"""Bytes of a ``Link``. The longest query that a list repeats there has two texts of 1000 characters; percent-encoded,
+each character takes up to 12 bytes (four of UTF-8, three for each of them)."""
 
 
 class CursorInvalid(Invalid):
@@ -29,6 +32,9 @@ def decode_cursor(cursor: str) -> str:
 
 
 def next_page_link(path: str, **query: str | int | None) -> str:
-    """The value of a ``Link`` header; parameters that are None are left out."""
+    """The value of a ``Link`` header; parameters that are None are left out. Raises ValueError if it is too long."""
     given = {name: value for name, value in query.items() if value is not None}
-    return f'<{path}?{urlencode(given)}>; rel="next"'
+    link = f'<{path}?{urlencode(given)}>; rel="next"'
+    if len(link) > MAX_LINK_LENGTH:
+        raise ValueError("the query of this list must be bounded more tightly")
+    return link

@@ -151,9 +151,14 @@ class World:
         return self.dice.random() < probability
 
     async def within(self, seconds: float, work: Awaitable[T]) -> T:
-        """What the work gives. Raises TooLate if it has not ended by then, however it ends."""
+        """What the work gives. Raises TooLate if it has not ended by then, however it ends. Is cancelled along."""
         task = asyncio.ensure_future(work)
-        done, _ = await asyncio.wait([task], timeout=seconds)
+        try:
+            done, _ = await asyncio.wait([task], timeout=seconds)
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait([task])
+            raise
         if not done:
             raise TooLate(f"{_name(task)} has not ended within {seconds} s")
         return task.result()

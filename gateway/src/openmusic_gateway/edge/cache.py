@@ -32,8 +32,13 @@ class _Flight:
     """One fetch that several may wait for; what it gave is None unless it can be kept."""
 
     since: int
+    expires_at: float
     landed: asyncio.Event = field(default_factory=asyncio.Event)
     entry: Entry | None = None
+
+    def may_be_joined(self, now: float) -> bool:
+        """For as long as what it gives could be kept: after a write that waited for LIFETIME, nobody gets it."""
+        return now < self.expires_at
 
 
 class EdgeCache:
@@ -52,9 +57,7 @@ class EdgeCache:
             yield
 
     def get(self, key: Key) -> Entry | None:
-        if self._channel is None or not self._channel.fresh:
-            return None
-        return self._entries.get(key, time.monotonic())
+        return self._entries.get(key, time.monotonic()) if self._fresh else None
 
     async def purge(self, tags: list[str]) -> None:
         """Returns when no gateway answers any more with what has these tags."""
@@ -62,13 +65,18 @@ class EdgeCache:
         if self._channel is not None:
             await self._channel.purge(tags)
 
-    async def fetched(self, key: Key) -> Entry | None:
-        """What somebody is fetching already, if it may be given to someone who asks only now."""
+    async def fetched(self, key: Key, deadline: float) -> Entry | None:
+        """What somebody is fetching already, if it may be given to someone who asks only now.
+
+        None also when that fetch failed or was given up: who waited then fetches without waiting for another one.
+        Raises TimeoutError at the deadline, which is a time of the event loop.
+        """
         flight = self._flights.get(key)
-        if flight is None or self._channel is None or not self._channel.fresh:
+        if flight is None or not self._fresh or not flight.may_be_joined(time.monotonic()):
             return None
         asked = self._entries.moment
-        await flight.landed.wait()
+        async with asyncio.timeout_at(deadline):
+            await flight.landed.wait()
         entry = flight.entry
         if entry is None or (asked > flight.since and self._entries.purged_since(entry.tags, flight.since)):
             return None
@@ -76,22 +84,24 @@ class EdgeCache:
 
     async def fetch(self, key: Key, load: Callable[[], Awaitable[Answer | None]]) -> Answer | None:
         """What ``load`` gives, which is kept if it may be. None is passed through."""
-        if self._channel is None or not self._channel.fresh:
+        if not self._fresh:
             return await load()
-        flight = _Flight(self._entries.moment)
-        expires_at = time.monotonic() + LIFETIME - MARGIN
-        self._flights[key] = flight
+        flight = self._flights[key] = _Flight(self._entries.moment, time.monotonic() + LIFETIME - MARGIN)
         try:
             answer = await load()
             if answer is not None and answer.tags:
-                flight.entry = entry_of(answer, expires_at)
-                if self._channel.fresh:
+                flight.entry = entry_of(answer, flight.expires_at)
+                if self._fresh:
                     self._entries.put(key, flight.entry, flight.since, time.monotonic())
             return answer
         finally:
             if self._flights.get(key) is flight:
                 del self._flights[key]
             flight.landed.set()
+
+    @property
+    def _fresh(self) -> bool:
+        return self._channel is not None and self._channel.fresh
 
 
 def entry_of(answer: Answer, expires_at: float) -> Entry:

@@ -34,6 +34,7 @@ LEASE = 1.0  # seconds
 MARGIN = 0.05  # seconds by which leases and lifetimes end earlier here than others believe; clocks are not exact
 BEAT = 0.2  # seconds between beats
 RECONNECT = 0.25  # seconds before the channel is opened again
+MAX_ACKNOWLEDGEMENTS = 10_000  # that wait to be sent while Redis hangs
 REGISTRY = "gateway:registry"
 
 _BEAT = """
@@ -98,7 +99,7 @@ class PurgeChannel:
         self._id = uuid.uuid4().hex
         self._numbers = itertools.count()
         self._pending: dict[int, _Pending] = {}
-        self._acknowledgements: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+        self._acknowledgements: asyncio.Queue[tuple[str, int]] = asyncio.Queue(MAX_ACKNOWLEDGEMENTS)
         self._beat = redis.register_script(_BEAT)
         self._purge = redis.register_script(_PURGE)
         self._fresh_until = 0.0
@@ -128,14 +129,15 @@ class PurgeChannel:
         pending = self._pending[number] = _Pending()
         try:
             message = json.dumps({"id": number, "from": self._id, "tags": tags})
-            now, registered = await self._publish(message)
+            async with asyncio.timeout(limit - self._clock()):
+                now, registered = await self._publish(message)
             others = {name: lapses - now for name, lapses in registered.items() if name != self._id and lapses > now}
             if now - registered["since"] < LEASE:
                 await self._sleep_until(limit)
             elif others:
                 pending.want(others)
                 await self._until_settled(pending, others, limit)
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError) as error:  # TimeoutError is an OSError
             logger.debug("purge could not be published", extra={"error": repr(error)})
             await self._sleep_until(limit)
         finally:
@@ -187,6 +189,8 @@ class PurgeChannel:
             self._on_purge(purge["tags"])
             sender = purge.get("from")
             if sender is not None and sender != self._id:
+                if self._acknowledgements.full():
+                    self._acknowledgements.get_nowait()  # the oldest; its sender waits for our lease to run out
                 self._acknowledgements.put_nowait((sender, purge["id"]))
             return
         kind, first, *rest = data.decode().split()
