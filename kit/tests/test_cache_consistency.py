@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import ConnectionPool, Redis
 
-from openmusic_kit import cache, generations
+from openmusic_kit import generations, outages
 from openmusic_kit.cache import Cache
 from openmusic_kit.database import Connection, Database, open_database
 from openmusic_kit.errors import Conflict
@@ -147,7 +147,7 @@ def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generations, "LEASE", 0.05)
     monkeypatch.setattr(generations, "BEAT", 0.01)
     monkeypatch.setattr(generations, "MARGIN", 0.02)
-    monkeypatch.setattr(cache, "OUTAGE", 0.02)
+    monkeypatch.setattr(outages, "OUTAGE", 0.02)
 
 
 actors = st.integers(0, PROCESSES - 1)

@@ -1,32 +1,24 @@
 """Cache-aside in Redis that is never wrong, only slower when Redis is away. What is in Redis: see ``leases``."""
 
 import asyncio
-import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from openmusic_kit import tasks
 from openmusic_kit.database import Connection, Database, UnitOfWork
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.generations import Generations
-from openmusic_kit.leases import FENCE_LIFETIME, LeasedEntries
-
-logger = logging.getLogger(__name__)
+from openmusic_kit.leases import LeasedEntries
+from openmusic_kit.outages import RedisCalls
 
 PATIENCE = 0.2  # seconds to wait for another process that is filling the entry
 POLL = 0.005  # seconds between looks while waiting for it
-OUTAGE = 1.0  # seconds that Redis is left alone after it failed
 LIFT_RETRY = 0.2  # seconds until a fence that could not be lifted is tried again
-IN_DOUBT = 5  # seconds that an entry stays fenced when nobody knows whether the change was committed
-
-T = TypeVar("T")
 
 Load = Callable[[], Awaitable[bytes]]
 
@@ -49,17 +41,31 @@ class _Flight:
     task: asyncio.Task[bytes | None]
     departed: bool = False
 
+    async def landed(self) -> bytes | None:
+        """Its result. Who is cancelled while waiting does not take it from the others. Raises what ``load`` raised."""
+        await asyncio.wait([self.task])
+        if self.task.cancelled():
+            raise Unavailable
+        return self.task.result()
+
 
 @dataclass(eq=False)
 class _Fence:
-    """Keeps others from filling the entries that a change touches."""
+    """Keeps others from filling the entries that a change touches, for ``lifetime`` seconds at most."""
 
+    lifetime: float
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     names: list[str] = field(default_factory=list)
     stands: bool = True
     """Whether Redis has heard of all of it."""
-    lapses: float = field(default_factory=lambda: time.monotonic() + FENCE_LIFETIME)
-    linger: int = 0
+    linger: float = 0.0
+    lapses: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lapses = time.monotonic() + self.lifetime
+
+    def stands_for(self, seconds: float) -> bool:
+        return not self.names or (self.stands and time.monotonic() + seconds <= self.lapses)
 
 
 class Change(UnitOfWork):
@@ -76,7 +82,11 @@ class Change(UnitOfWork):
         await self._cache.fence(self._fence, keys)
 
     async def commit(self) -> None:
-        if not self._fence.stands:
+        """Whether or not this process lives to see it committed: nothing older is read once that is certain.
+
+        Either the fence stands that long, or the change moves the generation.
+        """
+        if not self._fence.stands_for(self._cache.in_doubt):
             await self._cache.generations.move(self.connection)
         await super().commit()
         self.committed = True
@@ -93,8 +103,10 @@ class Cache:
         self._flights: dict[str, _Flight] = {}
         self._to_lift: list[_Fence] = []
         self._ending: set[asyncio.Task[None]] = set()
-        self._out_until = 0.0
-        self._warned = False
+        self._redis = RedisCalls()
+        self.in_doubt = database.in_doubt
+        self._fence_lifetime = database.longest_change
+        self._load_timeout = database.answer_timeout
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -111,6 +123,7 @@ class Cache:
     async def read(self, key: str, load: Load, ttl: int) -> Cached:
         """The entry, or what ``load`` gives, which is then kept for ``ttl`` seconds. Errors of ``load`` are raised.
 
+        A load that takes longer than any single answer of the database may is Unavailable.
         However many readers miss at once, one loads. A reader never gets a value whose loading began before it came.
         """
         name = f"{self._prefix}:{key}"
@@ -118,11 +131,9 @@ class Cache:
             value = await self._get(name)
             if value is not None:
                 return Cached(value, hit=True)
-            flight = self._flights.get(name) or self._start(name, load, ttl)
-            if flight.departed:
-                with suppress(Exception):  # its outcome is for those who were aboard
-                    await asyncio.shield(flight.task)
-            elif (value := await asyncio.shield(flight.task)) is not None:
+            while (flight := self._flight(name, load, ttl)).departed:
+                await asyncio.wait([flight.task])  # its outcome is for those who were aboard
+            if (value := await flight.landed()) is not None:
                 return Cached(value, hit=False)
 
     @asynccontextmanager
@@ -131,14 +142,14 @@ class Cache:
 
         One that is a single statement is cheaper, and must be followed by ``commit`` if it changed anything.
         """
-        fence, change = _Fence(), None
+        fence, change = _Fence(self._fence_lifetime), None
         try:
             await self.fence(fence, keys)
             async with self._database.unit_of_work(one_statement=one_statement and fence.stands) as work:
                 change = Change(work.connection, self, fence)
                 yield change
-        except (Unavailable, asyncio.CancelledError):
-            fence.linger = IN_DOUBT
+        except (Unavailable, TimeoutError, asyncio.CancelledError):
+            fence.linger = self.in_doubt
             raise
         finally:
             committed = change is not None and change.committed
@@ -150,7 +161,7 @@ class Cache:
         if keys:
             names = [f"{self._prefix}:{key}" for key in keys]
             fence.names += names
-            fence.stands &= await self._done(lambda: self._entries.fence(names, fence.token))
+            fence.stands &= await self._redis.done(lambda: self._entries.fence(names, fence.token, fence.lifetime))
 
     async def _end(self, fence: _Fence, *, committed: bool) -> None:
         if await self._lift(fence):
@@ -167,12 +178,9 @@ class Cache:
         await self.generations.known_to_all()
 
     async def _lift(self, fence: _Fence) -> bool:
-        try:
-            await self._entries.drop(fence.names, fence.token, fence.linger)
-        except (RedisError, OSError) as error:
-            self._note_outage(error)
-            return False
-        return True
+        return not fence.names or await self._redis.done(
+            lambda: self._entries.drop(fence.names, fence.token, fence.linger), even_in_an_outage=True
+        )
 
     async def _lift_later(self) -> None:
         """Spares readers the rest of the fences' lives."""
@@ -187,10 +195,13 @@ class Cache:
         task.add_done_callback(self._ending.discard)
         return task
 
-    def _start(self, name: str, load: Load, ttl: int) -> _Flight:
-        flight = _Flight(asyncio.create_task(self._fly(name, load, ttl), name=f"fill {name}"))
-        flight.task.add_done_callback(_retrieve)
-        self._flights[name] = flight
+    def _flight(self, name: str, load: Load, ttl: int) -> _Flight:
+        """The one under way, or a new one."""
+        flight = self._flights.get(name)
+        if flight is None or flight.task.done():
+            flight = _Flight(asyncio.create_task(self._fly(name, load, ttl), name=f"fill {name}"))
+            flight.task.add_done_callback(tasks.mark_seen)
+            self._flights[name] = flight
         return flight
 
     async def _fly(self, name: str, load: Load, ttl: int) -> bytes | None:
@@ -200,28 +211,35 @@ class Cache:
             await asyncio.sleep(0)  # all who missed in the same moment may come aboard
             generation = self.generations.current()
             if generation is not None:
-                answer = await self._attempt(lambda: self._entries.lease(name, token, generation))
+                answer = await self._redis.attempt(lambda: self._entries.lease(name, token, generation))
                 granted = answer == "granted"
                 if answer == "filled" or (answer == "taken" and await self._other_has_filled(name)):
                     return None
             self._flights[name].departed = True
-            value = await load()
+            value = await self._loaded(load)
             if granted and generation is not None:
-                await self._done(lambda: self._entries.store(name, token, generation, value, ttl))
+                await self._redis.done(lambda: self._entries.store(name, token, generation, value, ttl))
         except BaseException:
             if granted:
-                await self._done(lambda: self._entries.release(name, token))
+                await self._redis.done(lambda: self._entries.release(name, token))
             raise
         else:
             return value
         finally:
             del self._flights[name]
 
+    async def _loaded(self, load: Load) -> bytes:
+        try:
+            async with asyncio.timeout(self._load_timeout):
+                return await load()
+        except TimeoutError as error:
+            raise Unavailable from error
+
     async def _get(self, name: str) -> bytes | None:
         generation = self.generations.current()
         if generation is None:
             return None
-        return await self._attempt(lambda: self._entries.get(name, generation))
+        return await self._redis.attempt(lambda: self._entries.get(name, generation))
 
     async def _other_has_filled(self, name: str) -> bool:
         """Waits while another process fills the entry, and tells whether it did so in time."""
@@ -229,42 +247,7 @@ class Cache:
         while time.monotonic() < deadline:
             if await self._get(name) is not None:
                 return True
-            if not await self._attempt(lambda: self._entries.leased(name)):
+            if not await self._redis.attempt(lambda: self._entries.leased(name)):
                 return await self._get(name) is not None
             await asyncio.sleep(POLL)
         return False
-
-    async def _done(self, command: Callable[[], Awaitable[None]]) -> bool:
-        """Whether Redis did it; if not, it may have done it all the same."""
-
-        async def whole() -> bool:
-            await command()
-            return True
-
-        return await self._attempt(whole) is not None
-
-    async def _attempt(self, command: Callable[[], Awaitable[T]]) -> T | None:
-        """What Redis answers, or None when it does not."""
-        if time.monotonic() < self._out_until:
-            return None
-        try:
-            answer = await command()
-        except (RedisError, OSError) as error:
-            self._note_outage(error)
-            return None
-        if self._warned:
-            logger.info("cache is available again")
-            self._warned = False
-        return answer
-
-    def _note_outage(self, error: Exception) -> None:
-        if not self._warned:
-            logger.warning("cache is not available", extra={"error": repr(error)})
-            self._warned = True
-        self._out_until = time.monotonic() + OUTAGE
-
-
-def _retrieve(task: asyncio.Task[bytes | None]) -> None:
-    """Marks an error as seen, in case every reader has gone away."""
-    if not task.cancelled():
-        task.exception()

@@ -1,32 +1,35 @@
 """PostgreSQL: a pool, and a unit of work that commits a change together with the events that tell of it."""
 
 import logging
-import select
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+from psycopg_pool import PoolTimeout, TooManyRequests
 
 from openmusic_kit import outbox
+from openmusic_kit.connections import (
+    ALIVE_CHECK,
+    ANSWER_MARGIN,
+    IDLE_IN_TRANSACTION_TIMEOUT,
+    TCP_USER_TIMEOUT,
+    BoundedConnection,
+    Connection,
+    ConnectionPool,
+    answer_timeout,
+    connection_string,
+)
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.events import EventData
 from openmusic_kit.settings import DatabaseSettings
 
+__all__ = ["Connection", "Database", "UnitOfWork", "connection_string", "open_database"]
+
 logger = logging.getLogger(__name__)
 
-Connection = AsyncConnection[DictRow]
-
-CONNECT_TIMEOUT = 3  # seconds
-UNHEARD = 5  # seconds that what was sent may go without the other kernel's word for it; then the connection is dead
-RENEWAL_INTERVAL = 1.0  # seconds; all who find dead connections at the same time renew them once
-RECONNECT_TIMEOUT = 1.0  # seconds that the pool tries by itself, ever more seldom; then each request makes it try
-IDLE_IN_TRANSACTION_TIMEOUT = 60  # seconds; a process that hangs must not hold locks for ever
+ARGUMENTS: dict[str, Any] = {"autocommit": True, "row_factory": dict_row}
 
 
 class UnitOfWork:
@@ -46,9 +49,18 @@ class UnitOfWork:
 class Database:
     """Hands out connections. Whatever keeps PostgreSQL from answering is raised as :class:`Unavailable`."""
 
-    def __init__(self, conninfo: str, pool: AsyncConnectionPool[Connection]) -> None:
+    def __init__(self, conninfo: str, pool: ConnectionPool, settings: DatabaseSettings) -> None:
         self.conninfo = conninfo
         self._pool = pool
+        self.answer_timeout = answer_timeout(settings)
+        """Seconds that any single answer is waited for."""
+        self.in_doubt = TCP_USER_TIMEOUT + settings.pg_statement_timeout + ALIVE_CHECK + ANSWER_MARGIN
+        """Seconds after which a statement or commit that nobody waits for any more has happened or never will.
+
+        Until then the kernel may still deliver it, PostgreSQL work on it, and notice that the client is gone.
+        """
+        self.longest_change = IDLE_IN_TRANSACTION_TIMEOUT + self.in_doubt
+        """Seconds from the beginning of a change that is left alone in its transaction until its end is certain."""
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
@@ -69,10 +81,25 @@ class Database:
                     await connection.set_autocommit(True)
 
     @asynccontextmanager
+    async def own_connection(self, answer_timeout: float | None = None) -> AsyncIterator[Connection]:
+        """A connection in autocommit mode outside the pool, for what lasts. Raises psycopg.Error.
+
+        ``answer_timeout``, in seconds, is by default that of all others.
+        """
+        connection = await BoundedConnection[DictRow].connect(self.conninfo, **ARGUMENTS)
+        connection.answer_timeout = answer_timeout or self.answer_timeout
+        async with connection:
+            yield connection
+
+    @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
+        lost = False
         try:
             async with self._pool.connection() as connection:
-                yield connection
+                try:
+                    yield connection
+                finally:
+                    lost = connection.closed
         except (PoolTimeout, TooManyRequests) as error:
             raise Unavailable("The database is busy") from error
         except psycopg.errors.QueryCanceled as error:
@@ -80,6 +107,9 @@ class Database:
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             logger.warning("database connection failed", extra={"error": repr(error)})
             raise Unavailable("The database is not available") from error
+        finally:
+            if lost:
+                await self._pool.renew()
 
     async def ping(self) -> None:
         async with self.read() as connection:
@@ -90,56 +120,9 @@ class Database:
 async def open_database(settings: DatabaseSettings) -> AsyncIterator[Database]:
     """Does not wait for PostgreSQL: until it answers, requests fail as unavailable and then recover by themselves."""
     conninfo = connection_string(settings)
-    arguments: dict[str, Any] = {"autocommit": True, "row_factory": dict_row}
-    renewed_at = -RENEWAL_INTERVAL
-
-    async def check(connection: Connection) -> None:
-        """Costs no round trip: a connection that is well has nothing to read.
-
-        Where one idle connection is dead, the others are as well; the pool would find out with ever longer waits.
-        """
-        nonlocal renewed_at
-        poll = select.poll()
-        poll.register(connection.fileno(), select.POLLIN)
-        if not poll.poll(0):
-            return
-        try:
-            await AsyncConnectionPool.check_connection(connection)
-        except psycopg.OperationalError:
-            if time.monotonic() - renewed_at >= RENEWAL_INTERVAL:
-                renewed_at = time.monotonic()
-                await pool.drain()
-            raise
-
-    pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-        conninfo,
-        kwargs=arguments,
-        min_size=1,
-        max_size=settings.pg_pool_max,
-        timeout=settings.pg_pool_wait,
-        max_idle=60,
-        reconnect_timeout=RECONNECT_TIMEOUT,
-        check=check,
-        open=False,
-    )
+    pool = ConnectionPool(conninfo, ARGUMENTS, settings)
     await pool.open()
     try:
-        yield Database(conninfo, pool)
+        yield Database(conninfo, pool, settings)
     finally:
         await pool.close()
-
-
-def connection_string(settings: DatabaseSettings) -> str:
-    statement_timeout = int(settings.pg_statement_timeout * 1000)
-    return make_conninfo(
-        host=settings.pghost,
-        port=settings.pgport,
-        user=settings.pguser,
-        password=settings.pgpassword.get_secret_value(),
-        dbname=settings.pgdatabase,
-        connect_timeout=CONNECT_TIMEOUT,
-        tcp_user_timeout=1000 * UNHEARD,
-        application_name=settings.pgdatabase,
-        options=f"-c statement_timeout={statement_timeout} "
-        f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT}s",
-    )

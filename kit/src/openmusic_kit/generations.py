@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import psycopg
-from psycopg import AsyncConnection
 
 from openmusic_kit import tasks
 from openmusic_kit.database import Connection, Database
@@ -22,6 +21,9 @@ logger = logging.getLogger(__name__)
 LEASE = 1.0  # seconds that a look at the number is good for, from the moment it began
 BEAT = 0.25  # seconds between looks
 MARGIN = 0.05  # seconds for clocks that do not run alike
+PATIENCE = 3 * LEASE
+"""Seconds until a look is given up with its connection. What it found would be out of date after one lease, but a
+database that is only slow must not be connected to again and again."""
 
 
 class Generations:
@@ -58,7 +60,7 @@ class Generations:
         """On a connection of its own: a pool that is exhausted must not switch off what spares the database."""
         while True:
             try:
-                async with await AsyncConnection.connect(self._database.conninfo, autocommit=True) as connection:
+                async with self._database.own_connection(PATIENCE) as connection:
                     while True:
                         await self._look(connection)
                         await asyncio.sleep(BEAT)
@@ -66,9 +68,10 @@ class Generations:
                 logger.debug("the cache's generation is not known", extra={"error": repr(error)})
             await asyncio.sleep(BEAT)
 
-    async def _look(self, connection: "AsyncConnection[tuple[int]]") -> None:
+    async def _look(self, connection: Connection) -> None:
         began = time.monotonic()
         cursor = await connection.execute("SELECT number FROM cache_generation")
-        (self._number,) = await cursor.fetchone() or (0,)
+        row = await cursor.fetchone()
+        self._number = row["number"] if row else 0
         self._good_until = began + LEASE
         self._looked.set()

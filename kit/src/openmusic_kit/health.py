@@ -5,6 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from openmusic_kit import tasks
+
 logger = logging.getLogger(__name__)
 
 CHECK_TIMEOUT = 2.0  # seconds; a dependency slower than this is as good as missing
@@ -47,10 +49,15 @@ class Health:
         return Report(ready, dependencies)
 
     async def _state(self, name: str, check: Check) -> str:
+        checking = asyncio.ensure_future(check())
+        checking.add_done_callback(tasks.mark_seen)
         try:
-            async with asyncio.timeout(CHECK_TIMEOUT):
-                await check()
-        except Exception as error:  # whatever the reason, the dependency cannot be used now
+            if not (await asyncio.wait([checking], timeout=CHECK_TIMEOUT))[0]:
+                error: BaseException | None = TimeoutError()
+            else:
+                error = asyncio.CancelledError() if checking.cancelled() else checking.exception()
+        finally:
+            checking.cancel()  # but some libraries take their time to end
+        if error:
             logger.warning("dependency is missing", extra={"dependency": name, "error": repr(error)})
-            return "down"
-        return "up"
+        return "down" if error else "up"

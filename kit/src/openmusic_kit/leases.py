@@ -8,15 +8,19 @@ stored there meanwhile.
 ``<key>`` holds the generation (see ``generations``), a line break and the value, ``<key>:lease`` the token of the one
 reader that may fill it, and ``<key>:fence`` the tokens of all writers that change it at the moment, each with the time
 (seconds since 1970, of Redis' clock) when it lapses.
+
+Redis must evict by ``volatile-lru``: entries and leases have a time to live and may go, fences have none and stay. (A
+lease that is gone only means that nothing is stored.) A fence whose process died stays until somebody next reads or
+changes its entry: some hundred bytes. When only fences are left, fencing fails like in an outage.
 """
 
+import math
 from collections.abc import Awaitable, Iterator, Sequence
 from typing import Literal, cast
 
 from redis.asyncio import Redis
 
 LEASE_LIFETIME = 10  # seconds; a fill that takes longer is not stored
-FENCE_LIFETIME = 90  # seconds; longer than PostgreSQL lets a transaction idle
 BATCH = 500  # entries that one script touches; Redis does nothing else meanwhile
 
 _LEASE = """
@@ -37,16 +41,16 @@ _FENCE = """
 local lapses = redis.call('TIME')[1] + ARGV[2]
 for _, key in ipairs(KEYS) do
   redis.call('ZADD', key .. ':fence', lapses, ARGV[1])
-  redis.call('EXPIRE', key .. ':fence', ARGV[2])
   redis.call('DEL', key, key .. ':lease')
 end
 """
 _DROP = """
+local now = redis.call('TIME')[1]
 for _, key in ipairs(KEYS) do
   redis.call('DEL', key, key .. ':lease')
+  redis.call('ZREMRANGEBYSCORE', key .. ':fence', '-inf', now)
   if tonumber(ARGV[2]) > 0 then
-    redis.call('ZADD', key .. ':fence', redis.call('TIME')[1] + ARGV[2], ARGV[1])
-    redis.call('EXPIRE', key .. ':fence', ARGV[3])
+    redis.call('ZADD', key .. ':fence', now + ARGV[2], ARGV[1])
   else
     redis.call('ZREM', key .. ':fence', ARGV[1])
   end
@@ -95,15 +99,15 @@ class LeasedEntries:
     async def release(self, key: str, token: str) -> None:
         await cast("Awaitable[int]", self._release(keys=[f"{key}:lease"], args=[token]))
 
-    async def fence(self, keys: Sequence[str], token: str) -> None:
-        """Drops the entries and refuses leases on them until :meth:`drop` or the end of the fence's life."""
+    async def fence(self, keys: Sequence[str], token: str, lifetime: float) -> None:
+        """Drops the entries and refuses leases on them until :meth:`drop`, or for ``lifetime`` seconds."""
         for batch in _batches(keys):
-            await cast("Awaitable[None]", self._fence(keys=batch, args=[token, FENCE_LIFETIME]))
+            await cast("Awaitable[None]", self._fence(keys=batch, args=[token, _whole(lifetime)]))
 
-    async def drop(self, keys: Sequence[str], token: str, linger: int) -> None:
+    async def drop(self, keys: Sequence[str], token: str, linger: float) -> None:
         """Drops the entries and whatever lease there is; that fence, and no other's, stands ``linger`` seconds more."""
         for batch in _batches(keys):
-            await cast("Awaitable[None]", self._drop(keys=batch, args=[token, linger, FENCE_LIFETIME]))
+            await cast("Awaitable[None]", self._drop(keys=batch, args=[token, _whole(linger)]))
 
     async def ping(self) -> None:
         await self._redis.ping()
@@ -114,6 +118,11 @@ class LeasedEntries:
 
 def _mark(generation: int) -> bytes:
     return b"%d\n" % generation
+
+
+def _whole(seconds: float) -> int:
+    """Never fewer: Redis' clock is read in whole seconds, which cuts off up to one."""
+    return math.ceil(seconds) + 1 if seconds else 0
 
 
 def _batches(keys: Sequence[str]) -> Iterator[list[str]]:

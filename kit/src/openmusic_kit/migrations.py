@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 
-from openmusic_kit.database import CONNECT_TIMEOUT
+from openmusic_kit.connections import CONNECT_TIMEOUT, KEEPALIVES, SERVER_OPTIONS, server_options
 from openmusic_kit.settings import DatabaseSettings
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,6 @@ logger = logging.getLogger(__name__)
 _LOCK = 0x0E7D_0A11  # any number, the same for every copy
 _SHARED = Path(__file__).parent / "migrations_sql"
 LOCK_WAIT = 5  # seconds that a migration may wait for a table before it gives up rather than block everyone
-ALIVE_CHECK = 1  # seconds until PostgreSQL notices that a migration's process is gone, and gives up its locks
 
 
 Shared = Literal["outbox", "inbox", "cache"]
@@ -39,6 +38,8 @@ def migrate(settings: DatabaseSettings, folder: Path, *shared: Shared) -> int:
         dbname=settings.pgdatabase,
         connect_timeout=CONNECT_TIMEOUT,
         autocommit=True,
+        options=server_options(SERVER_OPTIONS),
+        **KEEPALIVES,
     ) as guard:
         guard.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         backend = get_backend(_yoyo_uri(settings))
@@ -61,6 +62,6 @@ def _apply(backend: Any, migration: Any) -> None:
 
 def _yoyo_uri(settings: DatabaseSettings) -> str:
     user, password = quote(settings.pguser), quote(settings.pgpassword.get_secret_value(), safe="")
-    guards = f"-c lock_timeout={LOCK_WAIT}s -c client_connection_check_interval={ALIVE_CHECK}s"
-    options = urlencode({"options": guards}, quote_via=quote)
+    guards = server_options({"lock_timeout": f"{LOCK_WAIT}s"} | SERVER_OPTIONS)
+    options = urlencode({"options": guards} | KEEPALIVES, quote_via=quote)
     return f"postgresql+psycopg://{user}:{password}@{settings.pghost}:{settings.pgport}/{settings.pgdatabase}?{options}"

@@ -10,6 +10,12 @@ from openmusic_kit.settings import CacheSettings
 SOCKET_TIMEOUT = 1.0  # seconds; a busy process must not take its own slowness for that of Redis
 CONNECTIONS = 50  # of one process; a command waits at most POOL_WAIT seconds for one
 POOL_WAIT = 2.0
+MAX_WAIT = POOL_WAIT + SOCKET_TIMEOUT
+"""Seconds that whoever serves a request should wait for Redis at most; see ``outages``.
+
+Without this bound a command could take longer: the pool, a connection, a script that Redis does not know yet, and all
+of that once more if the connection breaks; and a change of many entries takes several commands.
+"""
 
 
 def open_redis(settings: CacheSettings, *, retries: int = 1) -> Redis:

@@ -1,4 +1,4 @@
-"""Ending background tasks."""
+"""Background tasks: how they end, and what becomes of their errors."""
 
 import asyncio
 from typing import Any
@@ -14,5 +14,10 @@ async def stop(*tasks: "asyncio.Task[Any]") -> None:
             task.cancel()
         _, waiting = await asyncio.wait(waiting, timeout=PATIENCE)
     for task in tasks:
-        if not task.cancelled():
-            task.exception()  # marks it as seen: at the end nobody needs it any more
+        mark_seen(task)
+
+
+def mark_seen(task: "asyncio.Future[Any]") -> None:
+    """Keeps asyncio from reporting an error that nobody needs any more."""
+    if not task.cancelled():
+        task.exception()

@@ -25,6 +25,8 @@ INTERLEAVINGS = 300
 """Tried by :func:`explore` unless OPENMUSIC_INTERLEAVINGS says otherwise."""
 MAX_STEPS = 100_000
 """Callbacks in one interleaving; more is taken for a loop that never waits."""
+WINDING_UP = 60.0
+"""Virtual seconds that tasks have to take their cancellation when an interleaving has ended."""
 EPOCH = 1_750_000_000.0
 """What ``time.time()`` says when a world begins, in seconds since 1970."""
 
@@ -113,6 +115,15 @@ class _ShuffledLoop(asyncio.SelectorEventLoop):
         while self._scheduled and self._scheduled[0]._cancelled:
             heapq.heappop(self._scheduled)._scheduled = False
 
+    def wind_up(self) -> None:
+        """Cancels what still runs, so that it ends here and not as a warning when memory is collected."""
+        self.steps, unfinished = 0, asyncio.all_tasks(self)
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            with suppress(Hang):
+                self.run_until_complete(asyncio.wait(unfinished, timeout=WINDING_UP))
+
     def abandon(self) -> None:
         """Lets go of everything that has not run."""
         self._ready.clear()
@@ -199,11 +210,13 @@ def replay(scenario: Scenario, seed: int) -> int:
         try:
             loop.run_until_complete(scenario(World(loop)))
         finally:
+            steps = loop.steps
+            loop.wind_up()
             asyncio.set_event_loop(None)
             loop.abandon()
     if problems:
         raise problems[0]
-    return loop.steps
+    return steps
 
 
 def explore(piece: str, scenario: Scenario, interleavings: int | None = None) -> None:

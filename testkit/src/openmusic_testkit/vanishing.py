@@ -21,6 +21,7 @@ class VanishingProxy:
     def __init__(self, target: int) -> None:
         self.port = 0
         self._target = target
+        self._new_ones_vanish = False
         self._links: list[_Link] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -42,13 +43,21 @@ class VanishingProxy:
         """How many were accepted so far."""
         return len(self._links)
 
-    def vanish(self) -> None:
-        """From now on the open connections take everything and pass on nothing, not even their end; new ones work."""
+    def vanish(self, *, new_ones: bool = False) -> None:
+        """From now on the open connections take everything and pass on nothing, not even their end.
+
+        New ones work, unless they vanish as well, until :meth:`recover`.
+        """
+        self._new_ones_vanish = new_ones
         for link in self._links:
             link.vanished = True
 
+    def recover(self) -> None:
+        """Lets new connections work again; those that vanished do not come back."""
+        self._new_ones_vanish = False
+
     async def _accept(self, near: asyncio.StreamReader, near_writer: asyncio.StreamWriter) -> None:
-        link = _Link()
+        link = _Link(self._new_ones_vanish)
         self._links.append(link)
         try:
             far, far_writer = await asyncio.open_connection("127.0.0.1", self._target)

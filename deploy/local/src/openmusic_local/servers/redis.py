@@ -12,5 +12,5 @@ def prepare(folder: Path, port: int) -> Program:
     if binary is None:
         raise LocalError("Redis is not installed: apt-get install redis-server")
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-    command += ["--save", "", "--appendonly", "no", "--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"]
+    command += ["--save", "", "--appendonly", "no", "--maxmemory", "256mb", "--maxmemory-policy", "volatile-lru"]
     return Program("redis", command, folder, port_open(port, b"PING\r\n", b"+PONG"))
