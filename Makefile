@@ -4,7 +4,7 @@ VENV := .venv/bin
 PACKAGES := kit testkit gateway auth-service catalog-service playlist-service media-service export-service deploy/local deploy/operations
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset demo test test-python test-bare test-faults test-faults-short mutation soak lint format openapi
+.PHONY: help install up down status logs reset demo test test-python test-bare test-faults test-faults-short interleavings mutation soak lint format openapi
 .PHONY: bench bench-growth bench-soak bench-report bench-data requirements engine images e2e-compose audit
 
 help: ## lists these commands
@@ -53,6 +53,9 @@ test-faults: install ## lets each part fail in each way while users work, and ch
 
 test-faults-short: install ## the most telling of these faults, with fewer users (3 min)
 	@OPENMUSIC_PAIRS=$(or $(OPENMUSIC_PAIRS),40) $(VENV)/pytest tests/faults --timeout 300 -m telling
+
+interleavings: install ## runs what waits, joins, batches or wakes under more interleavings (TRIES, 1000) than make test does
+	@OPENMUSIC_INTERLEAVINGS=$(or $(TRIES),1000) $(VENV)/pytest -q $$(grep -rlE "\bexplore\(" --include='test_*.py' */tests)
 
 mutation: install ## puts bugs in on purpose and counts those that the tests notice; PART=catalog MODULE=… SAMPLE=20 SEED=1
 	@$(VENV)/python tests/mutation $(if $(PART),--part $(PART)) $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(ARGS)
