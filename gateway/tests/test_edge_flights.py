@@ -289,3 +289,36 @@ def test_a_purge_of_its_own_or_of_a_service_is_taken_without_an_acknowledgement(
 
     assert purged == [["thing:1"], ["thing:2"]]
     assert channel._acknowledgements.empty()
+
+
+async def test_a_message_that_nobody_can_read_may_be_a_purge() -> None:
+    """The channel goes on, with nothing kept from before."""
+    silenced: list[None] = []
+    opened = asyncio.Event()
+
+    class Garbled:
+        async def __aenter__(self) -> "Garbled":
+            return self
+
+        async def __aexit__(self, *_: object) -> None: ...
+
+        async def subscribe(self, *_: str) -> None:
+            if silenced:
+                opened.set()
+                await asyncio.Event().wait()
+
+        async def get_message(self, timeout: float) -> dict[str, bytes]:  # noqa: ARG002, ASYNC109 - as redis-py has it
+            return {"channel": b"gateway:purges", "data": b"{"}
+
+    class Redis(NoRedis):
+        def pubsub(self, **_: Any) -> Garbled:
+            return Garbled()
+
+    redis: Any = Redis()
+    channel = PurgeChannel(redis, redis, lambda _: None, lambda: silenced.append(None))
+    listening = asyncio.create_task(channel._listen_for_ever())
+    async with asyncio.timeout(10):
+        await opened.wait()
+    listening.cancel()
+    assert silenced
+    assert not channel.fresh

@@ -295,6 +295,22 @@ async def test_a_window_that_is_over_is_forgotten() -> None:
     rate.admit("a")
 
 
+async def test_more_clients_than_can_be_counted_take_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def share(*_: Any) -> bool:
+        return True
+
+    monkeypatch.setattr("openmusic_gateway.limits.rates.MAX_KEYS", 3)
+    rate = Rate(Limit("x", 2, 10), share, clock=lambda: 1000.0)
+    for client in "abcabc":
+        rate.admit(client)
+    for client in "abc":
+        with pytest.raises(Refused):
+            rate.admit(client)
+    rate.admit("d")
+    assert rate._counts == {"d": 1}
+    rate.admit("a")
+
+
 @pytest.mark.parametrize(
     ("trusted", "peer", "forwarded", "address"),
     [

@@ -144,9 +144,10 @@ class Gateway:
         limit = self._settings.cover_body_limit if route.upload else self._settings.body_limit
         body = Body(receive, given, limit, self._settings.body_timeout)
         await body.prepare()
-        async with self._gate.passing(request, body) as passed:
+        deadline = self._proxy.deadline()
+        async with self._gate.passing(request, body, deadline) as passed:
             with WhileClientWaits(body):
-                return await self._proxy.answer(passed, body)
+                return await self._proxy.answer(passed, body, deadline)
 
     def _address(self, scope: dict[str, Any]) -> str:
         client = scope.get("client")

@@ -33,11 +33,15 @@ class Request:
 
 
 class Proxy:
-    """Each method gives the status of the answer that it sent."""
+    """Each method that answers gives the status of the answer that it sent."""
 
     def __init__(self, forwarder: Forwarder, edge: EdgeCache) -> None:
         self._forwarder = forwarder
         self._edge = edge
+
+    def deadline(self) -> float:
+        """When what is asked now must begin to be answered, by the event loop's clock."""
+        return self._forwarder.deadline()
 
     async def answer_from_edge(self, request: Request) -> int | None:
         """None when there is nothing that may be used; then nothing was sent."""
@@ -46,10 +50,10 @@ class Proxy:
         entry = self._edge.get(request.key)
         return None if entry is None else await self._send_kept(request, entry)
 
-    async def answer(self, request: Request, body: Body) -> int:
+    async def answer(self, request: Request, body: Body, deadline: float) -> int:
         if request.route.kept:
-            return await self._read(request, body)
-        reply = await self._ask(request, body, self._forwarder.deadline())
+            return await self._read(request, body, deadline)
+        reply = await self._ask(request, body, deadline)
         try:
             if tags := reply.named(CACHE_PURGE):
                 await self._edge.purge(tags)
@@ -63,8 +67,7 @@ class Proxy:
             request.scope, body, request.route.service, request.request_id, request.address, deadline
         )
 
-    async def _read(self, request: Request, body: Body) -> int:
-        deadline = self._forwarder.deadline()  # also for who waits in vain for what another fetches
+    async def _read(self, request: Request, body: Body, deadline: float) -> int:
         service = request.route.service
         try:
             entry = await self._edge.fetched(request.key, deadline)

@@ -170,7 +170,7 @@ class PurgeChannel:
                     await channel.subscribe(PURGES, f"gateway:{self._id}")
                     self._heard_at = self._clock()
                     await self._listen(channel)
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError, ValueError, KeyError) as error:  # what nobody can read may be a purge
                 self._fall_silent(error)
             await asyncio.sleep(RECONNECT)
 

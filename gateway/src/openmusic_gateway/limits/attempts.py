@@ -27,12 +27,19 @@ class Attempts:
         self._users_of_turns: dict[tuple[str, str], int] = {}
 
     @asynccontextmanager
-    async def limited(self, rule: Rule, send: Any) -> AsyncIterator[Any]:
-        """Gives what to send the answer with. Raises Refused (429) when a limit is reached."""
+    async def limited(self, rule: Rule, send: Any, deadline: float) -> AsyncIterator[Any]:
+        """Gives what to send the answer with. Raises Refused (429) when a limit is reached.
+
+        Also when its turn has not come by the deadline, a time of the event loop.
+        """
         limits = [(limit, key) for limit, key in rule.limits if limit.amount]
         async with AsyncExitStack() as turns:
             for limit, key in limits:
-                await turns.enter_async_context(self._turn((limit.name, key)))
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await turns.enter_async_context(self._turn((limit.name, key)))
+                except TimeoutError:
+                    raise limit.refused(1.0) from None
             for limit, key in limits:
                 if wait := await self._counts.wait_for_room(limit, key):
                     raise limit.refused(wait)

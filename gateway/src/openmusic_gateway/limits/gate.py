@@ -41,13 +41,16 @@ class Gate:
             self._by_user.admit(request.user_id)
 
     @asynccontextmanager
-    async def passing(self, request: Request, body: Body) -> AsyncIterator[Request]:
-        """Gives the request as it is to be answered. Raises Refused (429) when there were too many of its kind."""
+    async def passing(self, request: Request, body: Body, deadline: float) -> AsyncIterator[Request]:
+        """Gives the request as it is to be answered. Raises Refused (429) when there were too many of its kind.
+
+        ``deadline``: a time of the event loop, until which it waits for others of its kind.
+        """
         rule = await self._rule(request, body)
         if rule is None:
             yield request
             return
-        async with self._attempts.limited(rule, request.send) as send:
+        async with self._attempts.limited(rule, request.send, deadline) as send:
             yield replace(request, send=send)
 
     async def _rule(self, request: Request, body: Body) -> Rule | None:

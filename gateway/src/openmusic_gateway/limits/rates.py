@@ -12,6 +12,7 @@ from typing import Any
 from openmusic_gateway.limits.policy import Limit
 
 BATCHES = 20  # in a limit
+MAX_KEYS = 100_000  # that are counted in a window, some 15 MB; beyond it all counts of this process begin at zero again
 
 Share = Callable[[Limit, str, int, int], Coroutine[Any, Any, bool]]
 
@@ -40,6 +41,8 @@ class Rate:
         count = self._counts.get(key, 0) + 1
         if count > self._limit.amount or key in self._full:
             raise self._limit.refused((window + 1) * self._limit.seconds - now)
+        if len(self._counts) >= MAX_KEYS and key not in self._counts:
+            self._counts.clear()
         self._counts[key] = count
         if count % self._batch == 0:
             task = asyncio.create_task(self._tell(key, window))
