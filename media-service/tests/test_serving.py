@@ -57,7 +57,12 @@ async def test_a_part_of_a_cover_can_be_had(client: Any, cover: str) -> None:
     whole = (await client.get(cover)).content
     size = len(whole)
 
-    for asked, start, stop in (("0-9", 0, 10), ("10-", 10, size), ("-10", size - 10, size), ("5-999999999", 5, size)):
+    parts = {
+        **{"0-9": (0, 10), "0-0": (0, 1), "5-5": (5, 6), "10-": (10, size), "-10": (size - 10, size)},
+        **{"5-999999999": (5, size), f"{size - 1}-": (size - 1, size), f"0-{'9' * 5000}": (0, size)},
+        **{"0-": (0, size), f"-{size}": (0, size), f"-{size + 1}": (0, size), f"0-{size - 1}": (0, size)},
+    }
+    for asked, (start, stop) in parts.items():
         part = await client.get(cover, headers={"Range": f"bytes={asked}"})
         assert (part.status_code, part.content) == (206, whole[start:stop])
         assert part.headers["content-range"] == f"bytes {start}-{stop - 1}/{size}"
@@ -68,11 +73,18 @@ async def test_a_part_of_a_cover_can_be_had(client: Any, cover: str) -> None:
 async def test_a_part_that_is_not_there_cannot_be_had(client: Any, cover: str) -> None:
     size = len((await client.get(cover)).content)
 
-    for asked in (f"{size}-", "999999999-", "-0"):
+    for asked in (f"{size}-", f"{size}-{size}", "999999999-", "-0", f"{'9' * 5000}-"):
         answer = await client.get(cover, headers={"Range": f"bytes={asked}"})
         assert answer.status_code == 416
         assert answer.headers["content-range"] == f"bytes */{size}"
         assert answer.json()["status"] == "fail"
+
+
+async def test_a_range_that_is_none_or_several_gives_the_whole(client: Any, cover: str) -> None:
+    for asked in ("bytes=0-1,3-4", "bytes=9-5", "bytes=-", "bytes=x-y", "items=0-1", "0-1", ""):
+        answer = await client.get(cover, headers={"Range": asked})
+        assert answer.status_code == 200, asked
+        assert "content-range" not in answer.headers
 
 
 async def test_who_has_begun_with_another_cover_gets_all_of_this_one(client: Any, cover: str) -> None:

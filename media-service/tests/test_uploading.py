@@ -53,6 +53,19 @@ async def test_the_catalogue_is_told_of_a_cover_that_can_be_had(
     assert (await client.get(path)).status_code == 200
 
 
+async def test_an_upload_purges_the_album_that_shows_it_and_a_refused_one_nothing(
+    upload: Any, catalogue: Any, png: bytes
+) -> None:
+    album_id = catalogue.add_album()
+
+    answer = await upload(album_id, png)
+
+    assert (answer.status_code, answer.headers["Cache-Purge"]) == (201, f"album:{album_id}")
+    for refused_answer in (await upload(album_id, b"x"), await upload(new_id("album"), png)):
+        assert not refused_answer.is_success
+        assert "Cache-Purge" not in refused_answer.headers
+
+
 async def test_the_kind_of_an_image_is_seen_and_not_believed(
     client: Any, upload: Any, catalogue: Any, samples: dict[str, bytes]
 ) -> None:

@@ -2,7 +2,8 @@
 
 import re
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+_DIGITS = 18  # a position with more of them is beyond the end of any cover; Python refuses to read thousands
 
 
 class RangeNotSatisfiable(Exception):
@@ -16,11 +17,16 @@ def requested_range(header: str | None, size: int) -> range | None:
         return None
     first, last = match[1], match[2]
     if not first:
-        part = range(max(size - int(last), 0), size)
+        part = range(max(size - _position(last), 0), size)
     else:
-        part = range(int(first), min(int(last) + 1 if last else size, size))
-    if last and first and int(last) < int(first):
+        part = range(_position(first), min(_position(last) + 1 if last else size, size))
+    if last and first and _position(last) < _position(first):
         return None
     if not part:
         raise RangeNotSatisfiable
     return part
+
+
+def _position(digits: str) -> int:
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) <= _DIGITS else 10**_DIGITS

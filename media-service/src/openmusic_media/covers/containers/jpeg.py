@@ -8,6 +8,7 @@ from openmusic_media.covers.errors import NotAnImage
 
 _START, _END, _SCAN, _COMMENT = 0xD8, 0xD9, 0xDA, 0xFE
 _RESTARTS = range(0xD0, 0xD8)
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})  # frames: SOF2, SOF6, SOF10, SOF14
 _APPLICATION = range(0xE0, 0xF0)
 _JFIF, _EXIF, _ICC, _ADOBE = b"JFIF\0", b"Exif\0", b"ICC_PROFILE\0", b"Adobe"
 _MAX_PIECE = 65_533 - 14  # bytes of a colour profile in one segment
@@ -37,8 +38,12 @@ def probe(content: bytes, noise: bytes) -> bytes:
 
 
 def _segments(content: bytes) -> Iterator[Segment]:
-    """Up to the end of the first picture; cameras put further views behind it. An end that is missing is added."""
-    at = 2
+    """Up to the end of the first picture; cameras put further views behind it. An end that is missing is added.
+
+    Not so in a progressive picture: its later scans only refine what the first ones drew, so that nothing else tells
+    whether all of them are there.
+    """
+    at, progressive = 2, False
     while at < len(content):
         if content[at] != 0xFF:
             at += 1  # readers skip what stands between segments
@@ -54,9 +59,12 @@ def _segments(content: bytes) -> Iterator[Segment]:
         if length < 2 or len(data) != length - 2:
             raise NotAnImage
         at += 2 + length
+        progressive |= marker in _PROGRESSIVE
         end = _end_of_pixels(content, at) if marker == _SCAN else at
         yield marker, data, content[at:end]
         at = end
+    if progressive:
+        raise NotAnImage
 
 
 def _end_of_pixels(content: bytes, at: int) -> int:
