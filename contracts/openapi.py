@@ -9,6 +9,7 @@ import importlib
 import json
 from collections import Counter
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,9 @@ def document() -> Document:
         whole["paths"].setdefault(path, {})[route.method.lower()] = operation
     _add_own_routes(whole)
     _add_links(whole)
+    for path, methods in whole["paths"].items():
+        _add_head(methods)
+        _add_options(path, methods)
     _share_answers(whole)
     return whole
 
@@ -165,6 +169,32 @@ def _add_own_routes(whole: Document) -> None:
         }
 
 
+def _add_head(methods: dict[str, Any]) -> None:
+    """What GET answers, without its content."""
+    if "get" not in methods or "head" in methods:
+        return
+    head = copy.deepcopy(methods["get"])
+    head["operationId"] += "_headers"
+    for answer in head["responses"].values():
+        answer.pop("content", None)
+    methods["head"] = head
+
+
+def _add_options(path: str, methods: dict[str, Any]) -> None:
+    """What may be asked of the path; anybody may know."""
+    first = next(iter(methods.values()))
+    allow = {"Allow": {"description": "The methods of this path", "required": True, "schema": {"type": "string"}}}
+    told = {"description": "There is such a path", "headers": failure(500, "")["headers"] | allow}
+    refused = {404: answers.NOT_FOUND, 431: answers.HEADERS_TOO_LARGE}
+    methods["options"] = {
+        "tags": first["tags"],
+        "summary": "The methods of this path",
+        "operationId": "_".join(["options", *(part.strip("{}.").replace(".", "_") for part in path.split("/")[1:])]),
+        "parameters": [each for each in first.get("parameters", []) if each["in"] == "path"],
+        "responses": {"204": told} | {str(status): failure(status, said) for status, said in refused.items()},
+    }
+
+
 def _add_links(whole: Document) -> None:
     """What was created leads to all that can be done with it."""
     targets = [operation for _, operation in operations(whole)]
@@ -215,18 +245,19 @@ def _camel(name: str) -> str:
 
 def _share_answers(whole: Document) -> None:
     """Answers that many operations have in common are written down once."""
-    counted = Counter(json.dumps(answer) for status, answer in _failures(whole))
+    counted = Counter(json.dumps(answer) for _, answer in _failures(whole))
     shared: dict[str, str] = {}
     for answer, count in counted.most_common():
         status = next(status for status, each in _failures(whole) if json.dumps(each) == answer)
-        if count > 1 and status not in shared:
-            shared[status] = answer
-    for status, answer in sorted(shared.items()):
-        whole["components"]["responses"][_name(status)] = json.loads(answer)
+        name = _name(status) + ("" if "content" in json.loads(answer) else "WithoutContent")
+        if count > 1 and name not in shared.values():
+            shared[answer] = name
+    for answer, name in sorted(shared.items(), key=itemgetter(1)):
+        whole["components"]["responses"][name] = json.loads(answer)
     for _, operation in operations(whole):
         for status, answer in operation["responses"].items():
-            if shared.get(status) == json.dumps(answer):
-                operation["responses"][status] = {"$ref": f"#/components/responses/{_name(status)}"}
+            if name := shared.get(json.dumps(answer)):
+                operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
 
 
 def _failures(whole: Document) -> Iterator[tuple[str, dict[str, Any]]]:

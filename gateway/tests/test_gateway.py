@@ -118,6 +118,57 @@ def test_a_protected_route_needs_a_token_and_passes_it_on(client: httpx.Client, 
     assert answer.json()["headers"]["authorization"] == f"Bearer {token}"
 
 
+@pytest.mark.parametrize("path", ["/songs", "/albums/a", "/openapi.json", "/health/live", "/nowhere", "/playlists"])
+def test_head_is_answered_like_get_without_the_body(client: httpx.Client, path: str) -> None:
+    with_body, without = client.get(path), client.head(path)
+
+    assert without.status_code == with_body.status_code
+    assert without.content == b""
+    varying = {"date", "x-request-id"}
+    assert {name: value for name, value in without.headers.items() if name not in varying} == {
+        name: value for name, value in with_body.headers.items() if name not in varying
+    }
+    assert int(without.headers["content-length"]) == len(with_body.content) > 0
+    assert client.get("/nowhere").status_code == 404, "the connection is out of step"
+
+
+def test_a_service_that_has_no_head_of_its_own_is_asked_to_get(client: httpx.Client, service_url: Any) -> None:
+    asked = []
+    for path in ("/songs", "/covers/a/b.png"):
+        client.head(path)
+        asked.append(service_url[0].seen[-1]["method"])
+
+    assert asked == ["GET", "HEAD"]
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/songs", "GET, HEAD, OPTIONS, POST"),
+        ("/playlists", "GET, HEAD, OPTIONS, POST"),
+        ("/collaborations", "DELETE, OPTIONS, POST"),
+        ("/covers/a/b.png", "GET, HEAD, OPTIONS"),
+        ("/health/live", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_options_names_the_methods_of_a_path_to_anybody_as_does_405(
+    client: httpx.Client, service_url: Any, path: str, methods: str
+) -> None:
+    before = len(service_url[0].seen)
+    answer, refusal = client.options(path), client.patch(path)
+
+    assert (answer.status_code, answer.content, answer.headers["allow"]) == (204, b"", methods)
+    assert answer.headers["x-request-id"]
+    assert "content-length" not in answer.headers
+    assert (refusal.status_code, refusal.headers["allow"]) == (405, methods)
+    assert len(service_url[0].seen) == before
+
+
+def test_what_is_not_there_has_no_options_and_what_cannot_be_read_no_head(client: httpx.Client) -> None:
+    assert client.options("/nowhere").status_code == 404
+    assert client.head("/collaborations").status_code == 405
+
+
 def test_the_body_of_a_delete_is_passed_on(client: httpx.Client) -> None:
     answer = client.request("DELETE", "/authentications", json={"refreshToken": "x"})
 

@@ -70,7 +70,6 @@ AMBIGUOUS = {
     "a chunk size with a space": chunked(b"5 \r\nhello\r\n0\r\n\r\n"),
     "a chunk that a bare LF ends": chunked(b"5\r\nhello\n0\r\n\r\n"),
     "a length behind the chunks": chunked(b"5\r\nhello\r\n0\r\nContent-Length: 7\r\n\r\n"),
-    "another protocol behind a body": with_length(b"Connection: Upgrade", b"Upgrade: h2c", LENGTH),
     "a tunnel": b"CONNECT 127.0.0.1:80 HTTP/1.1\r\nHost: x\r\n\r\n" + HIDDEN,
     "a method in small letters": b"get /songs HTTP/1.1\r\nHost: x\r\n\r\n",
     "HTTP/1.9": b"GET /songs HTTP/1.9\r\nHost: x\r\n\r\n",
@@ -127,6 +126,8 @@ def test_what_is_hidden_in_a_body_stays_in_it(url: str, service_url: Any) -> Non
         + b"\r\n0\r\n\r\n",
         "an upgrade without a body": POST.replace(b"POST", b"GET")
         + b"Connection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n",
+        "an upgrade with a body": with_length(b"Connection: close, Upgrade", b"Upgrade: h2c", LENGTH),
+        "a length with a space behind it": with_length(b"Connection: close", LENGTH + b" \t"),
         "chunks in HTTP/1.0": b"POST /songs HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n27\r\n"
         + HIDDEN
         + b"\r\n0\r\n\r\n",
@@ -139,6 +140,56 @@ def test_what_is_hidden_in_a_body_stays_in_it(url: str, service_url: Any) -> Non
         (seen,) = service_url[0].seen[before:]
         assert (seen["path"], seen["body"]) == ("/songs", "" if "without" in what else HIDDEN.decode()), what
         assert "upgrade" not in seen["headers"], what
+
+
+EXPECTING = {
+    401: b"POST /playlists HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n",
+    404: b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n",
+    405: b"PATCH /songs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n",
+    413: POST + b"Content-Length: 1048577\r\n",
+    431: POST + b"Content-Length: 5\r\nX: " + b"x" * 40_000 + b"\r\n",
+    400: POST + b"Host: y\r\nContent-Length: 5\r\n",
+}
+
+
+@pytest.mark.parametrize(("status", "head"), EXPECTING.items())
+def test_a_body_that_is_refused_in_any_case_is_not_asked_for(url: str, status: int, head: bytes) -> None:
+    answer = exchange(url, head + b"Expect: 100-continue\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == "fail"
+
+
+def test_nor_is_that_of_a_client_who_asked_too_often(start_gateway: Any, service_url: Any) -> None:
+    urls = {f"{name}_url": service_url[1] for name in ("auth", "catalog", "playlist", "media", "export")}
+    with start_gateway(**urls, requests_by_address=1, requests_window=60) as (url, _):
+        answers = [
+            exchange(url, POST + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}")
+            for _ in range(2)
+        ]
+
+    assert answers[0].startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+    assert answers[1].startswith(b"HTTP/1.1 429 ")
+
+
+@pytest.mark.parametrize("expectation", [b"tea", b"100-continue, tea", b""])
+def test_other_expectations_are_not_met_and_not_passed_on(url: str, service_url: Any, expectation: bytes) -> None:
+    """RFC 9110, section 10.1.1, leaves 417 to the server."""
+    answer = exchange(url, POST + b"Connection: close\r\nExpect: " + expectation + b"\r\nContent-Length: 2\r\n\r\n{}")
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert "expect" not in service_url[0].seen[-1]["headers"]
+
+
+@pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"])
+def test_a_refusal_arrives_although_the_client_sends_its_large_body_first(url: str, close: bytes) -> None:
+    """As most clients do; a connection that was simply closed would be reset, and the answer lost."""
+    for head, status in [(b"POST /playlists HTTP/1.1\r\nHost: x\r\n", 401), (POST, 413)]:
+        length = b"Content-Length: 8000000\r\n\r\n"
+        last = b"" if close else b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        answer = exchange(url, head + close + length, b"x" * 8_000_000, last)
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+        assert answer.count(b"HTTP/1.1 404 ") == bool(last), "the connection is out of step"
 
 
 def _resident(pid: int) -> int:

@@ -1,6 +1,7 @@
 """Answers that the gateway gives itself, in the one shape."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from openmusic_gateway.headers import SECURITY
@@ -25,8 +26,12 @@ ONE_HOST = "A request names one host (RFC 9112, section 3.2)"
 UNEXPECTED = "Something went wrong on our side"
 
 
-def method_not_allowed(methods: list[str]) -> Refused:
-    return Refused(405, "This route does not know that method", {"Allow": ", ".join(sorted(methods))})
+def method_not_allowed(methods: Iterable[str]) -> Refused:
+    return Refused(405, "This route does not know that method", {"Allow": _allow(methods)})
+
+
+def _allow(methods: Iterable[str]) -> str:
+    return ", ".join(sorted({*methods, "OPTIONS"}))
 
 
 def unavailable(service: str) -> Refused:
@@ -63,6 +68,13 @@ async def send_content(send: Any, status: int, content: bytes, headers: dict[str
     ]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": content})
+
+
+async def send_options(send: Any, methods: Iterable[str], request_id: str) -> int:
+    raw = [(b"allow", _allow(methods).encode()), (b"x-request-id", request_id.encode()), *SECURITY]
+    await send({"type": "http.response.start", "status": 204, "headers": raw})
+    await send({"type": "http.response.body", "body": b""})
+    return 204
 
 
 async def send_refusal(send: Any, refused: Refused, request_id: str) -> None:

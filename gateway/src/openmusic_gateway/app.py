@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 _GIVEN_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 MAX_HEADERS = 100
 OWN_ROUTES = frozenset({"/health/live", "/health/ready", "/openapi.json"})
+OWN_METHODS = ("GET", "HEAD")
 
 
 class Gateway:
@@ -128,14 +129,16 @@ class Gateway:
         self, scope: dict[str, Any], given: dict[bytes, bytes], receive: Any, send: Any, request_id: str
     ) -> int:
         path = scope["raw_path"].decode("latin-1")
-        if path in OWN_ROUTES:
-            if scope["method"] != "GET":
-                raise answers.method_not_allowed(["GET"])
-            return await self._answer_itself(path, send, request_id)
         self._check_headers(scope, given)
-        if self._cors.is_preflight(scope["method"], given):
-            return await send_preflight(send, self._methods(path), request_id)
+        if scope["method"] == "OPTIONS":
+            return await self._tell_options(path, given, send, request_id)
+        if path in OWN_ROUTES:
+            if scope["method"] not in OWN_METHODS:
+                raise answers.method_not_allowed(OWN_METHODS)
+            return await self._answer_itself(path, send, request_id)
         route = self._find(scope["method"], path)
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": route.method}
         user_id = await self._user(scope["headers"]) if route.protected else ""
         request = Request(scope, given, send, route, user_id, request_id, self._address(scope))
         if (status := await self._proxy.answer_from_edge(request)) is not None:
@@ -162,6 +165,13 @@ class Gateway:
         except ServiceError as error:
             raise answers.of(error) from error
 
+    async def _tell_options(self, path: str, given: dict[bytes, bytes], send: Any, request_id: str) -> int:
+        """What may be asked of a path, for a browser on behalf of a page or for anybody; it needs no token."""
+        methods = OWN_METHODS if path in OWN_ROUTES else tuple(self._methods(path))
+        if self._cors.is_preflight(given):
+            return await send_preflight(send, methods, request_id)
+        return await answers.send_options(send, methods, request_id)
+
     def _methods(self, path: str) -> dict[str, Route]:
         methods = self._routes.match(path)
         if not methods:
@@ -171,7 +181,7 @@ class Gateway:
     def _find(self, method: str, path: str) -> Route:
         methods = self._methods(path)
         if method not in methods:
-            raise answers.method_not_allowed(list(methods))
+            raise answers.method_not_allowed(methods)
         return methods[method]
 
     def _check_headers(self, scope: dict[str, Any], given: dict[bytes, bytes]) -> None:

@@ -7,8 +7,6 @@ from typing import Any
 from openmusic_gateway.answers import BODY_TOO_LARGE, BODY_TOO_SLOW, Refused
 
 REPLAYABLE = 65_536  # bytes; a body up to this size is read first, so that it can be sent once more
-DRAIN_LIMIT = 16 * 1024 * 1024  # bytes of a refused body that are read, so that the client gets to see the answer
-DRAIN_SECONDS = 5.0
 SLOWEST = 500  # bytes a second, in the long run; as Apache's mod_reqtimeout has it
 LOOK_AFTER = 0.5  # seconds that a request takes before it is worth the effort to look whether its client still waits
 
@@ -42,7 +40,6 @@ class Body:
     async def prepare(self) -> None:
         """Reads a body that was announced to be small. Raises Refused for one that was announced to be too large."""
         if self._announced > self._limit:
-            await self._drain()
             raise Refused(413, BODY_TOO_LARGE)
         if 0 < self._announced <= REPLAYABLE:
             self.small = b"".join([chunk async for chunk in self.stream()])
@@ -59,18 +56,9 @@ class Body:
         while not self._complete:
             chunk = await self._piece()
             if self._received > self._limit:
-                await self._drain()
                 raise Refused(413, BODY_TOO_LARGE)
             if chunk:
                 yield chunk
-
-    async def _drain(self) -> None:
-        try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while not self._complete and self._received < DRAIN_LIMIT:
-                    await self._piece()
-        except (TimeoutError, Refused):
-            pass
 
     def _patience(self) -> float:
         """Seconds that the next piece may take. Who sends a byte now and then is not waited for without end."""

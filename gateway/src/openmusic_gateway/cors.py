@@ -45,9 +45,9 @@ class Cors:
         exposed = (b"access-control-expose-headers", EXPOSED_HEADERS)
         return [(b"access-control-allow-origin", origin), exposed, varies]
 
-    def is_preflight(self, method: str, given: dict[bytes, bytes]) -> bool:
-        """Whether a browser asks what a page, one that may, may do."""
-        if method != "OPTIONS" or b"access-control-request-method" not in given:
+    def is_preflight(self, given: dict[bytes, bytes]) -> bool:
+        """Whether it is a browser that asks for the options, for a page that may read answers."""
+        if b"access-control-request-method" not in given:
             return False
         return self._any or given.get(b"origin") in self._allowed
 

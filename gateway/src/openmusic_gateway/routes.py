@@ -65,7 +65,11 @@ class _Node:
 
 
 class RouteTable:
-    """Matches the path as it was sent, still percent-encoded, so that no encoded slash becomes a separator."""
+    """Matches the path as it was sent, still percent-encoded, so that no encoded slash becomes a separator.
+
+    ``HEAD`` leads to the route of ``GET`` where a service has none of its own: the service is asked to GET, and the
+    server that runs the gateway leaves out the body.
+    """
 
     def __init__(self, routes: tuple[Route, ...] = ROUTES) -> None:
         self._root = _Node()
@@ -74,6 +78,8 @@ class RouteTable:
             for part in route.pattern.split("/")[1:]:
                 node = node.child(part)
             node.methods[route.method] = route
+            if route.method == "GET":
+                node.methods.setdefault("HEAD", route)
 
     def match(self, path: str) -> dict[str, Route]:
         """The routes of that path by their method; empty when there are none."""

@@ -17,8 +17,6 @@ class Settings(CacheSettings, IdentitySettings, ServiceSettings):
     """Bytes of a cover upload: the image, and what a multipart form puts around it."""
     connect_timeout: float = 1.0
     """Seconds to reach a service."""
-    body_timeout: float = 30.0
-    """Seconds between two pieces of a request body, and for all of it beyond 500 bytes a second; later is 408."""
     upstream_timeout: float = 12.0
     """Seconds until a service begins to answer, however often it is tried, and between two pieces of its answer."""
     edge_cache_bytes: int = 33_554_432

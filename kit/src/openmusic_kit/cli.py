@@ -56,7 +56,7 @@ def serve(app: str | Callable[..., object], settings: ServiceSettings) -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=bounded(2 * settings.header_limit),
+        http=bounded(2 * settings.header_limit, body_timeout=2 * settings.body_timeout),
         ws="none",
         lifespan="on",
         log_config=None,

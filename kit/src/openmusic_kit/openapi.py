@@ -23,7 +23,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
 }
 """How each kind of error is answered."""
 
-METHODS = ("get", "head", "post", "put", "delete")
+METHODS = ("get", "head", "post", "put", "delete", "options")
 
 RETRY_AFTER = {
     "Retry-After": {

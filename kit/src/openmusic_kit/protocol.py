@@ -1,15 +1,40 @@
-"""uvicorn's HTTP protocol, bounded while a request's head comes in, and with the one error shape for what is not HTTP.
+"""uvicorn's HTTP protocol with a bound on time and size in every state, and one error shape for what is not HTTP.
 
-The head is the request line and the headers. Everything behind it is the application's business.
+The head is the request line and the headers. What a connection waits for, and for how long:
+
+================================  ==========================================================================
+state                             ends
+================================  ==========================================================================
+connected, nothing came           after HEAD_TIMEOUT with 408; blank lines do not prolong it
+a head has begun                  after HEAD_TIMEOUT with 408, not before the answer before it has ended;
+                                  after ``head_limit`` bytes with 431
+a body comes in                   after ``body_timeout`` without a byte, while the application wants more,
+                                  with 408; its size and rate are the application's business
+the application answers           by the application's deadlines
+the client does not read          after SEND_TIMEOUT without progress: aborted
+answered, a body still comes      after DRAIN_TIMEOUT or DRAIN_LIMIT bytes: closed
+idle between two requests         after uvicorn's ``timeout_keep_alive``: closed; blank lines do not prolong it
+closing while a body comes        half closed, so that the client reads the answer; then as for a body above
+closed, the client does not read  after SEND_TIMEOUT: aborted
+================================  ==========================================================================
 """
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from openmusic_kit.timers import Timer
+from openmusic_kit.upgrades import UpgradeIgnoringParser
 
 HEAD_TIMEOUT = 15.0  # seconds that a client has to send a head, and to begin with one after it connected
+BODY_TIMEOUT = 60.0  # seconds
+SEND_TIMEOUT = 180.0  # seconds; a client that takes 500 bytes a second empties the buffer of 64 kB in less
+DRAIN_TIMEOUT = 5.0  # seconds in which a body that nobody wants is read, so that its client gets to see the answer
+DRAIN_LIMIT = 16 * 1024 * 1024  # bytes
 _HEADERS = (
     b"content-type: application/json\r\n"
     b"cache-control: no-store\r\n"
@@ -20,92 +45,263 @@ _HEADERS = (
 )
 
 
-def bounded(limit: int, timeout: float = HEAD_TIMEOUT) -> type[HttpToolsProtocol]:
-    """A protocol class that answers 431 to an unfinished head of more than ``limit`` bytes, 408 to a slow one."""
+def bounded(limit: int, timeout: float = HEAD_TIMEOUT, body_timeout: float = BODY_TIMEOUT) -> type[HttpToolsProtocol]:
+    """A protocol class that answers 431 to an unfinished head of more than ``limit`` bytes, 408 to a slow client."""
 
-    class Bounded(_BoundedProtocol):
-        head_limit = limit
-        head_timeout = timeout
+    return type(
+        "Bounded", (_BoundedProtocol,), {"head_limit": limit, "head_timeout": timeout, "body_timeout": body_timeout}
+    )
 
-    return Bounded
+
+class _Lingering:
+    """The transport of one connection, which is not closed under a client that still sends (RFC 9112, section 9.6)."""
+
+    def __init__(self, transport: asyncio.Transport, protocol: "_BoundedProtocol") -> None:
+        self._transport = transport
+        self.write = transport.write
+        self.is_closing = protocol.is_closing
+        self.close = protocol.close
+        self.resume_reading = protocol.resume_reading
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+async def _close_what_was_not_read(app: Any, scope: Any, receive: Any, send: Any) -> None:
+    """For a client that waits for ``100 Continue``: if it gets its answer first, it may or may not send the body."""
+    read = False
+
+    async def receive_noting() -> Any:
+        nonlocal read
+        read = True
+        return await receive()
+
+    async def send_closing(message: Any) -> None:
+        if message["type"] == "http.response.start" and not read:
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    await app(scope, receive_noting, send_closing)
 
 
 class _BoundedProtocol(HttpToolsProtocol):
     head_limit: int
     head_timeout: float
+    body_timeout: float
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.parser = UpgradeIgnoringParser(self)
+        self._application = self.app
+        self._wire: asyncio.Transport
         self._head_open = False
         self._head_size = 0
-        self._head_timer: asyncio.TimerHandle | None = None
-        self._body_open = False
         self._only_head = True
         """Whether what came in at once is all of the open head: not the end of a body or another request as well."""
+        self._read_again = False
+        """Whether the open head asks for another protocol."""
+        self._body_open = False
+        self._last_piece = 0.0
+        self._drained = 0
+        self._answering: RequestResponseCycle | None = None
+        self._closing = False
+        self._timer = Timer(self.loop)
+        """Of what the client has to send."""
+        self._reading_timer = Timer(self.loop)
+        """Of what the client has to read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
-        self._start_timer()
+        self._wire = transport
+        super().connection_made(_Lingering(transport, self))  # type: ignore[arg-type]  # it passes on what it lacks
+        self._timer.start(self.head_timeout, self._time_is_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
+        self._closing = True
+        if self._answering is not None and not self._answering.response_complete:  # it need not be the newest request
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
+        self._timer.stop()
+        self._reading_timer.stop()
 
     def data_received(self, data: bytes) -> None:
-        self._only_head = not self._body_open
-        super().data_received(data)
-        if not self._head_open or self.transport.is_closing():
+        if self._closing:
+            self._drain(len(data))
             return
-        if self._only_head:
-            self._head_size += len(data)
-        if self._head_size > self.head_limit:
-            self._refuse(431, "The request headers are too large")
-        elif self._head_timer is None:
-            self._start_timer()
+        self._only_head = not self._body_open
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._refuse(400, "The request is not valid HTTP")
+        if self._closing:
+            return
+        if self._head_open:
+            self._bound_head(len(data))
+        elif self._body_open and not self.cycle.response_complete:
+            self._last_piece = self.loop.time()
+            if not self._timer.running:
+                self._timer.start(self.body_timeout, self._look_at_body)
 
     def on_message_begin(self) -> None:
+        self._unset_keepalive_if_required()
+        self._timer.stop()
         self._head_open = True
-        self._head_size = 0
+        self._read_again = False
+        self._head_size = self._drained = 0
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value.rstrip(b" \t"))  # RFC 9112, section 5.1; the parser removes what is before it
+
     def on_headers_complete(self) -> None:
-        self._head_open = self._only_head = False
-        self._stop_timer()
-        if self.parser.should_upgrade() and {b"content-length", b"transfer-encoding"} & {
-            name for name, _ in self.headers
-        }:
-            self._refuse(400, "A request with a body cannot ask for another protocol")  # its body would get lost
+        if self._closing or self.parser.get_method() == b"CONNECT":
+            raise ValueError("nothing is read after this")
+        if self.parser.should_upgrade():
+            self._read_again = True
             return
+        self._head_open = self._only_head = False
+        self._timer.stop()
         self._body_open = True
+        self.app = self._application
+        if self.expect_100_continue:
+            self.expect_100_continue = self._continues()
+            if self.expect_100_continue:
+                self.app = partial(_close_what_was_not_read, self._application)
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        if self.cycle.response_complete:
+            self._drain(len(body))
+        else:
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
+        if self._read_again:
+            return
         self._body_open = False
-        if not self.transport.is_closing():
+        self._timer.stop()
+        if self._closing:
+            return
+        if self.cycle.response_complete:  # nobody wanted the body
+            self._timer.start(self.timeout_keep_alive, self._hang_up)
+        else:
             super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - its text is for the log
-        self._refuse(400, "The request is not valid HTTP")
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._closing or not self.cycle.response_complete:
+            return
+        if self._body_open:
+            self._unset_keepalive_if_required()
+            self._timer.start(DRAIN_TIMEOUT, self._hang_up)
+        elif self._head_open:
+            self._unset_keepalive_if_required()
+            self._timer.start(self.head_timeout, self._time_is_up)
 
-    def _start_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self.head_timeout, self._refuse, 408, "The request took too long")
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._reading_timer.start(SEND_TIMEOUT, self._wire.abort)
 
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._reading_timer.stop()
 
-    def _interrupted(self) -> bool:
-        """Whether it is a body that went wrong, to which nothing was answered yet; the application is then cut off."""
-        if not self._body_open or self.pipeline or self.cycle is None or self.cycle.response_started:
+    def head_without_upgrade(self) -> bytes:
+        """What was read of the open head."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def is_closing(self) -> bool:
+        return self._closing or self._wire.is_closing()
+
+    def close(self) -> None:
+        """For uvicorn, which calls it after a last answer, or in the middle of one that failed."""
+        if self._body_open and not self._closing and not self._is_answering():
+            self._linger()
+        else:
+            self._hang_up()
+
+    def resume_reading(self) -> None:
+        self._last_piece = self.loop.time()  # until now the client could not send
+        self._wire.resume_reading()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _is_answering(self) -> bool:
+        return self._answering is not None and not self._answering.response_complete
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+    def _continues(self) -> bool:
+        """Whether the client waits for 100 before it sends a body (RFC 9110, section 10.1.1)."""
+        has_body = any(
+            name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
+            for name, value in self.headers
+        )
+        return has_body and self.parser.get_http_version() != "1.0"
+
+    def _bound_head(self, size: int) -> None:
+        if self._only_head:
+            self._head_size += size
+        if self._head_size > self.head_limit:
+            self._refuse(431, "The request headers are too large")
+        elif not self._timer.running and not self._is_answering():
+            self._timer.start(self.head_timeout, self._time_is_up)
+
+    def _look_at_body(self) -> None:
+        if self.flow.read_paused:
+            self._last_piece = self.loop.time()
+        left = self._last_piece + self.body_timeout - self.loop.time()
+        if left > 0:
+            self._timer.start(left, self._look_at_body)
+        else:
+            self._time_is_up()
+
+    def _drain(self, size: int) -> None:
+        self._drained += size
+        if self._drained > DRAIN_LIMIT:
+            self._hang_up()
+
+    def _time_is_up(self) -> None:
+        self._refuse(408, "The request took too long")
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Says why and hangs up. It says nothing while an earlier request is being answered, and after this one was."""
+        if self._closing:
+            return
+        if self._interrupt() if self._body_open else not self._is_answering():
+            body = json.dumps({"status": "fail", "message": message}).encode()
+            self._wire.write(STATUS_LINE[status] + _HEADERS + b"content-length: %d\r\n\r\n" % len(body) + body)
+            self._linger()
+        else:
+            self._hang_up()
+
+    def _interrupt(self) -> bool:
+        """Cuts off the application whose request body went wrong; False if it is too late to answer anything else."""
+        if self.pipeline or self.cycle.response_started:
             return False
         self.cycle.disconnected = True
         self.cycle.message_event.set()
         return True
 
-    def _refuse(self, status: int, message: str) -> None:
-        """Says why and hangs up. While an earlier request is being answered, nothing can be said."""
-        if self.cycle is None or self.cycle.response_complete or self._interrupted():
-            body = json.dumps({"status": "fail", "message": message}).encode()
-            self.transport.write(STATUS_LINE[status] + _HEADERS + b"content-length: %d\r\n\r\n" % len(body) + body)
-        self.transport.close()
+    def _linger(self) -> None:
+        if self._wire.is_closing():
+            return
+        self._closing = True
+        self._unset_keepalive_if_required()
+        self.flow.resume_reading()
+        if self._wire.can_write_eof():
+            self._wire.write_eof()
+        self._timer.start(DRAIN_TIMEOUT, self._hang_up)
+
+    def _hang_up(self) -> None:
+        self._closing = True
+        self._timer.stop()
+        self._wire.close()
+        if self._wire.get_write_buffer_size() and not self._reading_timer.running:
+            self._reading_timer.start(SEND_TIMEOUT, self._wire.abort)

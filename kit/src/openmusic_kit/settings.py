@@ -24,6 +24,11 @@ class ServiceSettings(BaseSettings):
     """Seconds that requests in flight get to finish after SIGTERM."""
     body_limit: int = 1_048_576
     """Bytes of a request body; more is 413."""
+    body_timeout: float = 30.0
+    """Seconds between two pieces of a request body, and for all of it beyond 500 bytes a second; later is 408.
+
+    A service, which is behind the gateway, waits twice as long for a piece.
+    """
     header_limit: int = 32_768
     """Bytes of all request headers together that the gateway accepts; more is 431. Twice that ends any connection."""
 
