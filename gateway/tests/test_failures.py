@@ -416,7 +416,7 @@ def test_too_many_headers_are_refused(client: httpx.Client) -> None:
 def test_its_own_health_knows_no_other_method(client: httpx.Client) -> None:
     answer = client.post("/health/live")
 
-    assert (answer.status_code, answer.headers["Allow"], answer.json()["status"]) == (405, "GET", "fail")
+    assert (answer.status_code, answer.headers["Allow"], answer.json()["status"]) == (405, "GET, HEAD, OPTIONS", "fail")
 
 
 def test_a_cover_can_be_asked_for_its_headers_only(client: httpx.Client) -> None:

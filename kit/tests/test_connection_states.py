@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from openmusic_kit import protocol
-from openmusic_kit.protocol import DRAIN_LIMIT, DRAIN_TIMEOUT, SEND_TIMEOUT, bounded
+from openmusic_kit.protocol import DRAIN_LIMIT, DRAIN_LIMIT_OF_HEAD, DRAIN_TIMEOUT, SEND_TIMEOUT, bounded
 from openmusic_testkit.interleavings import World, explore, replay
 
 HEAD, BODY, IDLE = 7.0, 11.0, 31.0  # seconds, as the connections here have it; all timers differ
@@ -249,6 +249,20 @@ def test_a_body_that_nobody_wants_is_read_up_to_a_size_only(beyond: int) -> None
         await send(transport, *[b"x" * (DRAIN_LIMIT // 16)] * 16, b"x" * beyond)
 
         assert transport.is_closing() is bool(beyond)
+
+    one(scenario)
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_after_what_was_no_request_little_is_read(beyond: int) -> None:
+    async def scenario(world: World) -> None:
+        transport = connect(world, App())
+        await send(transport, b"nonsense\r\n\r\n")
+        await send(transport, b"x" * DRAIN_LIMIT_OF_HEAD, b"x" * beyond)
+        await world.pause(1.0)
+
+        assert transport.statuses == [400]
+        assert (transport.lost_at is not None) is bool(beyond)
 
     one(scenario)
 

@@ -35,6 +35,7 @@ BODY_TIMEOUT = 60.0  # seconds
 SEND_TIMEOUT = 180.0  # seconds; a client that takes 500 bytes a second empties the buffer of 64 kB in less
 DRAIN_TIMEOUT = 5.0  # seconds in which a body that nobody wants is read, so that its client gets to see the answer
 DRAIN_LIMIT = 16 * 1024 * 1024  # bytes
+DRAIN_LIMIT_OF_HEAD = 1024 * 1024  # bytes, after what was no request
 _HEADERS = (
     b"content-type: application/json\r\n"
     b"cache-control: no-store\r\n"
@@ -103,6 +104,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._body_open = False
         self._last_piece = 0.0
         self._drained = 0
+        self._drain_limit = DRAIN_LIMIT
         self._answering: RequestResponseCycle | None = None
         self._closing = False
         self._timer = Timer(self.loop)
@@ -264,7 +266,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def _drain(self, size: int) -> None:
         self._drained += size
-        if self._drained > DRAIN_LIMIT:
+        if self._drained > self._drain_limit:
             self._hang_up()
 
     def _time_is_up(self) -> None:
@@ -276,6 +278,8 @@ class _BoundedProtocol(HttpToolsProtocol):
             return
         if self._interrupt() if self._body_open else not self._is_answering():
             body = json.dumps({"status": "fail", "message": message}).encode()
+            if not self._body_open:
+                self._drain_limit = DRAIN_LIMIT_OF_HEAD
             self._wire.write(STATUS_LINE[status] + _HEADERS + b"content-length: %d\r\n\r\n" % len(body) + body)
             self._linger()
         else:
