@@ -1,6 +1,7 @@
 """What came of the mutants: kept as JSON, shown by module, and held against the survivors that were accepted."""
 
 import json
+import math
 import tomllib
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -11,6 +12,8 @@ from mutants import HERE, Mutant, Part
 
 ENOUGH = 0.9
 """The share of the mutants, without the accepted survivors, that the tests must notice."""
+UNLIKELY = 0.01
+"""A sample fails when a part in which enough is noticed would give so bad a one less often than this."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,18 @@ def report(part: Part, results: list[Result], folder: Path, *, whole: bool, modu
     for each in results:
         if each.noticed and each.key in harmless:
             print(f"accepted as a survivor, but noticed now: {each.module}: {each.became}")
-    share = noticed_share(results, harmless)
-    print(f"{part.name}: {share:.1%} of {len(results)} mutants noticed, accepted survivors aside", flush=True)
-    return share >= ENOUGH
-
-
-def noticed_share(results: list[Result], harmless: dict[tuple[str, str, str, str], str]) -> float:
     counted = [each for each in results if each.noticed or each.key not in harmless]
-    return sum(each.noticed for each in counted) / len(counted) if counted else 1.0
+    noticed = sum(each.noticed for each in counted)
+    print(f"{part.name}: {noticed} of {len(counted)} mutants noticed, accepted survivors aside", flush=True)
+    return enough(noticed, len(counted), whole=whole)
+
+
+def enough(noticed: int, mutants: int, *, whole: bool) -> bool:
+    """Of a sample: whether it may come from a part in which enough is noticed."""
+    if whole:
+        return noticed >= ENOUGH * mutants
+    as_bad = sum(math.comb(mutants, n) * ENOUGH**n * (1 - ENOUGH) ** (mutants - n) for n in range(noticed + 1))
+    return as_bad >= UNLIKELY
 
 
 def _to_accept(part: Part, survivor: Result) -> str:
