@@ -1,6 +1,7 @@
 """What the mail says, byte for byte where clients rely on it."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from aiosmtplib.email import flatten_message
 from pydantic import ValidationError
 
-from openmusic_export.delivery.mail import compose
+from openmusic_export.delivery.mail import compose, document
 from openmusic_export.playlists import Playlist, PlaylistSong
 from openmusic_export.settings import WorkerSettings
 from openmusic_kit.ids import new_id
@@ -46,12 +47,18 @@ def test_a_mail_has_a_text_an_html_part_and_the_playlist_as_json(cte_type: str) 
 
     assert (mail["From"], mail["To"], mail["Subject"]) == (SENDER, "listener@mail.test", "Your playlist export")
     assert mail["Message-ID"] == f"<{JOB}@openmusic.example>"
-    assert mail["Date"].datetime.tzinfo is not None
+    assert abs(mail["Date"].datetime - datetime.now(UTC)) < timedelta(minutes=1)
+    assert mail["Auto-Submitted"] == "auto-generated", "an out-of-office note would answer (RFC 3834)"
+    assert mail["MIME-Version"] == "1.0"
+    assert [part.get_content_type() for part in mail.walk()] == [
+        *("multipart/mixed", "multipart/alternative", "text/plain", "text/html", "application/json")
+    ]
     assert "“Söngs 🎵” with 1 song." in text_of(mail, "plain")
     assert "<strong>Söngs 🎵</strong>" in text_of(mail, "html")
     (attachment,) = mail.iter_attachments()
     assert attachment.get_content_type() == "application/json"
     assert attachment.get_filename() == f"{playlist.id}.json"
+    assert attachment.get_content_disposition() == "attachment"
     assert json.loads(attachment.get_content()) == {
         "playlist": {
             "id": playlist.id,
@@ -93,6 +100,20 @@ def test_a_name_with_line_breaks_adds_no_header_and_no_part(name: str) -> None:
     assert [part.get_content_type() for part in odd.walk()] == [part.get_content_type() for part in plain.walk()]
     (attachment,) = odd.iter_attachments()
     assert json.loads(attachment.get_content())["playlist"]["name"] == name
+
+
+@pytest.mark.parametrize(("songs", "count"), [(0, "0 songs"), (1, "1 song"), (2, "2 songs")])
+def test_a_mail_says_how_many_songs_it_holds(songs: int, count: str) -> None:
+    song = PlaylistSong(id=new_id("song"), title="t", performer="p")
+    mail = arrived(playlist_named("x", *[song] * songs))
+    assert f"with {count}.\n" in text_of(mail, "plain")
+    assert f"with {count}.<" in text_of(mail, "html")
+
+
+def test_the_attached_file_can_be_read_by_people() -> None:
+    song = PlaylistSong(id=new_id("song"), title="Sæglópur", performer="Sigur Rós")
+    assert '\n      {\n        "id"' in document(playlist_named("x", song)).decode()
+    assert "Sæglópur" in document(playlist_named("x", song)).decode()
 
 
 def test_a_name_is_no_markup() -> None:

@@ -17,9 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from openmusic_export.delivery import smtp
-from openmusic_export.delivery.errors import MailNotSent
+from openmusic_export.delivery.errors import MailNotSent, MailRefused
 from openmusic_export.delivery.smtp import SmtpSender
 from openmusic_export.settings import WorkerSettings
+from openmusic_kit.clients import TIMEOUT
+from openmusic_kit.database import IDLE_IN_TRANSACTION_TIMEOUT
 from openmusic_testkit.vanishing import VanishingProxy
 
 LOGIN = {"smtp_user": "export", "smtp_password": "right"}
@@ -219,3 +221,36 @@ async def test_a_connection_that_vanished_costs_the_next_mail_little_time(mail_s
         async with asyncio.timeout(10):
             await connected.send(mail)
     assert len(mail_server.mails) == 11
+
+
+@pytest.mark.parametrize(
+    ("step", "reply", "expected"),
+    [
+        *[
+            (step, reply, MailRefused)
+            for step in ("RCPT", "DATA")
+            for reply in ("500 no", "550 no", "554 no", "599 no")
+        ],
+        *[(step, reply, MailNotSent) for step in ("RCPT", "DATA") for reply in ("421 later", "450 later", "499 later")],
+        *[("RCPT", f"{code} log in", MailNotSent) for code in (530, 534, 535, 538)],
+        *[("DATA", f"{code} log in", MailNotSent) for code in (530, 534, 535, 538)],
+        *[("RCPT", f"{code} no", MailRefused) for code in (531, 533, 536, 537, 539)],
+        ("MAIL", "550 unknown sender", MailNotSent),
+    ],
+)
+async def test_only_what_concerns_this_recipient_or_this_content_is_refused_for_good(
+    mail_server: Any, mail: EmailMessage, step: str, reply: str, expected: type[Exception]
+) -> None:
+    mail_server.replies[step] = reply
+    async with sender(mail_server.port) as connected:
+        with pytest.raises(expected, match=reply[4:]):
+            await connected.send(mail)
+        mail_server.replies.clear()
+        await connected.send(mail)
+    assert mail_server.ids() == ["<1@sender.test>"]
+    assert mail_server.connections == 2, "a connection on which something went wrong is not used again"
+
+
+def test_the_time_for_a_mail_leaves_some_of_the_time_of_the_lock_to_the_playlist_service() -> None:
+    assert smtp.SEND_WITHIN == 45
+    assert IDLE_IN_TRANSACTION_TIMEOUT - smtp.SEND_WITHIN >= 2 * TIMEOUT + 10

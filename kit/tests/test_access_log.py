@@ -39,3 +39,27 @@ def test_one_timer_is_enough_for_many_lines(due: list[Callable[[], None]]) -> No
         assert len(due) == round_of
         log.flush()
     assert len(output.getvalue().splitlines()) == 200
+
+
+def test_a_line_waits_a_tenth_of_a_second_and_has_the_time_of_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    output = io.StringIO()
+    log = AccessLog("catalog", lambda seconds, _: asked.append(seconds), output)
+    for now in (1_750_000_000.042, 1_750_000_000.9, 1_750_000_061.0):
+        monkeypatch.setattr("time.time", lambda now=now: now)
+        log.add("GET", "/", 200, 0.01, "r")
+    log.flush()
+    assert asked == [0.1]
+    assert [json.loads(line)["time"] for line in output.getvalue().splitlines()] == [
+        "2025-06-15T15:06:40.042Z",
+        "2025-06-15T15:06:40.900Z",
+        "2025-06-15T15:07:41.000Z",
+    ]
+
+
+def test_nothing_is_written_when_there_is_nothing_to_say() -> None:
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise AssertionError
+
+    AccessLog("catalog", lambda *_: None, Closed()).flush()

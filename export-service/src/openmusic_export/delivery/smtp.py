@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from email.message import Message
 from typing import Protocol
 
@@ -12,10 +12,13 @@ from aiosmtplib import SMTP
 
 from openmusic_export.delivery.errors import MailNotSent, MailRefused
 from openmusic_export.settings import WorkerSettings
+from openmusic_kit.database import IDLE_IN_TRANSACTION_TIMEOUT
 
 REUSE_WITHIN = 5.0  # seconds; servers close connections that idle longer
 CHECK_WITHIN = 2.0  # seconds that a connection has to show that it still works, before a mail is entrusted to it
-SEND_WITHIN = 45.0  # seconds for all steps of a mail; PostgreSQL lets the job's lock go after 60 without a statement
+SEND_WITHIN = 0.75 * IDLE_IN_TRANSACTION_TIMEOUT
+"""Seconds for all steps of a mail. Without a statement for the whole time, PostgreSQL lets the job's lock go; the playlist
+is read in the rest of it."""
 LOGIN_WANTED = {530, 534, 535, 538}  # RFC 4954; some servers say so only when they see the recipient
 
 
@@ -76,7 +79,7 @@ class SmtpSender:
 
     async def _hang_up_idle(self) -> None:
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(_hang_up(connection) for _, connection in idle))
+        await _hang_up(*(connection for _, connection in idle))
 
     async def _new(self) -> SMTP:
         settings = self._settings
@@ -89,7 +92,11 @@ class SmtpSender:
             use_tls=settings.smtp_security == "tls",
             start_tls=_start_tls(settings),
         )
-        await connection.connect()
+        try:
+            await connection.connect()
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 
@@ -119,10 +126,16 @@ async def _answers(connection: SMTP) -> bool:
         await connection.noop(timeout=CHECK_WITHIN)
     except (aiosmtplib.SMTPException, OSError):
         return False
+    except BaseException:
+        connection.close()
+        raise
     return True
 
 
-async def _hang_up(connection: SMTP) -> None:
-    with suppress(Exception):  # it may be broken; that is why we leave it
-        await connection.quit(timeout=1)
-    connection.close()
+async def _hang_up(*connections: SMTP) -> None:
+    """They may be broken; that is why we leave them."""
+    try:
+        await asyncio.gather(*(each.quit(timeout=1) for each in connections), return_exceptions=True)
+    finally:
+        for each in connections:
+            each.close()

@@ -1,0 +1,160 @@
+"""The pool of SMTP connections, under a scheduler that a seed decides and with its clock."""
+
+import asyncio
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from typing import Any
+from unittest import mock
+
+from aiosmtplib import SMTPDataError, SMTPServerDisconnected
+
+from openmusic_export.delivery import smtp
+from openmusic_export.delivery.errors import MailNotSent, MailRefused
+from openmusic_export.delivery.smtp import SmtpSender
+from openmusic_export.settings import WorkerSettings
+from openmusic_testkit.interleavings import World, explore
+
+SERVERS_PATIENCE = 6
+"""Seconds after which the fake server closes a connection that idles."""
+
+
+@dataclass
+class Server:
+    world: World
+    failing: float = 0.0
+    refusing: float = 0.0
+    taken: list[object] = field(default_factory=list)
+    connections: list["Connection"] = field(default_factory=list)
+    slow: tuple[float, ...] = ()
+
+    def connect(self, **_: Any) -> "Connection":
+        connection = Connection(self)
+        self.connections.append(connection)
+        return connection
+
+
+@dataclass(eq=False)
+class Connection:
+    """As the library's: one thing at a time."""
+
+    server: Server
+    closed: bool = False
+    broken: bool = False
+    vanished: bool = False
+    busy: bool = False
+    used_at: float = 0.0
+
+    async def _step(self, patience: float) -> None:
+        world = self.server.world
+        assert not self.busy, "two mails over one connection at once"
+        assert not self.closed, "it was hung up"
+        self.busy = True
+        try:
+            if self.vanished:
+                await asyncio.sleep(patience)
+                raise SMTPServerDisconnected("timed out")
+            await world.pause(*self.server.slow)
+            if self.broken or world.now - self.used_at > SERVERS_PATIENCE:
+                raise SMTPServerDisconnected("closed")
+            if world.chance(self.server.failing):
+                self.broken = True
+                raise SMTPServerDisconnected("cut")
+            self.used_at = world.now
+        finally:
+            self.busy = False
+
+    async def connect(self) -> None:
+        self.used_at = self.server.world.now
+        await self._step(15)
+
+    async def noop(self, timeout: float) -> None:  # noqa: ASYNC109 - as the library has it
+        await self._step(timeout)
+
+    async def send_message(self, mail: object) -> None:
+        await self._step(15)
+        if self.server.world.chance(self.server.refusing):
+            raise SMTPDataError(554, "spam")
+        self.server.taken.append(mail)
+
+    async def quit(self, timeout: float) -> None:  # noqa: ASYNC109 - as the library has it
+        await self._step(timeout)
+        self.closed = True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+async def send(sender: SmtpSender) -> tuple[EmailMessage, str]:
+    mail = EmailMessage()
+    try:
+        await sender.send(mail)
+    except MailRefused:
+        return mail, "refused"
+    except MailNotSent:
+        return mail, "not sent"
+    return mail, "sent"
+
+
+def test_a_mail_is_sent_or_its_failure_told_and_no_connection_is_shared_or_left() -> None:
+    async def scenario(world: World) -> None:
+        server = Server(world, failing=world.dice.choice((0, 0.2)), refusing=world.dice.choice((0, 0.2)))
+        sender = SmtpSender(WorkerSettings())
+        with mock.patch.object(smtp, "SMTP", server.connect):
+            async with sender.running():
+                for _ in range(3):
+                    outcomes = await world.all(world.cancelled_sometime(send(sender)) for _ in range(4))
+                    await world.pause(0, 1, 4.9, 5.1)
+                    for mail, outcome in filter(None, outcomes):
+                        assert (mail in server.taken) == (outcome == "sent")
+                    if not server.failing and not server.refusing:
+                        assert {outcome for _, outcome in filter(None, outcomes)} <= {"sent"}
+        assert all(each.closed for each in server.connections)
+
+    explore("SMTP connections: shared", scenario)
+
+
+def test_connections_are_used_again_by_the_next_mails() -> None:
+    async def scenario(world: World) -> None:
+        server = Server(world)
+        sender = SmtpSender(WorkerSettings())
+        with mock.patch.object(smtp, "SMTP", server.connect):
+            async with sender.running():
+                for _ in range(5):
+                    await world.all(send(sender) for _ in range(3))
+                    await world.pause(0, 1, 4.5)
+                assert sum(not each.closed for each in server.connections) <= 3
+                assert len(server.connections) < 10, "of 15 mails"
+                await world.pause(5.1)
+                await send(sender)
+                assert sum(not each.closed for each in server.connections) == 1, "those that idled too long are left"
+
+    explore("SMTP connections: used again", scenario)
+
+
+def test_after_all_connections_vanished_the_next_mails_are_sent_soon() -> None:
+    async def scenario(world: World) -> None:
+        server = Server(world)
+        sender = SmtpSender(WorkerSettings())
+        with mock.patch.object(smtp, "SMTP", server.connect):
+            async with sender.running():
+                await world.all(send(sender) for _ in range(10))
+                for each in server.connections:
+                    each.vanished = True
+                await world.pause(0, 1, 4.9, 5.1)
+                outcomes = await world.within(3.2, world.all(send(sender) for _ in range(world.dice.choice((1, 4)))))
+                assert {outcome for _, outcome in outcomes} == {"sent"}
+
+    explore("SMTP connections: vanished", scenario)
+
+
+def test_a_mail_takes_less_time_than_the_lock_of_its_job_lasts() -> None:
+    async def scenario(world: World) -> None:
+        server = Server(world, slow=(14, 44, 100))
+        sender = SmtpSender(WorkerSettings())
+        with mock.patch.object(smtp, "SMTP", server.connect):
+            began = world.now
+            await world.within(45.1, send(sender))
+            assert world.now - began <= 45
+            assert all(each.closed for each in server.connections if each not in [idle for _, idle in sender._idle])
+
+    explore("SMTP connections: slow", scenario)
