@@ -21,7 +21,7 @@ from openmusic_export.delivery.errors import MailNotSent, MailRefused
 from openmusic_export.delivery.smtp import SmtpSender
 from openmusic_export.settings import WorkerSettings
 from openmusic_kit.clients import TIMEOUT
-from openmusic_kit.database import IDLE_IN_TRANSACTION_TIMEOUT
+from openmusic_kit.connections import IDLE_IN_TRANSACTION_TIMEOUT
 from openmusic_testkit.vanishing import VanishingProxy
 
 LOGIN = {"smtp_user": "export", "smtp_password": "right"}

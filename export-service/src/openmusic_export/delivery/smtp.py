@@ -12,13 +12,13 @@ from aiosmtplib import SMTP
 
 from openmusic_export.delivery.errors import MailNotSent, MailRefused
 from openmusic_export.settings import WorkerSettings
-from openmusic_kit.database import IDLE_IN_TRANSACTION_TIMEOUT
+from openmusic_kit.connections import IDLE_IN_TRANSACTION_TIMEOUT
 
 REUSE_WITHIN = 5.0  # seconds; servers close connections that idle longer
 CHECK_WITHIN = 2.0  # seconds that a connection has to show that it still works, before a mail is entrusted to it
 SEND_WITHIN = 0.75 * IDLE_IN_TRANSACTION_TIMEOUT
-"""Seconds for all steps of a mail. Without a statement for the whole time, PostgreSQL lets the job's lock go; the playlist
-is read in the rest of it."""
+"""Seconds for all steps of a mail; the job's playlist is read in the rest of the time. After that without a statement,
+PostgreSQL releases the lock of the job."""
 LOGIN_WANTED = {530, 534, 535, 538}  # RFC 4954; some servers say so only when they see the recipient
 
 
