@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
+from pydantic import BaseModel
 
-from openmusic_kit.clients import ServiceClient
+from openmusic_kit.clients import Reply, ServiceClient
 from openmusic_kit.context import request_id
 from openmusic_kit.errors import Unavailable
 
@@ -22,6 +23,8 @@ class Peer:
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request)
         status = self.statuses.pop(0) if self.statuses else 200
+        if status == 302:
+            raise web.HTTPFound(f"{self.url}/elsewhere")
         if status == 0:
             await asyncio.sleep(self.silence)
             status = 200
@@ -110,3 +113,45 @@ async def test_nobody_there_is_unavailable() -> None:
         for call in (client.get("/internal/thing"), client.put("/internal/thing", {})):
             with pytest.raises(Unavailable):
                 await call
+
+
+async def test_a_redirect_is_not_followed_with_the_credential(peer: Peer, client: ServiceClient) -> None:
+    for call in (client.get, lambda path: client.put(path, {})):
+        peer.statuses = [302]
+        with pytest.raises(Unavailable):
+            await call("/internal/thing")
+    assert [request.path for request in peer.asked] == ["/internal/thing"] * 2
+
+
+async def test_a_question_is_sent_twice_in_all_even_on_a_connection_that_was_used(
+    peer: Peer, client: ServiceClient
+) -> None:
+    await client.get("/internal/thing")
+    peer.statuses = [-1] * 10
+
+    with pytest.raises(Unavailable):
+        await client.get("/internal/thing")
+    assert len(peer.asked) == 1 + 2
+
+
+async def test_a_change_is_sent_once_even_on_a_connection_that_was_used(peer: Peer, client: ServiceClient) -> None:
+    await client.get("/internal/thing")
+    peer.statuses = [-1] * 10
+
+    with pytest.raises(Unavailable):
+        await client.put("/internal/thing", {})
+    assert len(peer.asked) == 1 + 1
+
+
+class Thing(BaseModel):
+    data: int
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"{}", b'{"data": "text"}', b"\xff"])
+def test_an_answer_that_makes_no_sense_is_unavailable(body: bytes) -> None:
+    with pytest.raises(Unavailable):
+        Reply(True, body).parse(Thing)
+
+
+async def test_an_answer_is_parsed_into_its_shape(client: ServiceClient) -> None:
+    assert (await client.get("/internal/thing")).parse(Thing) == Thing(data=1)

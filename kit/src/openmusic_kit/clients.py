@@ -2,12 +2,13 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiohttp
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from pydantic import BaseModel, ValidationError
 
 from openmusic_kit.context import request_id
 from openmusic_kit.errors import Unavailable
@@ -20,7 +21,26 @@ CHANGE_TIMEOUT = 6.0  # seconds; a change waits for a cache that hangs, and is s
 CONNECT_TIMEOUT = 1.0
 ATTEMPTS = 2
 
+T = TypeVar("T", bound=BaseModel)
+
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+class ConnectionBroke(aiohttp.ClientError):
+    """The connection ended after the request, or a part of it, was sent, and before the answer's headers had come."""
+
+
+async def send_once(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+    """aiohttp repeats PUT and DELETE as well when a connection breaks, unless the error is one that it does not know.
+
+    Whether to repeat is decided here and in the gateway: the service may have carried the request out.
+    """
+    try:
+        return await send(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise  # there was no connection
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ConnectionBroke(repr(error)) from error
 
 
 @dataclass(frozen=True)
@@ -29,6 +49,15 @@ class Reply:
 
     found: bool
     body: bytes
+    peer: str = "another service"
+
+    def parse(self, shape: type[T]) -> T:
+        """Raises Unavailable if the object has another shape: that is not the fault of who asks, nor for ever."""
+        try:
+            return shape.model_validate_json(self.body)
+        except ValidationError as error:
+            logger.error("answer makes no sense", extra={"peer": self.peer, "error": repr(error)})
+            raise Unavailable(f"{self.peer} gave an answer that makes no sense") from error
 
 
 class ServiceClient:
@@ -44,6 +73,7 @@ class ServiceClient:
         self._session = aiohttp.ClientSession(
             headers={CREDENTIAL_HEADER: self._credential},
             cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(send_once,),
         )
         return self
 
@@ -82,7 +112,7 @@ class ServiceClient:
         data = None
         if content is not None:
             headers["Content-Type"] = "application/json"
-            data = _once(json.dumps(content).encode())
+            data = json.dumps(content).encode()
         async with self._session.request(
             method, self._base_url + path, data=data, headers=headers, timeout=limits, allow_redirects=False
         ) as answer:
@@ -90,14 +120,9 @@ class ServiceClient:
         if answer.status >= 500:
             raise _Refused(answer.status)
         if 200 <= answer.status < 300 or answer.status == 404:
-            return Reply(answer.status != 404, body)
+            return Reply(answer.status != 404, body, self._name)
         logger.error("unexpected answer", extra={"peer": self._name, "path": path, "status": answer.status})
         raise Unavailable(f"{self._name} refused the call")
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    """A body that aiohttp cannot send again by itself, as it does for PUT when the connection breaks."""
-    yield body
 
 
 class _Refused(Exception):

@@ -66,7 +66,7 @@ class Owners:
         answer = await self._auth.get(f"/internal/users/{user_id}")
         if not answer.found:
             return False
-        user = Answer[UserAnswer].model_validate_json(answer.body).data
+        user = answer.parse(Answer[UserAnswer]).data
         async with self._database.unit_of_work() as work:
             await UserCopyRepository(work.connection).keep(user.id, user.username)
             await work.commit()

@@ -110,7 +110,7 @@ class Rebuild:
         if not is_id("song", song_id):
             return None
         answer = await self._catalog.get(f"/internal/songs/{song_id}")
-        return Answer[SongAnswer].model_validate_json(answer.body).data if answer.found else None
+        return answer.parse(Answer[SongAnswer]).data if answer.found else None
 
     async def _require_no_copies(self) -> None:
         async with self._database.read() as connection:
@@ -164,7 +164,7 @@ async def _page(owner: ServiceClient, kind: str, after: str, shape: type[Answer[
     answer = await owner.get(f"/internal/{kind}?{urlencode({'after': after, 'limit': PAGE})}")
     if not answer.found:
         raise Unavailable(f"The owner of {kind} is too old: it does not list them")
-    return shape.model_validate_json(answer.body).data
+    return answer.parse(shape).data
 
 
 def _copied(song: SongAnswer) -> dict[str, Any]:

@@ -51,5 +51,5 @@ class SongLookup:
         answer = await self._catalog.get(f"/internal/songs/by-ids?{urlencode({'ids': ','.join(song_ids)}, safe=',')}")
         if not answer.found:
             raise Unavailable("The catalogue is too old: it does not tell of several songs")
-        songs = Answer[SongsAnswer].model_validate_json(answer.body).data.songs
+        songs = answer.parse(Answer[SongsAnswer]).data.songs
         return {song.id: song for song in songs}
