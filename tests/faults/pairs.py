@@ -126,8 +126,7 @@ class Pair:
     ) -> Answer:
         """The answer; one that is neither success nor excusable nor ``may_be`` is noted as wrong."""
         answer = await self.client.ask(method, path, body, user, gateway=self._gateway)
-        repeated = {400, 404} if method == "DELETE" else set()  # sent again when its answer was cut off
-        self._expect(answer, f"{method} {path}", may_be | repeated | {201 if method == "POST" else 200})
+        self._expect(answer, f"{method} {path}", may_be | {201 if method == "POST" else 200})
         return answer
 
     def _expect(self, answer: Answer, request: str, statuses: frozenset[int]) -> None:
