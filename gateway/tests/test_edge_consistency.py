@@ -1,7 +1,9 @@
 """The one promise of the edge cache: a read that begins after a write was answered never gives an older value.
 
 Hypothesis invents the interleavings: which gateway reads or writes, when each fetch, commit and answer goes on, when
-the messages of a gateway's channel are held up, and when its connection breaks. The gateways share a real Redis.
+the messages of a gateway's channel are held up or lost, when it cannot publish, when it is killed, and when a service
+changes something without a gateway. The gateways share a real Redis; test_edge_interleavings.py does without, and
+tries many more.
 """
 
 import asyncio
@@ -14,12 +16,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from openmusic_gateway.edge import cache as cache_module
 from openmusic_gateway.edge import channel as channel_module
 from openmusic_gateway.edge.cache import Answer, EdgeCache
 from openmusic_gateway.edge.channel import REGISTRY, PurgeChannel
 from openmusic_gateway.edge.entries import Key
+from openmusic_kit.edge_purges import EdgePurges
 from openmusic_kit.redis_client import open_redis
 from openmusic_kit.settings import CacheSettings
 
@@ -27,13 +31,46 @@ GATEWAYS = 3
 KEY: Key = ("/thing", b"", "")
 TAG = "thing"
 ROUND_TRIPS = 8  # to Redis; more than any step takes on connections that are open
-Step = tuple[Literal["read", "write", "go on", "hold up", "cut"], int]
+Step = tuple[Literal["read", "write", "lose", "change", "go on", "hold up", "cut", "mute", "stop", "kill", "wait"], int]
+
+
+class Publisher:
+    """A gateway's commands to Redis, which can be cut off."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self.cut = False
+
+    def register_script(self, text: str) -> Callable[..., Any]:
+        script = self._redis.register_script(text)
+
+        async def run(**given: Any) -> Any:
+            self._refuse_when_cut()
+            return await script(**given)
+
+        return run
+
+    async def publish(self, channel: str, message: str) -> None:
+        self._refuse_when_cut()
+        await self._redis.publish(channel, message)
+
+    async def hdel(self, name: str, field: str) -> None:
+        self._refuse_when_cut()
+        await self._redis.hdel(name, field)
+
+    async def aclose(self) -> None:
+        await self._redis.aclose()
+
+    def _refuse_when_cut(self) -> None:
+        if self.cut:
+            raise RedisConnectionError
 
 
 class HeldUpChannel(PurgeChannel):
     """A channel whose messages can be held up on their way, and whose connection can be cut."""
 
     held: list[tuple[bytes, bytes]] | None = None
+    publisher: Publisher
 
     def _take(self, channel: bytes, data: bytes) -> None:
         if self.held is None:
@@ -61,14 +98,29 @@ class World:
     """A service whose value is the number of its last write, and everyone who waits for permission to go on."""
 
     redis: Redis
-    caches: list[EdgeCache] = field(default_factory=list)
-    channels: list[HeldUpChannel] = field(default_factory=list)
+    configuration: CacheSettings
+    caches: dict[int, EdgeCache] = field(default_factory=dict)
+    channels: dict[int, HeldUpChannel] = field(default_factory=dict)
+    processes: dict[int, AsyncExitStack] = field(default_factory=dict)
     committed: int = 0
     answered: int = 0
     hits: int = 0
     waiting: list[asyncio.Event] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+
+    async def start(self, number: int) -> None:
+        def open_channel(on_purge: Callable[[list[str]], None], on_silence: Callable[[], None]) -> HeldUpChannel:
+            publisher = Publisher(open_redis(self.configuration))
+            subscriptions = open_redis(self.configuration, retries=0)
+            channel = HeldUpChannel(publisher, subscriptions, on_purge, on_silence)  # type: ignore[arg-type]  # a proxy
+            channel.publisher = publisher
+            self.channels[number] = channel
+            return channel
+
+        self.caches[number] = EdgeCache(1_000_000, open_channel)
+        self.processes[number] = AsyncExitStack()
+        await self.processes[number].enter_async_context(self.caches[number].running())
 
     async def pause(self) -> None:
         gate = asyncio.Event()
@@ -95,12 +147,23 @@ class World:
         if found < known:
             self.violations.append(f"{found} was read after {known} was answered (kept: {entry is not None})")
 
+    async def lose(self, _: int) -> None:
+        """A write whose gateway is killed between the commit and the purge: nobody gets an answer."""
+        await self.pause()
+        self.committed += 1
+
+    async def change(self, _: int) -> None:
+        await self.pause()
+        self.committed += 1
+        await EdgePurges(self.redis).publish([TAG])
+
     async def write(self, number: int) -> None:
+        cache = self.caches[number]
         await self.pause()
         self.committed += 1
         mine = self.committed
         await self.pause()
-        await self.caches[number].purge([TAG])
+        await cache.purge([TAG])
         self.answered = max(self.answered, mine)
 
     async def take(self, step: Step) -> None:
@@ -112,6 +175,15 @@ class World:
             self.channels[number % GATEWAYS].hold_up_or_let_go()
         elif action == "cut":
             await self.channels[number % GATEWAYS].cut()
+        elif action == "mute":
+            publisher = self.channels[number % GATEWAYS].publisher
+            publisher.cut = not publisher.cut
+        elif action in {"stop", "kill"}:
+            self.channels[number % GATEWAYS].publisher.cut = action == "kill"
+            await self.processes[number % GATEWAYS].aclose()
+            await self.start(number % GATEWAYS)
+        elif action == "wait":
+            await asyncio.sleep(channel_module.LIFETIME + 2 * channel_module.MARGIN)
         else:
             work: Callable[[int], Any] = getattr(self, action)
             self.tasks.append(asyncio.create_task(work(number % GATEWAYS)))
@@ -141,21 +213,12 @@ async def _play(server: tuple[str, int], steps: list[Step]) -> World:
         redis = await stack.enter_async_context(Redis(host=server[0], port=server[1]))
         await redis.delete(REGISTRY)
         await redis.hset(REGISTRY, "since", 0)  # as if everyone had had the time to register
-        world = World(redis)
-
-        def open_channel(on_purge: Callable[[list[str]], None], on_silence: Callable[[], None]) -> HeldUpChannel:
-            channel = HeldUpChannel(
-                open_redis(configuration), open_redis(configuration, retries=0), on_purge, on_silence
-            )
-            world.channels.append(channel)
-            return channel
-
-        for _ in range(GATEWAYS):
-            cache = EdgeCache(1_000_000, open_channel)
-            await stack.enter_async_context(cache.running())
-            world.caches.append(cache)
-        async with asyncio.timeout(5):
-            while not all(channel.fresh for channel in world.channels):
+        world = World(redis, configuration)
+        for number in range(GATEWAYS):
+            await world.start(number)
+            stack.push_async_callback(lambda number=number: world.processes[number].aclose())
+        async with asyncio.timeout(60):  # on a busy machine a beat may take longer than a lease of a fifth of a second
+            while not all(channel.fresh for channel in world.channels.values()):
                 await asyncio.sleep(0.005)
         for step in steps:
             await world.take(step)
@@ -192,8 +255,8 @@ steps = st.lists(
         *[st.tuples(st.just("read"), gateways)] * 4,
         *[st.tuples(st.just("go on"), st.integers(0, 3))] * 8,
         *[st.tuples(st.just("write"), gateways)] * 2,
-        st.tuples(st.just("hold up"), gateways),
-        st.tuples(st.just("cut"), gateways),
+        *[st.tuples(st.just(action), gateways) for action in ("hold up", "cut", "mute", "lose", "change")],
+        st.tuples(st.sampled_from(["stop", "kill", "wait"]), gateways),
     ),
     min_size=10,
     max_size=30,
@@ -212,6 +275,19 @@ LATE_FILL: list[Step] = [
     ("read", 0),
 ]
 LATE_READER: list[Step] = [*LATE_FILL[:5], ("read", 0), ("go on", 0)]
+LATE_JOIN: list[Step] = [
+    ("read", 0),
+    ("go on", 0),  # gateway 0 has the old value when gateway 1, which cannot publish, writes and waits out a LIFETIME
+    ("mute", 1),
+    ("write", 1),
+    ("go on", 1),
+    ("go on", 1),
+    ("wait", 0),
+    ("read", 0),
+    ("go on", 0),
+]
+PURGE_UNPUBLISHED: list[Step] = [*KEPT, ("mute", 1), ("write", 1), ("go on", 0), ("go on", 0), ("read", 0)]
+KILLED: list[Step] = [*KEPT, ("hold up", 0), ("write", 1), ("go on", 0), ("kill", 1), ("go on", 0), ("read", 0)]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -220,6 +296,9 @@ LATE_READER: list[Step] = [*LATE_FILL[:5], ("read", 0), ("go on", 0)]
 @example(steps=PURGE_LOST)
 @example(steps=LATE_FILL)
 @example(steps=LATE_READER)
+@example(steps=LATE_JOIN)
+@example(steps=PURGE_UNPUBLISHED)
+@example(steps=KILLED)
 @given(steps=steps)
 def test_a_read_after_an_answered_write_never_gives_an_older_value(
     redis_server: tuple[str, int], steps: list[Step]
@@ -260,6 +339,25 @@ def test_the_world_above_notices_a_fill_that_is_kept_although_it_was_purged(
 
     assert play(redis_server, LATE_FILL).violations
     assert play(redis_server, LATE_READER).violations
+
+
+def test_the_world_above_notices_a_fetch_that_is_joined_when_it_is_too_old(
+    redis_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module._Flight, "may_be_joined", lambda *_: True)
+
+    assert play(redis_server, LATE_JOIN).violations
+
+
+def test_the_world_above_notices_a_write_that_does_not_wait_out_what_it_cannot_purge(
+    redis_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def do_not_wait(*_: Any) -> None: ...
+
+    monkeypatch.setattr(PurgeChannel, "_sleep_until", do_not_wait)
+    monkeypatch.setattr(cache_module, "LIFETIME", 60)
+
+    assert play(redis_server, PURGE_UNPUBLISHED).violations
 
 
 async def test_a_registry_that_has_just_begun_is_not_believed_to_know_everyone(

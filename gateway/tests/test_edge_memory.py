@@ -79,6 +79,7 @@ def test_room_is_given_back_when_what_took_it_is_removed() -> None:
     for number in range(20):
         entries.put(*small(number), entries.moment, 0.0)
         entries.purge([f"album:{NUMBERED.format(number)}"])
+    assert not entries._by_label, "nor do tags that nothing has any more take memory"
     for number in range(3):
         entries.put(*small(number), entries.moment, 0.0)
         entries.put(*small(number), entries.moment, 0.0)
