@@ -32,6 +32,7 @@ class Service:
         self.status = 200
         self.body: bytes | None = None
         self.cut_after: int | None = None
+        self.hangs = False
         self.go_on = asyncio.Event()
         self.go_on.set()
 
@@ -44,6 +45,8 @@ class Service:
                 start = f"HTTP/1.1 {self.status} X\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
                 writer.write((start + self.headers + "\r\n").encode() + body[: self.cut_after])
                 await writer.drain()
+                if self.hangs:
+                    await reader.read()
                 if self.cut_after is not None:
                     return
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -255,6 +258,14 @@ async def test_a_small_answer_that_breaks_off_is_502(front: Front, service: Serv
     with pytest.raises(Refused) as refused:
         await front.ask_for(client, "/things/1")
     assert (refused.value.status, client.status) == (502, 0)
+
+
+async def test_a_small_answer_that_does_not_end_is_504(front: Front, service: Service) -> None:
+    service.body, service.cut_after, service.hangs = b"x" * 1_000, 500, True
+    client = Client()
+    with pytest.raises(Refused) as refused:
+        await front.ask_for(client, "/things/1")
+    assert (refused.value.status, client.status) == (504, 0)
 
 
 async def test_nobody_waits_for_a_client_that_reads_slowly(front: Front, service: Service) -> None:
