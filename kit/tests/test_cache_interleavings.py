@@ -460,3 +460,105 @@ def test_an_entry_stays_fenced_for_as_long_as_a_commit_may_still_take_place() ->
     explore("cache: a late commit", lambda world: late_commit(world, doubt), 50)
     with pytest.raises(AssertionError, match="nothing else was committed"):
         explore("cache, broken: a late commit", lambda world: late_commit(world, 5.0), 50)
+
+
+async def _never() -> bytes:
+    await asyncio.Event().wait()
+    return b""
+
+
+def test_a_load_that_hangs_is_unavailable_after_the_time_of_one_answer() -> None:
+    async def scenario(world: World) -> None:
+        async with system(world, 1) as (process,):
+            began = world.now
+            reading = (process.cache.read("key", _never, TTL) for _ in range(3))
+            outcomes = await asyncio.gather(*reading, return_exceptions=True)
+            assert [type(each) for each in outcomes] == [Unavailable] * 3
+            assert SETTINGS.pg_statement_timeout < world.now - began < SETTINGS.pg_statement_timeout + 2
+            assert (await process.cache.read("key", process.load, TTL)).value == b"0"
+
+    explore("cache: a load that hangs", scenario, 20)
+
+
+def test_readers_of_a_load_that_is_cancelled_are_told_that_it_is_unavailable() -> None:
+    async def scenario(world: World) -> None:
+        async with system(world, 1) as (process,):
+            process.excused = True
+            reading = asyncio.gather(*(process.read() for _ in range(4)))
+            await world.pause(0.0, 0.0, 0.001, 0.002)
+            for flight in list(process.cache._flights.values()):
+                flight.task.cancel()
+            await world.within(1.0, reading)
+            assert (await process.cache.read("key", process.load, TTL)).value == b"0"
+
+    explore("cache: a load that is cancelled", scenario, 100)
+
+
+def test_readers_that_are_cancelled_take_the_load_from_nobody() -> None:
+    async def scenario(world: World) -> None:
+        async with system(world, 1) as (process,):
+            reading = (world.cancelled_sometime(process.read()) for _ in range(5))
+            await world.all([*reading, world.within(1.0, process.read())])
+            assert process.loads <= 2, "one for who was aboard, one for who came too late"
+
+    explore("cache: cancelled readers", scenario, 100)
+
+
+@pytest.mark.parametrize("unheard", ["test:key", "test:other", "neither"])
+def test_a_change_of_which_redis_heard_only_a_part_moves_the_generation(
+    unheard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World) -> None:
+        async with system(world, 1) as (process,):
+            async with process.cache.unit_of_work("key") as work:
+                await asyncio.sleep(2.0)  # Redis is asked again after an outage
+                await work.outdate("other")
+                await work.connection.execute("UPDATE source")
+                await work.commit()
+            assert process.shared.generation == (1 if unheard == "neither" else 2)
+
+    async def fence(self: FakeEntries, keys: Sequence[str], token: str, lifetime: float) -> None:
+        if unheard in keys:
+            raise RedisConnectionError
+        await heard(self, keys, token, lifetime)
+
+    heard = FakeEntries.fence
+    monkeypatch.setattr(FakeEntries, "fence", fence)
+    explore("cache: half a fence", scenario, 10)
+
+
+@pytest.mark.parametrize(("left", "generation"), [(0.5, 1), (-0.5, 2)])
+def test_a_change_whose_fence_could_end_before_all_doubt_moves_the_generation(left: float, generation: int) -> None:
+    async def scenario(world: World) -> None:
+        async with system(world, 1) as (process,):
+            database = process.cache._database
+            async with process.cache.unit_of_work("key") as work:
+                await asyncio.sleep(database.longest_change - database.in_doubt - left)
+                await work.connection.execute("UPDATE source")
+                await work.commit()
+            assert process.shared.generation == generation
+
+    explore("cache: a long change", scenario, 10)
+
+
+def test_a_redis_that_hangs_is_waited_for_once_and_then_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    async def scenario(world: World) -> None:
+        asked.clear()
+        async with system(world, 1) as (process,):
+            for pause in (0.0, 0.5, 0.4, 0.2):
+                await asyncio.sleep(pause)
+                asked_before, began = len(asked), world.now
+                assert (await process.cache.read("key", process.load, TTL)).value == b"0"
+                waited = world.now - began
+                assert waited < MAX_WAIT + 0.1
+                assert (waited >= MAX_WAIT) == (len(asked) > asked_before)
+        assert len(asked) == 2, "when it began to hang, and a second after that was known"
+
+    async def get(self: FakeEntries, _key: str, _generation: int) -> bytes | None:
+        asked.append(self._shared.world.now)
+        return await _never()
+
+    monkeypatch.setattr(FakeEntries, "get", get)
+    explore("cache: Redis hangs", scenario, 10)

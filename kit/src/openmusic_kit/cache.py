@@ -41,6 +41,12 @@ class _Flight:
     task: asyncio.Task[bytes | None]
     departed: bool = False
 
+    async def over(self) -> None:
+        """For whoever came too late for its result. Raises Unavailable if it did: nobody waits for a second failure."""
+        await asyncio.wait([self.task])
+        if self.task.cancelled() or isinstance(self.task.exception(), Unavailable):
+            raise Unavailable
+
     async def landed(self) -> bytes | None:
         """Its result. Who is cancelled while waiting does not take it from the others. Raises what ``load`` raised."""
         await asyncio.wait([self.task])
@@ -132,7 +138,7 @@ class Cache:
             if value is not None:
                 return Cached(value, hit=True)
             while (flight := self._flight(name, load, ttl)).departed:
-                await asyncio.wait([flight.task])  # its outcome is for those who were aboard
+                await flight.over()
             if (value := await flight.landed()) is not None:
                 return Cached(value, hit=False)
 
