@@ -2,13 +2,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from openmusic_kit import edge
 from openmusic_kit.schemas import Done
 from openmusic_media.covers import documentation
-from openmusic_media.covers.errors import CoverMissing, CoverTooLarge, NotAForm, SeveralCovers
+from openmusic_media.covers.errors import CoverTooLarge
+from openmusic_media.covers.forms import cover_in
 from openmusic_media.covers.ranges import RangeNotSatisfiable, requested_range
 from openmusic_media.covers.service import CoverService
 
@@ -40,19 +40,12 @@ async def upload_cover(album_id: str, request: Request, covers: Covers, response
 
 async def _uploaded(request: Request) -> bytes:
     try:
-        async with request.form(max_files=10, max_fields=10) as form:
-            covers = form.getlist("cover")
-            if len(covers) > 1:
-                raise SeveralCovers
-            if not covers or not isinstance(covers[0], UploadFile):
-                raise CoverMissing
-            return await covers[0].read()
+        body = await request.body()
     except HTTPException as error:
         if error.status_code == 413:
             raise CoverTooLarge from error
-        raise NotAForm from error
-    except UnicodeError as error:  # of an encoding that the form claims to have
-        raise NotAForm from error
+        raise
+    return cover_in(request.headers.get("content-type", ""), body)
 
 
 @router.head(
