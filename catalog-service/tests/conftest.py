@@ -81,6 +81,7 @@ async def connection(settings: Settings) -> AsyncIterator[AsyncConnection[DictRo
     async with await AsyncConnection.connect(
         connection_string(settings), autocommit=True, row_factory=dict_row
     ) as connection:
+        await connection.execute("SET statement_timeout = 0")  # some tests store many rows at once
         yield connection
 
 

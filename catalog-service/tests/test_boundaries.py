@@ -9,6 +9,7 @@ import pytest
 
 from openmusic_catalog.app import create_app
 from openmusic_catalog.settings import Settings
+from openmusic_catalog.songs.repository import SongRepository
 from openmusic_kit.ids import new_id
 
 TRUSTED = {"X-Service-Credential": "the-shared-credential"}
@@ -103,6 +104,15 @@ async def test_a_page_holds_as_many_as_were_asked_for_a_thousand_at_most(
     assert "next" not in rest.links
     assert (await client.get("/songs", params={"limit": 1001})).status_code == 400
     assert (await client.get("/songs", params={"limit": 0})).status_code == 400
+
+
+async def test_no_more_rows_are_read_than_were_asked_for(connection: Any, titles: tuple[str, list[str]]) -> None:
+    mark, ids = titles
+    songs = SongRepository(connection)
+
+    assert [row["id"] for row in await songs.search(mark, "", after="", limit=3)] == ids[:3]
+    assert [row["id"] for row in await songs.search("", "same", after=ids[0], limit=2)] == ids[1:3]
+    assert [row["id"] for row in await songs.list_copies(after=ids[0], limit=2)] == ids[1:3]
 
 
 async def test_a_page_that_ends_with_the_last_song_leads_nowhere(client: httpx.AsyncClient, add_song: Any) -> None:

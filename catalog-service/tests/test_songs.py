@@ -64,7 +64,7 @@ async def test_each_field_but_duration_and_album_is_needed(client: httpx.AsyncCl
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("album_id", ["xxx", "album-" + "0" * 32, "a" * 300])
+@pytest.mark.parametrize("album_id", ["xxx", "album-" + "0" * 32, "a" * 300, "album-\0", "\x80é🎵"])
 async def test_a_song_of_an_unknown_album_is_refused(client: httpx.AsyncClient, add_song: Any, album_id: str) -> None:
     song_id = await add_song()
 
