@@ -115,6 +115,13 @@ async def test_no_more_rows_are_read_than_were_asked_for(connection: Any, titles
     assert [row["id"] for row in await songs.list_copies(after=ids[0], limit=2)] == ids[1:3]
 
 
+async def test_every_search_is_planned_for_its_own_texts(connection: Any) -> None:
+    await SongRepository(connection).search("text", "", after="", limit=3)
+
+    cursor = await connection.execute("SELECT statement FROM pg_prepared_statements")
+    assert await cursor.fetchall() == []
+
+
 async def test_a_page_that_ends_with_the_last_song_leads_nowhere(client: httpx.AsyncClient, add_song: Any) -> None:
     mark = uuid.uuid4().hex
     ids = [await add_song(title=mark) for _ in range(3)]
