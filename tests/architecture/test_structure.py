@@ -11,6 +11,8 @@ from openapi import PATH, text
 from pydantic_settings import BaseSettings
 
 from openmusic_gateway.routes import ROUTES
+from openmusic_gateway.settings import Settings as Gateway
+from openmusic_kit import web
 from openmusic_kit.topology import Queue
 from openmusic_operations.dead_letters import QUEUES
 
@@ -172,3 +174,8 @@ def test_every_event_example_matches_its_schema_and_the_envelope(example: Path) 
     schema = example.with_name(example.name.replace(".example.", ".schema."))
     jsonschema.validate(json.loads(example.read_text()), json.loads(schema.read_text()))
     assert f"{Envelope.model_validate_json(example.read_text()).routing_key}.example.json" == example.name
+
+
+def test_a_service_gives_up_before_the_gateway_does() -> None:
+    """Otherwise a request could be carried out after its client was told that it took too long."""
+    assert Gateway.model_fields["upstream_timeout"].default > web.HANDLING_TIME

@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # not every service has a cache, and its client is six megaby
 logger = logging.getLogger(__name__)
 
 REQUEST_ID_HEADER = "X-Request-ID"
+HANDLING_TIME = 10.0  # seconds until a protected route gives up; the gateway waits longer, by UPSTREAM_TIMEOUT
 _GIVEN_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -122,15 +123,22 @@ async def _on_http_exception(_: Request, error: Exception) -> Response:
 
 
 class ProtectedRoute(APIRoute):
-    """Knows who is asking before it looks at the body, so that 401 comes before 400."""
+    """Knows who is asking before it looks at the body, so that 401 comes before 400.
+
+    It answers within HANDLING_TIME: what a client has given up on is not carried out long after.
+    """
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
         async def authenticated(request: Request) -> Response:
-            token = bearer_token(request.headers.get("authorization"))
-            request.state.user_id = await request.app.state.token_verifier.verify(token)
-            return await handle(request)
+            try:
+                async with asyncio.timeout(HANDLING_TIME):
+                    token = bearer_token(request.headers.get("authorization"))
+                    request.state.user_id = await request.app.state.token_verifier.verify(token)
+                    return await handle(request)
+            except TimeoutError as error:
+                raise errors.Unavailable("This took too long") from error
 
         return authenticated
 

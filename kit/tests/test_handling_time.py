@@ -1,0 +1,54 @@
+"""A request that its client has given up on is not carried out long after."""
+
+import asyncio
+from typing import Any
+
+from fastapi import FastAPI
+
+from openmusic_kit import web
+from openmusic_kit.schemas import Done
+from openmusic_testkit.interleavings import World, explore
+
+
+class Verifier:
+    async def verify(self, _: str) -> str:
+        return "user-1"
+
+
+async def _post(app: FastAPI) -> int:
+    statuses: list[int] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    headers = [(b"authorization", b"Bearer x")]
+    scope = {"type": "http", "method": "POST", "path": "/mine", "headers": headers, "query_string": b""}
+    await app(scope, receive, send)
+    return statuses[0]
+
+
+def test_a_protected_route_gives_up_in_time_and_stops_what_it_did() -> None:
+    async def scenario(world: World) -> None:
+        done = []
+        app = FastAPI()
+        app.state.token_verifier = Verifier()
+        app.add_exception_handler(web.errors.ServiceError, web._on_service_error)
+        router = web.APIRouter(route_class=web.ProtectedRoute)
+        seconds = world.dice.choice((1.0, web.HANDLING_TIME - 1, web.HANDLING_TIME + 1, 60.0))
+
+        @router.post("/mine")
+        async def add() -> Done:
+            await asyncio.sleep(seconds)
+            done.append(seconds)
+            return Done(message="added")
+
+        app.include_router(router)
+        status = await world.within(web.HANDLING_TIME + 0.5, _post(app))
+        await asyncio.sleep(120)
+        assert (status, done) == ((200, [seconds]) if seconds < web.HANDLING_TIME else (503, []))
+
+    explore("protected route", scenario, 20)
