@@ -11,12 +11,15 @@ from openmusic_catalog.likes import endpoints as likes
 from openmusic_catalog.likes.service import LikeService
 from openmusic_catalog.settings import Settings
 from openmusic_catalog.songs import endpoints as songs
+from openmusic_catalog.songs.copies import SongCopyHolders
 from openmusic_catalog.songs.service import SongService
 from openmusic_kit.cache import Cache
+from openmusic_kit.clients import ServiceClient
 from openmusic_kit.database import open_database
 from openmusic_kit.health import HardCheck, Health, SoftCheck
 from openmusic_kit.messaging import Broker
 from openmusic_kit.outbox import OutboxRelay
+from openmusic_kit.pending_changes import PendingChanges
 from openmusic_kit.redis_client import open_redis
 from openmusic_kit.signing_keys import open_token_verifier
 from openmusic_kit.web import create_service_app
@@ -38,7 +41,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(settings))
-            cache = Cache(open_redis(settings), database, "catalog")
+            redis = open_redis(settings)
+            cache = Cache(redis, database, "catalog")
             await stack.enter_async_context(cache.running())
             broker = Broker(settings.rabbitmq_server.get_secret_value())
             await stack.enter_async_context(broker.running())
@@ -46,7 +50,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.token_verifier = await stack.enter_async_context(open_token_verifier(settings))
             app.state.albums = AlbumService(database, cache, settings.public_url, settings.album_cache_ttl)
             app.state.likes = LikeService(database, cache, settings.album_cache_ttl)
-            app.state.songs = SongService(database, cache)
+            credential = settings.service_credential.get_secret_value()
+            playlist = await stack.enter_async_context(ServiceClient("playlist", settings.playlist_url, credential))
+            copies = SongCopyHolders(PendingChanges(redis, "songs"), playlist)
+            app.state.songs = SongService(database, cache, copies)
             app.state.health = Health(
                 {
                     "postgresql": HardCheck(database.ping),

@@ -5,6 +5,7 @@ class Settings(DatabaseSettings, CacheSettings, BrokerSettings, IdentitySettings
     port: int = 5102
     pguser: str = "openmusic_catalog"
     pgdatabase: str = "openmusic_catalog"
+    playlist_url: str = "http://127.0.0.1:5103"
     public_url: str = "http://127.0.0.1:5000"
     """Where clients reach the gateway; cover addresses begin with it."""
     album_cache_ttl: int = 1800

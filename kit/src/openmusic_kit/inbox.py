@@ -24,3 +24,9 @@ async def first_seen(connection: AsyncConnection[DictRow], event_id: str) -> boo
         {"event_id": event_id, "remembered": REMEMBERED},
     )
     return cursor.rowcount == 1
+
+
+async def was_seen(connection: AsyncConnection[DictRow], event_id: str) -> bool:
+    """Whether the event was applied, for work that takes more than one transaction."""
+    cursor = await connection.execute("SELECT 1 FROM inbox WHERE event_id = %(event_id)s", {"event_id": event_id})
+    return await cursor.fetchone() is not None

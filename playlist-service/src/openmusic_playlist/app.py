@@ -11,6 +11,7 @@ from openmusic_kit.database import open_database
 from openmusic_kit.edge_purges import EdgePurges
 from openmusic_kit.health import HardCheck, Health, SoftCheck
 from openmusic_kit.messaging import Broker
+from openmusic_kit.pending_changes import PendingChanges
 from openmusic_kit.redis_client import open_redis
 from openmusic_kit.signing_keys import open_token_verifier
 from openmusic_kit.web import create_service_app
@@ -22,8 +23,11 @@ from openmusic_playlist.playlist_songs import endpoints as playlist_songs
 from openmusic_playlist.playlist_songs.service import PlaylistSongService
 from openmusic_playlist.playlists import endpoints as playlists
 from openmusic_playlist.playlists.service import PlaylistService
+from openmusic_playlist.read_copies import endpoints as read_copies
 from openmusic_playlist.read_copies.consumer import ReadCopies
+from openmusic_playlist.read_copies.freshness import Freshness
 from openmusic_playlist.read_copies.owners import Owners
+from openmusic_playlist.read_copies.song_lookup import SongLookup
 from openmusic_playlist.settings import Settings
 
 ROUTERS = (
@@ -32,6 +36,7 @@ ROUTERS = (
     playlist_songs.router,
     activities.router,
     collaborations.router,
+    read_copies.internal_router,
 )
 
 
@@ -49,13 +54,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             catalog = await stack.enter_async_context(ServiceClient("catalog", settings.catalog_url, credential))
             auth = await stack.enter_async_context(ServiceClient("auth", settings.auth_url, credential))
             broker = Broker(settings.rabbitmq_server.get_secret_value())
-            broker.subscribe(ReadCopies(database, cache, edges).subscription)
+            pending = PendingChanges(redis, "songs")
+            broker.subscribe(ReadCopies(database, cache, edges, pending).subscription)
             await stack.enter_async_context(broker.running())
             app.state.token_verifier = await stack.enter_async_context(open_token_verifier(settings))
-            owners = Owners(database, cache, edges, catalog, auth)
-            app.state.playlists = PlaylistService(database, cache, owners)
+            songs = SongLookup(catalog)
+            freshness = app.state.freshness = Freshness(database, cache, edges, pending, songs)
+            owners = Owners(database, songs, freshness, auth)
+            app.state.playlists = PlaylistService(database, cache, owners, freshness)
             app.state.playlist_songs = PlaylistSongService(
-                database, cache, owners, app.state.playlists, settings.songs_cache_ttl
+                database, cache, owners, freshness, app.state.playlists, settings.songs_cache_ttl
             )
             app.state.activities = ActivityService(database)
             app.state.collaborations = CollaborationService(database, cache, owners)

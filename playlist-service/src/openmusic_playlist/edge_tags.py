@@ -9,3 +9,8 @@ def playlist_tag(playlist_id: str) -> str:
 def playlists_tag(user_id: str) -> str:
     """The list of what a user owns or shares."""
     return f"playlists:{user_id}"
+
+
+def song_tag(song_id: str) -> str:
+    """What shows the song; the catalogue purges it."""
+    return f"song:{song_id}"

@@ -60,6 +60,7 @@ async def search_songs(
     limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
     cursor: str = "",
 ) -> Answer[SongsData]:
+    """The first ``limit`` songs that match; the header ``Link`` leads to the next page."""
     rows = await songs.search(title, performer, decode_cursor(cursor), limit + 1)
     page = rows[:limit]
     if len(rows) > limit:

@@ -58,3 +58,15 @@ class SongCopy(WireModel):
 
 class SongCopies(WireModel):
     songs: list[SongCopy]
+
+
+class SongText(WireModel):
+    title: str
+    performer: str
+
+
+class SongChange(WireModel):
+    """What those who keep copies learn of a change; without ``song`` it was deleted."""
+
+    version: int
+    song: SongText | None

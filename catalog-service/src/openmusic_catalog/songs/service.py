@@ -4,9 +4,10 @@ from psycopg.rows import DictRow
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.cache_keys import album_key
 from openmusic_catalog.events import SongCreated, SongDeleted, SongUpdated
+from openmusic_catalog.songs.copies import SongCopyHolders
 from openmusic_catalog.songs.errors import SongNotFound
 from openmusic_catalog.songs.repository import SongRepository
-from openmusic_catalog.songs.schemas import SongPayload
+from openmusic_catalog.songs.schemas import SongChange, SongPayload, SongText
 from openmusic_kit.cache import Cache
 from openmusic_kit.database import Database
 from openmusic_kit.ids import new_id, require_id
@@ -15,9 +16,10 @@ from openmusic_kit.ids import new_id, require_id
 class SongService:
     """An album's answer holds its songs, so each change here also changes the albums that it touches."""
 
-    def __init__(self, database: Database, cache: Cache) -> None:
+    def __init__(self, database: Database, cache: Cache, copies: SongCopyHolders) -> None:
         self._database = database
         self._cache = cache
+        self._copies = copies
 
     async def add(self, payload: SongPayload) -> str:
         _require_possible_album(payload)
@@ -74,6 +76,8 @@ class SongService:
             updated = SongUpdated(song_id=song_id, title=payload.title, performer=payload.performer)
             await work.record(updated, aggregate_id=song_id, sequence=version)
             await work.commit()
+        song = SongText(title=payload.title, performer=payload.performer)
+        await self._copies.tell(song_id, SongChange(version=version, song=song))
         return {before["album_id"], payload.album_id}
 
     async def delete(self, song_id: str) -> set[str | None]:
@@ -90,6 +94,7 @@ class SongService:
                 raise SongNotFound
             await work.record(SongDeleted(song_id=song_id), aggregate_id=song_id, sequence=version)
             await work.commit()
+        await self._copies.tell(song_id, SongChange(version=version, song=None))
         return {before["album_id"]}
 
 

@@ -5,18 +5,28 @@ class CollaborationRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, collaboration_id: str, playlist_id: str, user_id: str) -> None:
-        """Raises UniqueViolation when they collaborate already, ForeignKeyViolation without such a playlist."""
-        await self._connection.execute(
-            """
-            INSERT INTO collaborations (id, playlist_id, user_id) VALUES (%(id)s, %(playlist_id)s, %(user_id)s)
-            """,
-            {"id": collaboration_id, "playlist_id": playlist_id, "user_id": user_id},
-        )
-
-    async def delete(self, playlist_id: str, user_id: str) -> bool:
+    async def add(self, collaboration_id: str, playlist_id: str, user_id: str, owner_id: str) -> bool:
+        """Whether that owner has such a playlist. Raises UniqueViolation when they collaborate already."""
         cursor = await self._connection.execute(
-            "DELETE FROM collaborations WHERE playlist_id = %(playlist_id)s AND user_id = %(user_id)s",
-            {"playlist_id": playlist_id, "user_id": user_id},
+            """
+            WITH playlist AS (
+                SELECT id FROM playlists WHERE id = %(playlist_id)s AND owner_id = %(owner_id)s FOR NO KEY UPDATE
+            )
+            INSERT INTO collaborations (id, playlist_id, user_id) SELECT %(id)s, id, %(user_id)s FROM playlist
+            """,
+            {"id": collaboration_id, "playlist_id": playlist_id, "user_id": user_id, "owner_id": owner_id},
+        )
+        return cursor.rowcount == 1
+
+    async def delete(self, playlist_id: str, user_id: str, owner_id: str) -> bool:
+        """Whether that user shared such a playlist of that owner."""
+        cursor = await self._connection.execute(
+            """
+            WITH playlist AS MATERIALIZED (
+                SELECT id FROM playlists WHERE id = %(playlist_id)s AND owner_id = %(owner_id)s FOR NO KEY UPDATE
+            )
+            DELETE FROM collaborations WHERE playlist_id = (SELECT id FROM playlist) AND user_id = %(user_id)s
+            """,
+            {"playlist_id": playlist_id, "user_id": user_id, "owner_id": owner_id},
         )
         return cursor.rowcount == 1

@@ -1,4 +1,4 @@
-from psycopg.errors import ForeignKeyViolation, UniqueViolation
+from psycopg.errors import UniqueViolation
 
 from openmusic_kit.cache import Cache
 from openmusic_kit.database import Database
@@ -33,18 +33,19 @@ class CollaborationService:
         async with self._cache.unit_of_work(songs_key(payload.playlist_id), one_statement=True) as work:
             collaborations = CollaborationRepository(work.connection)
             try:
-                await collaborations.add(collaboration_id, payload.playlist_id, payload.user_id)
+                if not await collaborations.add(collaboration_id, payload.playlist_id, payload.user_id, owner_id):
+                    raise PlaylistNotFound  # the owner of a playlist never changes, so it was deleted since we looked
             except UniqueViolation as error:
                 raise AlreadyCollaborating from error
-            except ForeignKeyViolation as error:
-                raise PlaylistNotFound from error
             await work.commit()
         return collaboration_id
 
     async def delete(self, payload: CollaborationPayload, owner_id: str) -> None:
         await self._check(payload, owner_id)
         async with self._cache.unit_of_work(songs_key(payload.playlist_id), one_statement=True) as work:
-            if not await CollaborationRepository(work.connection).delete(payload.playlist_id, payload.user_id):
+            if not await CollaborationRepository(work.connection).delete(
+                payload.playlist_id, payload.user_id, owner_id
+            ):
                 raise CollaborationNotFound
             await work.commit()
 

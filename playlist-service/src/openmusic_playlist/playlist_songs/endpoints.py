@@ -6,7 +6,7 @@ from openmusic_kit import edge
 from openmusic_kit.openapi import CACHED, failing
 from openmusic_kit.schemas import Answer, Done
 from openmusic_kit.web import CurrentUser, ProtectedRoute, cacheable_answer
-from openmusic_playlist.edge_tags import playlist_tag
+from openmusic_playlist.edge_tags import playlist_tag, song_tag
 from openmusic_playlist.playlist_songs.errors import AlreadyInPlaylist, NotInPlaylist, SongNotFound
 from openmusic_playlist.playlist_songs.schemas import PlaylistData, SongPayload
 from openmusic_playlist.playlist_songs.service import PlaylistSongService
@@ -42,7 +42,8 @@ async def add_playlist_song(
     responses={**failing(PlaylistNotFound, NotYourPlaylist), **CACHED},
 )
 async def get_playlist_songs(playlist_id: str, user_id: CurrentUser, songs: PlaylistSongs) -> Response:
-    return cacheable_answer(await songs.get(playlist_id, user_id), edge.private(playlist_tag(playlist_id)))
+    found = await songs.get(playlist_id, user_id)
+    return cacheable_answer(found.answer, edge.private(playlist_tag(playlist_id), *map(song_tag, found.song_ids)))
 
 
 @router.delete("", responses=failing(PlaylistNotFound, SongNotFound, NotInPlaylist, NotYourPlaylist))

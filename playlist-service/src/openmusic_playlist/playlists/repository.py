@@ -4,6 +4,12 @@ from openmusic_kit.database import Connection
 
 
 class PlaylistRepository:
+    """Whatever locks rows of several tables locks them in one order, so that no two transactions wait for each other:
+
+    the inbox, the playlist, its collaborations, copies of songs, songs in playlists, activities, the generation of the
+    cache; several rows of one table in the order of their ids.
+    """
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -44,30 +50,38 @@ class PlaylistRepository:
         )
         return await cursor.fetchall()
 
-    async def delete(self, playlist_id: str, owner_id: str) -> list[str]:
-        """The ids of its owner and collaborators; empty when that user owns no such playlist."""
-        await self._connection.execute(  # so that whoever becomes a collaborator meanwhile is seen
-            "SELECT 1 FROM playlists WHERE id = %(id)s FOR UPDATE", {"id": playlist_id}
+    async def lock_owner(self, playlist_id: str) -> str | None:
+        """Who owns it; until the transaction ends nobody else changes it, adds to it or begins to share it."""
+        cursor = await self._connection.execute(
+            "SELECT owner_id FROM playlists WHERE id = %(id)s FOR UPDATE", {"id": playlist_id}
         )
+        row = await cursor.fetchone()
+        return row["owner_id"] if row else None
+
+    async def delete(self, playlist_id: str) -> list[str]:
+        """The ids of its collaborators, complete if it was locked before."""
         cursor = await self._connection.execute(
             """
             WITH collaborators AS MATERIALIZED (
                 SELECT user_id FROM collaborations WHERE playlist_id = %(id)s
             ), deleted AS (
-                DELETE FROM playlists WHERE id = %(id)s AND owner_id = %(owner_id)s RETURNING owner_id
+                DELETE FROM playlists WHERE id = %(id)s
             )
-            SELECT owner_id AS user_id FROM deleted
-            UNION ALL SELECT user_id FROM collaborators WHERE EXISTS (SELECT 1 FROM deleted)
+            SELECT user_id FROM collaborators
             """,
-            {"id": playlist_id, "owner_id": owner_id},
+            {"id": playlist_id},
         )
         return [row["user_id"] for row in await cursor.fetchall()]
 
     async def get_with_songs(self, playlist_id: str) -> DictRow | None:
-        """``{id, name, username, members: [user id], songs: [{id, title, performer}]}`` in the order added."""
+        """``{id, name, username, compared_in, members: [user id], songs: [{id, title, performer}]}``
+
+        The songs are in the order added. ``compared_in`` is the incarnation of pending changes that
+        :meth:`set_compared` was given last, or None.
+        """
         cursor = await self._connection.execute(
             """
-            SELECT p.id, p.name, u.username,
+            SELECT p.id, p.name, u.username, p.compared_in,
                    ARRAY[p.owner_id] || ARRAY(
                        SELECT c.user_id FROM collaborations c WHERE c.playlist_id = p.id
                    ) AS members,
@@ -88,3 +102,9 @@ class PlaylistRepository:
             {"id": playlist_id},
         )
         return await cursor.fetchone()
+
+    async def set_compared(self, playlist_id: str, incarnation: str) -> None:
+        await self._connection.execute(
+            "UPDATE playlists SET compared_in = %(incarnation)s WHERE id = %(id)s",
+            {"id": playlist_id, "incarnation": incarnation},
+        )

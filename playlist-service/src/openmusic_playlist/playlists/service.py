@@ -5,17 +5,18 @@ from openmusic_kit.database import Database
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.ids import new_id, require_id
 from openmusic_playlist.cache_keys import songs_key
-from openmusic_playlist.playlists.access import access_to
-from openmusic_playlist.playlists.errors import PlaylistNotFound
+from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
 from openmusic_playlist.playlists.repository import PlaylistRepository
+from openmusic_playlist.read_copies.freshness import Freshness
 from openmusic_playlist.read_copies.owners import Owners
 
 
 class PlaylistService:
-    def __init__(self, database: Database, cache: Cache, owners: Owners) -> None:
+    def __init__(self, database: Database, cache: Cache, owners: Owners, freshness: Freshness) -> None:
         self._database = database
         self._cache = cache
         self._owners = owners
+        self._freshness = freshness
 
     async def add(self, name: str, user_id: str) -> str:
         if not await self._owners.user_exists(user_id):
@@ -32,14 +33,18 @@ class PlaylistService:
 
     async def delete(self, playlist_id: str, user_id: str) -> list[str]:
         """The ids of those who could see it."""
+        require_id("playlist", playlist_id, PlaylistNotFound)
         async with self._cache.unit_of_work() as work:
-            (await access_to(work.connection, playlist_id, user_id)).require_owner()
-            await work.outdate(songs_key(playlist_id))
-            members = await PlaylistRepository(work.connection).delete(playlist_id, user_id)
-            if not members:
+            playlists = PlaylistRepository(work.connection)
+            owner_id = await playlists.lock_owner(playlist_id)
+            if owner_id is None:
                 raise PlaylistNotFound
+            if owner_id != user_id:
+                raise OwnerOnly
+            await work.outdate(songs_key(playlist_id))
+            collaborators = await playlists.delete(playlist_id)
             await work.commit()
-        return members
+        return [owner_id, *collaborators]
 
     async def owner_of(self, playlist_id: str) -> str:
         require_id("playlist", playlist_id, PlaylistNotFound)
@@ -51,8 +56,30 @@ class PlaylistService:
         return owner_id
 
     async def get_with_songs(self, playlist_id: str) -> DictRow:
-        """``{id, name, username, members, songs}``"""
+        """``{id, name, username, members, songs}``, as of now."""
         require_id("playlist", playlist_id, PlaylistNotFound)
+        return await self.load(playlist_id, await self._freshness.catch_up())
+
+    async def load(self, playlist_id: str, incarnation: str | None) -> DictRow:
+        """The same from the database alone, if its songs were compared with the catalogue in that incarnation.
+
+        ``incarnation`` is what :meth:`Freshness.catch_up` has given.
+        """
+        row = await self._get_with_songs(playlist_id)
+        if incarnation is not None and row["compared_in"] == incarnation:
+            return row
+        not_owned = await self._freshness.not_owned([song["id"] for song in row["songs"]])
+        row = await self._get_with_songs(playlist_id)
+        if not_owned is None:
+            return row
+        if not_owned:
+            row["songs"] = [song for song in row["songs"] if song["id"] not in not_owned]
+        elif incarnation is not None:
+            async with self._database.read() as connection:
+                await PlaylistRepository(connection).set_compared(playlist_id, incarnation)
+        return row
+
+    async def _get_with_songs(self, playlist_id: str) -> DictRow:
         async with self._database.read() as connection:
             row = await PlaylistRepository(connection).get_with_songs(playlist_id)
         if row is None:

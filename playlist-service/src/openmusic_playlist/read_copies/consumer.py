@@ -4,21 +4,23 @@ from openmusic_kit.cache import Cache
 from openmusic_kit.database import Database
 from openmusic_kit.edge_purges import EdgePurges
 from openmusic_kit.events import Envelope
-from openmusic_kit.inbox import first_seen
+from openmusic_kit.inbox import first_seen, was_seen
 from openmusic_kit.messaging import Queue, Rejected, Subscription
+from openmusic_kit.pending_changes import PendingChanges
 from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.read_copies.repository import UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongData, SongDeletedData, UserData
-from openmusic_playlist.read_copies.song_news import bury_song, keep_song
+from openmusic_playlist.read_copies.song_news import bury_song, keep_song, sweep
 
 QUEUE = Queue("playlist.read_copies", ("song.created.v1", "song.updated.v1", "song.deleted.v1", "user.registered.v1"))
 
 
 class ReadCopies:
-    def __init__(self, database: Database, cache: Cache, edges: EdgePurges) -> None:
+    def __init__(self, database: Database, cache: Cache, edges: EdgePurges, pending: PendingChanges) -> None:
         self._database = database
         self._cache = cache
         self._edges = edges
+        self._pending = pending
 
     @property
     def subscription(self) -> Subscription:
@@ -49,14 +51,21 @@ class ReadCopies:
             )
             await work.commit()
         await self._edges.publish(map(playlist_tag, playlists))
+        await self._pending.settle(song.song_id, event.sequence)
 
     async def _bury_song(self, event: Envelope, song: SongDeletedData) -> None:
+        """In two steps, as playlists are locked before songs. The event counts as applied after both."""
         async with self._cache.unit_of_work() as work:
-            if not await first_seen(work.connection, event.id):
+            if await was_seen(work.connection, event.id):
                 return
             playlists = await bury_song(work, song_id=song.song_id, version=event.sequence)
             await work.commit()
         await self._edges.publish(map(playlist_tag, playlists))
+        await self._pending.settle(song.song_id, event.sequence)
+        await sweep(self._database, song.song_id)
+        async with self._database.unit_of_work() as work:
+            await first_seen(work.connection, event.id)
+            await work.commit()
 
     async def _keep_user(self, event: Envelope, user: UserData) -> None:
         async with self._database.unit_of_work() as work:

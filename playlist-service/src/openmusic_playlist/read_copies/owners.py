@@ -1,27 +1,21 @@
 """Asks those who own songs and users, for what no event has told us yet."""
 
-from openmusic_kit.cache import Cache
 from openmusic_kit.clients import ServiceClient
 from openmusic_kit.database import Database
-from openmusic_kit.edge_purges import EdgePurges
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import is_id
 from openmusic_kit.schemas import Answer
-from openmusic_playlist.edge_tags import playlist_tag
+from openmusic_playlist.read_copies.freshness import Freshness
 from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
-from openmusic_playlist.read_copies.schemas import SongAnswer, UserAnswer
+from openmusic_playlist.read_copies.schemas import SongAnswer, SongChange, UserAnswer
 from openmusic_playlist.read_copies.song_lookup import SongLookup
-from openmusic_playlist.read_copies.song_news import keep_song
 
 
 class Owners:
-    def __init__(
-        self, database: Database, cache: Cache, edges: EdgePurges, catalog: ServiceClient, auth: ServiceClient
-    ) -> None:
+    def __init__(self, database: Database, songs: SongLookup, freshness: Freshness, auth: ServiceClient) -> None:
         self._database = database
-        self._cache = cache
-        self._edges = edges
-        self._songs = SongLookup(catalog)
+        self._songs = songs
+        self._freshness = freshness
         self._auth = auth
 
     async def find_song(self, song_id: str) -> SongAnswer | None:
@@ -34,6 +28,7 @@ class Owners:
         try:
             return await self._songs.find(song_id)
         except Unavailable:
+            await self._freshness.catch_up()
             async with self._database.read() as connection:
                 copy = await SongCopyRepository(connection).get_living(song_id)
             if copy is None:
@@ -42,16 +37,13 @@ class Owners:
 
     async def keep_song(self, song: SongAnswer) -> None:
         """Makes the copy of what the catalogue told, without waiting for its event."""
-        async with self._cache.unit_of_work() as work:
-            playlists = await keep_song(
-                work, song_id=song.id, title=song.title, performer=song.performer, version=song.version
-            )
-            await work.commit()
-        await self._edges.publish(map(playlist_tag, playlists))
+        await self._freshness.apply({song.id: SongChange.of(song)})
 
     async def song_is_known(self, song_id: str) -> bool:
-        """Whether we have heard of it; every song that is in any playlist is known."""
+        """Whether there is such a song, of those that we have heard of: every song that is in any playlist is known."""
         if not is_id("song", song_id):
+            return False
+        if await self._freshness.catch_up() is None and await self._freshness.not_owned([song_id]):
             return False
         async with self._database.read() as connection:
             return await SongCopyRepository(connection).get_living(song_id) is not None

@@ -27,7 +27,7 @@ from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.read_copies.errors import NothingOwned
 from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongAnswer, SongsAnswer, UserAnswer, UsersAnswer
-from openmusic_playlist.read_copies.song_news import bury_song, keep_song, replace_song
+from openmusic_playlist.read_copies.song_news import bury_song, keep_song, replace_song, sweep
 
 PAGE = 500
 
@@ -104,6 +104,8 @@ class Rebuild:
                 playlists.extend(await bury_song(work, song_id=song_id, version=copy["version"]))
             else:
                 playlists.extend(await replace_song(work, **_copied(song)))
+        if song is None:
+            await sweep(self._database, song_id)
         self._tell(song_id, "is no more" if song is None else "was wrong")
 
     async def _ask(self, song_id: str) -> SongAnswer | None:

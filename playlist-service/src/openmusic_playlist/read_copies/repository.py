@@ -80,12 +80,24 @@ class SongCopyRepository:
         )
         return [row["playlist_id"] for row in await cursor.fetchall()]
 
-    async def remove_from_playlists(self, song_id: str) -> list[str]:
-        """The playlists that it was in."""
+    async def sweep(self, song_id: str, limit: int) -> int:
+        """Takes a deleted song out of so many playlists, and tells of how many it was; one transaction of its own.
+
+        Nobody adds a deleted song, so the playlists can be locked before its rows are touched.
+        """
         cursor = await self._connection.execute(
-            "DELETE FROM playlist_songs WHERE song_id = %(id)s RETURNING playlist_id", {"id": song_id}
+            """
+            WITH playlist AS MATERIALIZED (
+                SELECT id FROM playlists WHERE id IN (
+                    SELECT ps.playlist_id FROM playlist_songs ps JOIN songs s ON s.id = ps.song_id
+                    WHERE ps.song_id = %(id)s AND s.deleted ORDER BY ps.playlist_id LIMIT %(limit)s
+                ) ORDER BY id FOR NO KEY UPDATE
+            )
+            DELETE FROM playlist_songs ps USING playlist WHERE ps.playlist_id = playlist.id AND ps.song_id = %(id)s
+            """,
+            {"id": song_id, "limit": limit},
         )
-        return [row["playlist_id"] for row in await cursor.fetchall()]
+        return cursor.rowcount
 
 
 class UserCopyRepository:

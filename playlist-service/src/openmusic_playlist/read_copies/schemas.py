@@ -1,6 +1,8 @@
 """What we use of the events and answers of others; whatever else they hold is ignored."""
 
-from openmusic_kit.schemas import Key, StoredText, WireModel
+from typing import Self
+
+from openmusic_kit.schemas import Int64, Key, StoredText, WireModel
 
 
 class SongData(WireModel):
@@ -36,3 +38,19 @@ class UserAnswer(WireModel):
 
 class UsersAnswer(WireModel):
     users: list[UserAnswer]
+
+
+class SongText(WireModel):
+    title: StoredText
+    performer: StoredText
+
+
+class SongChange(WireModel):
+    """What a song became with that version; without ``song`` it was deleted."""
+
+    version: Int64
+    song: SongText | None
+
+    @classmethod
+    def of(cls, song: SongAnswer) -> Self:
+        return cls(version=song.version, song=SongText(title=song.title, performer=song.performer))
