@@ -2,7 +2,11 @@
 
 import base64
 import binascii
+from typing import Annotated
 from urllib.parse import urlencode
+
+from fastapi import Query
+from pydantic import WithJsonSchema
 
 from openmusic_kit.errors import Invalid
 
@@ -10,6 +14,11 @@ PAGE_SIZE = 1000
 MAX_LINK_LENGTH = 28_000
 """Bytes of a ``Link``. The longest query that a list repeats there has two texts of 1000 characters; percent-encoded,
 each character takes up to 12 bytes (four of UTF-8, three for each of them)."""
+
+Limit = Annotated[
+    int | None, Query(ge=1, le=PAGE_SIZE), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": PAGE_SIZE})
+]
+"""Items on a page, as a client asks for it; None for a list that is whole then."""
 
 
 class CursorInvalid(Invalid):

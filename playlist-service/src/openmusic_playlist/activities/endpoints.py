@@ -1,11 +1,12 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit import edge
 from openmusic_kit.openapi import PAGED, failing
-from openmusic_kit.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.schemas import Answer
+from openmusic_kit.streaming import stream_list
 from openmusic_kit.web import CurrentUser, ProtectedRoute
 from openmusic_playlist.activities.schemas import ActivitiesData, Activity
 from openmusic_playlist.activities.service import ActivityService
@@ -21,20 +22,32 @@ async def _activities(request: Request) -> ActivityService:
 router = APIRouter(prefix="/playlists/{playlist_id}/activities", tags=["playlists"], route_class=ProtectedRoute)
 
 
-@router.get("", responses={**failing(PlaylistNotFound, NotYourPlaylist, CursorInvalid), **PAGED})
+@router.get(
+    "",
+    response_model=Answer[ActivitiesData],
+    responses={**failing(PlaylistNotFound, NotYourPlaylist, CursorInvalid), **PAGED},
+)
 async def get_activities(
     playlist_id: str,
     response: Response,
     user_id: CurrentUser,
     activities: Annotated[ActivityService, Depends(_activities)],
-    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
+    limit: Limit = None,
     cursor: str = "",
-) -> Answer[ActivitiesData]:
-    rows = await activities.of_playlist(playlist_id, user_id, decode_cursor(cursor), limit + 1)
-    page = rows[:limit]
+) -> Answer[ActivitiesData] | Response:
+    """All of them, unless there is a ``limit``."""
+
+    async def behind(position: str, number: int) -> list[Activity]:
+        rows = await activities.of_playlist(playlist_id, user_id, position, number)
+        return [Activity.model_validate(row) for row in rows]
+
+    page = await behind(decode_cursor(cursor), limit + 1 if limit else PAGE_SIZE)
+    if limit is None and len(page) == PAGE_SIZE:
+        empty = Answer(data=ActivitiesData(playlist_id=playlist_id, activities=[]))
+        return stream_list(empty, page, lambda last: behind(str(last.position), PAGE_SIZE))
     response.headers.update(edge.private(playlist_tag(playlist_id)))
-    if len(rows) > limit:
-        path = f"/playlists/{playlist_id}/activities"
-        response.headers["Link"] = next_page_link(path, limit=limit, cursor=encode_cursor(str(page[-1]["position"])))
-    shown = [Activity.model_validate(row) for row in page]
-    return Answer(data=ActivitiesData(playlist_id=playlist_id, activities=shown))
+    if limit is not None and len(page) > limit:
+        page = page[:limit]
+        cursor = encode_cursor(str(page[-1].position))
+        response.headers["Link"] = next_page_link(f"/playlists/{playlist_id}/activities", limit=limit, cursor=cursor)
+    return Answer(data=ActivitiesData(playlist_id=playlist_id, activities=page))

@@ -1,11 +1,14 @@
 from datetime import datetime
 from typing import Literal
 
+from pydantic import Field
+
 from openmusic_kit.schemas import WireModel
 from openmusic_playlist.playlists.schemas import Id
 
 
 class Activity(WireModel):
+    position: int = Field(exclude=True)
     username: str
     title: str
     action: Literal["add", "delete"]

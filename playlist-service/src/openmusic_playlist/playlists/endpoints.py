@@ -1,11 +1,12 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit import edge
 from openmusic_kit.openapi import PAGED, failing
-from openmusic_kit.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.schemas import Answer, Created, Done
+from openmusic_kit.streaming import stream_list
 from openmusic_kit.web import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_playlist.edge_tags import playlist_tag, playlists_tag
 from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
@@ -40,21 +41,30 @@ async def add_playlist(
     return Created(message="Playlist added", data=PlaylistId(playlist_id=playlist_id))
 
 
-@router.get("", responses={**failing(CursorInvalid), **PAGED})
+@router.get("", response_model=Answer[PlaylistsData], responses={**failing(CursorInvalid), **PAGED})
 async def list_playlists(
     response: Response,
     user_id: CurrentUser,
     playlists: Playlists,
-    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
+    limit: Limit = None,
     cursor: str = "",
-) -> Answer[PlaylistsData]:
-    rows = await playlists.visible_to(user_id, decode_cursor(cursor), limit + 1)
-    page = rows[:limit]
+) -> Answer[PlaylistsData] | Response:
+    """All of them, unless there is a ``limit``."""
+
+    async def behind(playlist_id: str, number: int) -> list[PlaylistSummary]:
+        rows = await playlists.visible_to(user_id, playlist_id, number)
+        return [PlaylistSummary.model_validate(row) for row in rows]
+
+    after = decode_cursor(cursor)
+    page = await behind(after, limit + 1 if limit else PAGE_SIZE)
+    if limit is None and len(page) == PAGE_SIZE:
+        empty = Answer(data=PlaylistsData(playlists=[]))
+        return stream_list(empty, page, lambda last: behind(last.id, PAGE_SIZE))
     response.headers.update(edge.private(playlists_tag(user_id)))
-    if len(rows) > limit:
-        link = next_page_link("/playlists", limit=limit, cursor=encode_cursor(page[-1]["id"]))
-        response.headers["Link"] = link
-    return Answer(data=PlaylistsData(playlists=[PlaylistSummary.model_validate(row) for row in page]))
+    if limit is not None and len(page) > limit:
+        page = page[:limit]
+        response.headers["Link"] = next_page_link("/playlists", limit=limit, cursor=encode_cursor(page[-1].id))
+    return Answer(data=PlaylistsData(playlists=page))
 
 
 @router.delete("/{playlist_id}", responses=failing(PlaylistNotFound, OwnerOnly))
