@@ -16,7 +16,7 @@ import httpx
 import pytest
 import redis
 
-DEADLINE = 30.0  # seconds for a process to start
+DEADLINE = 90.0  # seconds for a process to start
 SONG = {"year": 2008, "genre": "Pop", "performer": "Coldplay"}
 
 

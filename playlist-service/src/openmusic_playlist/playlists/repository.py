@@ -13,10 +13,13 @@ class PlaylistRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, playlist_id: str, name: str, owner_id: str) -> None:
+    async def add(self, playlist_id: str, name: str, owner_id: str, compared_in: str | None) -> None:
         await self._connection.execute(
-            "INSERT INTO playlists (id, name, owner_id) VALUES (%(id)s, %(name)s, %(owner_id)s)",
-            {"id": playlist_id, "name": name, "owner_id": owner_id},
+            """
+            INSERT INTO playlists (id, name, owner_id, compared_in)
+            VALUES (%(id)s, %(name)s, %(owner_id)s, %(compared_in)s)
+            """,
+            {"id": playlist_id, "name": name, "owner_id": owner_id, "compared_in": compared_in},
         )
 
     async def access(self, playlist_id: str, user_id: str) -> DictRow | None:

@@ -22,8 +22,9 @@ class PlaylistService:
         if not await self._owners.user_exists(user_id):
             raise Unauthenticated
         playlist_id = new_id("playlist")
+        incarnation = await self._freshness.incarnation()  # it has no song that could be compared
         async with self._database.unit_of_work(one_statement=True) as work:
-            await PlaylistRepository(work.connection).add(playlist_id, name, user_id)
+            await PlaylistRepository(work.connection).add(playlist_id, name, user_id, incarnation)
             await work.commit()
         return playlist_id
 

@@ -52,6 +52,11 @@ class Freshness:
             raise Unavailable("Changes of songs take too long to arrive") from error
         return pending.incarnation if pending is not None else None
 
+    async def incarnation(self) -> str | None:
+        """That of the pending changes now, or None when they are out of reach."""
+        pending = await self._pending.look()
+        return pending.incarnation if pending is not None else None
+
     async def apply(self, changes: Mapping[str, SongChange]) -> None:
         """By song id. Raises Unavailable."""
         async with self._cache.unit_of_work() as work:
