@@ -9,21 +9,17 @@ a name is the incarnation: if it is another one than before, Redis was emptied, 
 to compare its copies with the owner once.
 """
 
-import logging
-import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
 
-logger = logging.getLogger(__name__)
+from openmusic_kit.outages import RedisCalls
 
 MOST = 500  # changes pending at once; each reader fetches them all
-OUTAGE = 1.0  # seconds that Redis is left alone after it failed
 INCARNATION = ""
 
 _MARK = """
@@ -38,8 +34,6 @@ local known = redis.call('HGET', KEYS[1], ARGV[1])
 if known and tonumber(string.match(known, '^%d+')) <= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], ARGV[1]) end
 return 1
 """
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -64,16 +58,16 @@ class PendingChanges:
         self._key = f"pending:{kind}"
         self._mark = redis.register_script(_MARK)
         self._settle = redis.register_script(_SETTLE)
-        self._out_until = 0.0
+        self._calls = RedisCalls()
 
     async def mark(self, name: str, version: int, content: bytes) -> bool:
         """Whether every look from now on shows this change or a newer one, until that is settled."""
         arguments = [name, version, content, MOST]
-        return await self._attempt(lambda: self._run(self._mark, arguments)) == 1
+        return await self._calls.attempt(lambda: self._run(self._mark, arguments)) == 1
 
     async def look(self) -> Pending | None:
         """What is pending, or None when that cannot be known."""
-        fields = await self._attempt(self._fetch)
+        fields = await self._calls.attempt(self._fetch)
         if fields is None:
             return None
         incarnation = fields.pop(INCARNATION.encode()).decode()
@@ -81,7 +75,7 @@ class PendingChanges:
 
     async def settle(self, name: str, version: int) -> None:
         """To be called when the copies have reached that version. What could not be settled is applied once more."""
-        await self._attempt(lambda: self._run(self._settle, [name, version]))
+        await self._calls.attempt(lambda: self._run(self._settle, [name, version]))
 
     async def _run(self, script: AsyncScript, arguments: list[Any]) -> int:
         answer: int = await script(keys=[self._key], args=arguments)
@@ -93,16 +87,6 @@ class PendingChanges:
             await self._redis.hsetnx(self._key, INCARNATION, uuid.uuid4().hex)
             fields = await cast("Awaitable[dict[bytes, bytes]]", self._redis.hgetall(self._key))
         return fields
-
-    async def _attempt(self, command: Callable[[], Awaitable[T]]) -> T | None:
-        if time.monotonic() < self._out_until:
-            return None
-        try:
-            return await command()
-        except (RedisError, OSError) as error:
-            logger.debug("pending changes are out of reach", extra={"error": repr(error)})
-            self._out_until = time.monotonic() + OUTAGE
-            return None
 
 
 def _parsed(value: bytes) -> PendingChange:
