@@ -20,7 +20,7 @@ CALLERS = {  # who may call whom; see the picture in docs/architecture.md
     "gateway": set(),
     "auth-service": {"gateway", "catalog-service", "playlist-service", "export-service"},
     "catalog-service": {"gateway", "playlist-service", "media-service"},
-    "playlist-service": {"gateway", "export-service", "export-worker"},
+    "playlist-service": {"gateway", "catalog-service", "export-service", "export-worker"},
     "media-service": {"gateway"},
     "export-service": {"gateway"},
 }
