@@ -99,3 +99,13 @@ def test_what_is_remembered_of_purges_is_bounded() -> None:
         tracemalloc.stop()
 
     assert taken < 400 * TAGS_REMEMBERED
+
+
+def test_all_room_is_given_back_when_everything_is_dropped() -> None:
+    entries = Entries(3 * size_of(*small(0)))
+    for _ in range(2):
+        for number in range(3):
+            entries.put(*small(number), entries.moment, 0.0)
+        assert len(entries) == 3
+        entries.clear()
+        assert len(entries) == 0
