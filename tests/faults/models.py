@@ -151,10 +151,10 @@ class State:
         return State(tuple(songs), (*self.activities, *changes))
 
     def shows_songs(self, shown: list[dict[str, str]]) -> bool:
-        """In the order added; what the catalogue renamed or deleted shows a moment later."""
-        in_doubt = {song.id for song in self.songs if True in song.gone.possible}
+        """In the order added, each by its name; only a song whose deletion is in doubt may be there or not."""
+        in_doubt = {song.id for song in self.songs if not song.gone.certain}
         there = [song for song in self.songs if song.gone.possible == [False]]
-        titles = {song.id: song.title.ever for song in self.songs}
+        titles = {song.id: song.title.possible for song in self.songs}
         return [each["id"] for each in shown if each["id"] not in in_doubt] == [song.id for song in there] and all(
             each["title"] in titles[each["id"]] for each in shown
         )

@@ -76,7 +76,6 @@ def test_a_song_in_doubt_may_be_there_or_not_but_never_without_its_activity(jour
     assert len(journal.halves) == 2
 
 
-@pytest.mark.xfail(reason="read copies follow a moment later")
 def test_a_renamed_song_has_its_new_name_in_a_playlist_as_soon_as_the_renaming_was_answered(journal: Journal) -> None:
     renamed = song("1")
     playlist = playlist_with(renamed)
@@ -91,7 +90,6 @@ def test_a_renamed_song_has_its_new_name_in_a_playlist_as_soon_as_the_renaming_w
     assert len(journal.lost) == 1
 
 
-@pytest.mark.xfail(reason="read copies follow a moment later")
 def test_a_deleted_song_is_in_no_playlist_as_soon_as_the_deletion_was_answered(journal: Journal) -> None:
     deleted = song("1")
     playlist = playlist_with(deleted, song("2"))
