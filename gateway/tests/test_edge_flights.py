@@ -170,6 +170,14 @@ async def test_a_gateway_that_is_out_of_step_neither_keeps_nor_gives_nor_joins()
     channel.on_silence()
     assert cache.get(KEY) is None, "what may have been outdated unheard is dropped"
 
+    go_on.clear()
+    fetching = asyncio.ensure_future(cache.fetch(KEY, load))
+    await asyncio.sleep(0)
+    channel.on_silence()
+    go_on.set()
+    await fetching
+    assert cache.get(KEY) is None, "and so is what was being fetched meanwhile"
+
 
 async def test_an_answer_is_kept_for_a_lifetime_from_when_it_began_to_be_fetched(
     monkeypatch: pytest.MonkeyPatch,
