@@ -113,7 +113,6 @@ async def test_a_song_is_removed_while_its_playlist_is_deleted_without_a_deadloc
     await alice.share(playlist_id, bob)
     await alice.add(playlist_id, song_id)
     async with connection.transaction():
-        await connection.execute("SELECT 1 FROM playlists WHERE id = %s FOR KEY SHARE", [playlist_id])
         await connection.execute("SELECT 1 FROM playlist_songs WHERE song_id = %s FOR UPDATE", [song_id])
         removing = asyncio.create_task(bob.remove(playlist_id, song_id))
         await eventually(blocked(1))
