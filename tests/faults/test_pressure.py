@@ -17,6 +17,7 @@ from openmusic_local.stack import Stack
 pytestmark = [pytest.mark.telling, pytest.mark.timeout(300)]
 
 LONGEST_REQUEST = 15.0  # seconds
+RECOVERS_WITHIN = 10.0
 MEMBERS = 200  # at the least; the names of 170 fill a header of 8 kB
 SONG = {"title": "Clocks", "year": 2002, "genre": "Rock", "performer": "Coldplay"}
 
@@ -118,8 +119,9 @@ async def test_tokens_of_unknown_keys_are_answered_in_time_while_auth_hangs(http
     finally:
         stack.kill("auth", "CONT")
     assert statuses(answers) == {503}
-    stack.wait_ready("auth")
-    assert statuses([await ask(gateway) for gateway in http.gateways]) == {401}
+    async with asyncio.timeout(RECOVERS_WITHIN):  # a failure to fetch keys is remembered for a moment
+        while statuses([await ask(gateway) for gateway in http.gateways]) != {401}:
+            await asyncio.sleep(0.1)
 
 
 async def test_a_friend_who_keeps_adding_changes_nothing_once_the_removal_was_answered(http: Client) -> None:
