@@ -4,12 +4,11 @@ import asyncio
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 import httpx
@@ -18,6 +17,8 @@ import pytest
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
+
+from openmusic_testkit.processes import Starter
 
 SIGNING_KEY = Ed25519PrivateKey.generate()
 
@@ -103,28 +104,34 @@ def serving(app: Any, port: int) -> Iterator[uvicorn.Server]:
         thread.join(timeout=5)
 
 
+_gateways = Starter("openmusic_gateway", ["openmusic_gateway.app", "openmusic_kit.cli", "uvloop"])
+
+
 @contextmanager
 def gateway(**settings: Any) -> Iterator[tuple[str, int]]:
     """Its address and its process id."""
     port = free_port()
     environment = {**os.environ, "PORT": str(port), **{name.upper(): str(value) for name, value in settings.items()}}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "openmusic_gateway", "serve"], env=environment, stdout=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
+    process = _gateways.start(["serve"], environment)
     try:
-        _wait(lambda: _answers(f"{url}/health/live"))
-        yield url, process.pid
+        _wait(lambda: _answers(port))
+        assert process.pid is not None
+        yield f"http://127.0.0.1:{port}", process.pid
     finally:
         process.terminate()
-        assert process.wait(timeout=15) in {0, -15}
+        process.join(timeout=15)
+        assert process.exitcode in {0, -15}
 
 
-def _answers(url: str) -> bool:
+def _answers(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        return httpx.get(url, trust_env=False).status_code == 200
-    except httpx.HTTPError:
+        connection.request("GET", "/health/live")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def _wait(condition: Callable[[], bool]) -> None:

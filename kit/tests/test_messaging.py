@@ -374,6 +374,6 @@ async def test_a_handler_is_not_stopped_when_the_connection_is_lost(
 
 
 async def _if_there(taking: Awaitable[Any]) -> Any:
-    """None also while the queue itself is missing."""
-    with suppress(ChannelNotFoundEntity):
+    """None also while the queue itself is missing, or is being declared: RabbitMQ then closes the connection (541)."""
+    with suppress(ChannelNotFoundEntity, aiormq.exceptions.ConnectionInternalError):
         return await taking

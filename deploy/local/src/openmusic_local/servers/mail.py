@@ -1,7 +1,10 @@
 """An SMTP server that keeps what it gets and shows it on a web page."""
 
+import fcntl
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,8 +21,21 @@ def _node() -> Path:
     return Path(spec.origin).parent
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Several stacks may start at once, as the workers of the tests do."""
+    with (_PACKAGE / "package.json").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def install() -> None:
     """Installs exactly what the lock file names, unless it is there."""
+    with _alone():
+        _install()
+
+
+def _install() -> None:
     installed = _PACKAGE / "node_modules" / ".package-lock.json"
     lock = _PACKAGE / "package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
