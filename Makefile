@@ -37,6 +37,10 @@ test: install ## runs the tests of all services, on servers of their own, WORKER
 test-%: install ## runs the tests of one part, e.g. test-catalog
 	@$(VENV)/pytest $(firstword $(wildcard $*-service/tests $*/tests deploy/$*/tests tests/$*))
 
+test-clients: install ## lets real clients of many languages play the contract (2 min)
+	@tests/clients/install
+	@$(VENV)/pytest tests/clients --timeout 300
+
 test-pictures: install ## uploads pictures of many encoders, and has Chromium compare what it shows of them (1 min)
 	@tests/pictures/install
 	@$(VENV)/pytest tests/pictures --timeout 300
@@ -95,7 +99,7 @@ images: engine ## makes stand-ins for the official images, for where no registry
 	@deploy/images/build
 
 e2e-compose: images install ## runs compose.yaml for real, and the tests of tests/e2e and tests/compose against it (8 min)
-	@$(VENV)/pytest tests/compose --timeout 300
+	@$(VENV)/pytest tests/compose --timeout 900
 
 audit: install ## checks pins, hashes and what is installed; asks for known weaknesses where the network allows it
 	@$(VENV)/pytest -q tests/architecture/test_requirements.py

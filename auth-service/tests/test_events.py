@@ -27,6 +27,7 @@ async def events(listening: Any, client: httpx.AsyncClient, settings: Settings) 
     assert (await client.get("/health/live")).status_code == 200
     async with (
         asyncio.timeout(15),
+        listening(),  # an event that no queue takes would stay
         await psycopg.AsyncConnection.connect(connection_string(settings), autocommit=True) as database,
     ):
         while await (await database.execute("SELECT 1 FROM outbox LIMIT 1")).fetchone():

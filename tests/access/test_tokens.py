@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import OKPAlgorithm
 
+from openmusic_kit.identity import LEEWAY
+
 MINUTE = 60
 
 
@@ -90,7 +92,7 @@ FORGERIES: dict[str, Callable[[Any], str]] = {
     "another type": lambda mint: mint.token({"typ": "JWT"}),
     "the type of a refresh token": lambda mint: mint.token({"typ": "rt+jwt"}),
     "no type": lambda mint: mint.token({"typ": None}),
-    "expired": lambda mint: mint.token(iat=int(time.time()) - 2 * MINUTE, exp=int(time.time()) - 1),
+    "expired": lambda mint: mint.token(iat=int(time.time()) - 2 * MINUTE, exp=int(time.time() - 2 * LEEWAY)),
     "expires at a text": lambda mint: mint.token(exp="never"),
     "not yet valid": lambda mint: mint.token(nbf=int(time.time()) + MINUTE),
     "issued in the future": lambda mint: mint.token(iat=int(time.time()) + MINUTE),

@@ -17,6 +17,9 @@ PYTHONS = ("http.client", "urllib3", "requests", "httpx", "aiohttp")
 PROGRAMS = {
     "JDK, as it is by default": ["java", str(DRIVERS / "Java.java")],
     "Node's fetch": ["node", str(DRIVERS / "fetch.mjs")],
+    "Go's net/http": ["go", "run", str(DRIVERS / "nethttp.go")],
+    "Ruby's Net::HTTP": ["ruby", str(DRIVERS / "nethttp.rb")],
+    "PHP's curl": ["php", str(DRIVERS / "curl.php")],
     **{name: [sys.executable, str(DRIVERS / "pythons.py"), name] for name in PYTHONS},
 }
 CURL = {
