@@ -63,9 +63,8 @@ class OutboxRelay:
         self._broker = broker
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._held: dict[
-            str, float
-        ] = {}  # routing keys that no queue took, and until when (monotonic) they are left out
+        self._held: dict[str, float] = {}
+        """Routing keys that no queue took, and until when (monotonic) they are left out."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
