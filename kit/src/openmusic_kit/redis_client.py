@@ -1,6 +1,8 @@
 """Redis, with timeouts short enough that nobody waits for a cache."""
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from collections.abc import Iterable
+
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -18,10 +20,27 @@ of that once more if the connection breaks; and a change of many entries takes s
 """
 
 
+class _Connection(Connection):
+    """One that was lost is made again, and never an error that nobody expects.
+
+    redis-py finds out that the other side has closed a connection, but not that it was lost (no answer, a reset);
+    writing into it then raises what uvloop says of a closed transport, which is no error of Redis.
+    """
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        if self._writer is not None and self._writer.is_closing():
+            await self.disconnect(nowait=True)
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:
+            raise RedisConnectionError("the connection was lost") from error
+
+
 def open_redis(settings: CacheSettings, *, retries: int = 1) -> Redis:
     """Connects when it is first used. A command is tried once more by default, as a pooled connection may be stale."""
     password = settings.redis_password
     pool = BlockingConnectionPool(
+        connection_class=_Connection,
         host=settings.redis_server,
         port=settings.redis_port,
         password=password.get_secret_value() if password else None,

@@ -1,11 +1,19 @@
-"""Ends a test run with a table of the interleavings that were tried."""
+"""Tests run on the event loop that the processes run on, and end with a table of the interleavings that were tried."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import pytest
+import uvloop
 
 from openmusic_testkit.interleavings import RUNS, Run
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """uvloop fails in other ways than asyncio's own loop, for one when a connection that was lost is written to."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.hookimpl(optionalhook=True)
