@@ -132,7 +132,7 @@ class Locks:
             await connection.rollback()
 
     async def queue(self, *requests: Coroutine[Any, Any, httpx.Response]) -> list[asyncio.Task[httpx.Response]]:
-        """Starts each request once those before it wait for a lock; PostgreSQL serves them in this order."""
+        """Starts each request once those before it wait for a lock. The first of them is served first."""
         tasks = []
         for request in requests:
             tasks.append(asyncio.create_task(request))

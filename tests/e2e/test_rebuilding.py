@@ -28,10 +28,10 @@ def rebuild(stack: Any) -> Callable[[], str]:
 
 
 @pytest.fixture
-def damage(stack: Any) -> Callable[[str, list[str]], None]:
-    """Runs SQL in the database of the playlist service, past its code."""
+def damage(stack: Any) -> Callable[[str, list[str]], int]:
+    """Runs SQL in the database of the playlist service, past its code; the number of rows it concerned."""
 
-    def execute(statement: str, parameters: list[str]) -> None:
+    def execute(statement: str, parameters: list[str]) -> int:
         settings = stack.environment("playlist")
         with psycopg.connect(
             host=settings["PGHOST"],
@@ -40,7 +40,7 @@ def damage(stack: Any) -> Callable[[str, list[str]], None]:
             user=settings["PGUSER"],
             password=settings["PGPASSWORD"],
         ) as connection:
-            connection.execute(statement, parameters)
+            return connection.execute(statement, parameters).rowcount
 
     return execute
 
@@ -54,6 +54,8 @@ def test_damaged_copies_are_mended_while_clients_read_and_write(
     for song_id in (old, missing, gone):
         client.add(playlist_id, song_id, owner)
     ghost = "song-" + "0" * 32
+    last = client.song("told after all others")
+    eventually(lambda: damage("SELECT FROM songs WHERE id = %s", [last]))
     damage("UPDATE songs SET title = 'damaged' WHERE id = %s", [old])
     damage("DELETE FROM songs WHERE id = %s", [missing])
     damage("INSERT INTO songs (id, title, performer, version) VALUES (%s, 'ghost', 'g', 1)", [ghost])
