@@ -6,7 +6,6 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
-import httpx
 import pytest
 from aiosmtplib.email import flatten_message
 from pydantic import ValidationError
@@ -15,6 +14,7 @@ from openmusic_export.delivery.mail import compose, document
 from openmusic_export.playlists import Playlist, PlaylistSong
 from openmusic_export.settings import WorkerSettings
 from openmusic_kit.ids import new_id
+from openmusic_testkit import plain_http
 
 SENDER = "OpenMusic <no-reply@openmusic.example>"
 JOB = "export-01932f3a7c5e7d4a8b1c2d3e4f506174"
@@ -154,7 +154,7 @@ async def test_a_mail_server_with_a_web_page_shows_it_as_it_was_meant(
     address = f"{playlist_id[-12:]}@listener.test"
     async with run_worker(smtp_host=mail_sink.smtp_host, smtp_port=mail_sink.smtp_port):
         await export(playlist_id, address)
-        async with httpx.AsyncClient(base_url=mail_sink.web_url, trust_env=False) as page:
+        async with plain_http.AsyncClient(base_url=mail_sink.web_url) as page:
 
             async def received() -> list[Any]:
                 mails = (await page.get("/api/email")).json()

@@ -18,6 +18,7 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
+from openmusic_testkit import plain_http
 from openmusic_testkit.processes import Starter
 
 SIGNING_KEY = Ed25519PrivateKey.generate()
@@ -177,7 +178,7 @@ def url(service_url: tuple[Service, str]) -> Iterator[str]:
 
 @pytest.fixture
 def client(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
+    with plain_http.Client(base_url=url) as client:
         yield client
 
 

@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from openmusic_gateway.settings import Settings
+from openmusic_testkit import plain_http
 
 PAGE = "https://music.example"
 EVERYWHERE = ("auth", "catalog", "playlist", "media", "export")
@@ -25,7 +26,7 @@ SECURITY = {
 def open_to_a_page(start_gateway: Any, service_url: Any) -> Iterator[httpx.Client]:
     urls = {f"{name}_url": service_url[1] for name in EVERYWHERE}
     settings = {**urls, "cors_origins": f"{PAGE}, http://localhost:3000", "hsts_age": 600}
-    with start_gateway(**settings) as (url, _), httpx.Client(base_url=url, trust_env=False) as client:
+    with start_gateway(**settings) as (url, _), plain_http.Client(base_url=url) as client:
         yield client
 
 
@@ -125,7 +126,7 @@ def test_a_preflight_is_answered_without_a_service_and_names_the_routes_methods(
 
 def test_a_kept_answer_is_not_kept_with_the_origin_that_asked_first(start_gateway: Any, service_url: Any) -> None:
     urls = {f"{name}_url": service_url[1] for name in EVERYWHERE}
-    with start_gateway(**urls, cors_origins="*") as (url, _), httpx.Client(base_url=url, trust_env=False) as client:
+    with start_gateway(**urls, cors_origins="*") as (url, _), plain_http.Client(base_url=url) as client:
         answer = client.get("/albums/a", headers={"Origin": PAGE})
         assert answer.headers.get_list("access-control-allow-origin") == ["*"]
         assert "access-control-allow-credentials" not in answer.headers

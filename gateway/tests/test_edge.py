@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from openmusic_gateway.edge.entries import Entries, Entry, size_of
+from openmusic_testkit import plain_http
 
 NAMES = ("auth", "catalog", "playlist", "media", "export")
 
@@ -67,7 +68,7 @@ def start(
 
 
 def _get(url: str, path: str = "/albums/a", **headers: str) -> httpx.Response:
-    return httpx.get(f"{url}{path}", headers=headers, trust_env=False, timeout=20)
+    return plain_http.get(f"{url}{path}", headers=headers)
 
 
 def _until_kept(url: str, path: str = "/albums/a", **headers: str) -> httpx.Response:
@@ -108,7 +109,7 @@ def test_a_write_is_seen_at_once_through_every_gateway(start: Any) -> None:
         for value in range(1, 20):
             _until_kept(first)
             _until_kept(second)
-            written = httpx.put([first, second][value % 2] + "/albums/a", trust_env=False, timeout=20)
+            written = plain_http.put([first, second][value % 2] + "/albums/a")
             assert "cache-purge" not in written.headers
             for url in (first, second):
                 answer = _get(url)
@@ -136,7 +137,7 @@ def test_who_waited_in_vain_for_what_another_fetched_waits_no_longer_than_alone(
 ) -> None:
     with start(upstream_timeout=2.0) as (url, _), ThreadPoolExecutor() as readers:
         _until_kept(url)
-        httpx.put(f"{url}/albums/a", trust_env=False).raise_for_status()
+        plain_http.put(f"{url}/albums/a").raise_for_status()
         asked = shelf[0].asked
         shelf[0].go_on.clear()
         first = readers.submit(_get, url)
@@ -192,7 +193,7 @@ def test_without_redis_nothing_is_kept_and_everything_works(
     with start(redis_port=unused_port()) as (url, _):
         for _ in range(5):
             assert "x-data-source" not in _get(url).headers
-        assert httpx.put(f"{url}/albums/a", trust_env=False, timeout=20).status_code == 200
+        assert plain_http.put(f"{url}/albums/a").status_code == 200
         assert _get(url).json() == {"value": shelf[0].value}
 
 
@@ -201,7 +202,7 @@ def test_redis_may_go_and_come_back(start: Any, test_stack: Any) -> None:
         _until_kept(url)
         test_stack.stop_process("redis")
         try:
-            httpx.put(f"{url}/albums/a", trust_env=False, timeout=20)
+            plain_http.put(f"{url}/albums/a")
             assert _get(url).json() == {"value": 1}
         finally:
             test_stack.start_process("redis")

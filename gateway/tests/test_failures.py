@@ -19,6 +19,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from openmusic_testkit import plain_http
+
 NAMES = ("auth", "catalog", "playlist", "media", "export")
 REPLICA = """
 import os, sys, uvicorn
@@ -155,7 +157,7 @@ def test_a_replica_that_is_killed_under_load_costs_no_get(start_gateway: Any, un
     stop = threading.Event()
 
     def load() -> None:
-        with httpx.Client(base_url=url, trust_env=False) as client:
+        with plain_http.Client(base_url=url) as client:
             while not stop.is_set():
                 statuses.append(client.get("/songs").status_code)
 
@@ -185,7 +187,7 @@ def test_a_replica_that_is_killed_under_load_costs_no_get(start_gateway: Any, un
 
 def _is_up(address: str) -> bool:
     try:
-        return httpx.get(address, trust_env=False).status_code == 200
+        return plain_http.get(address).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -193,7 +195,7 @@ def _is_up(address: str) -> bool:
 def test_a_replica_that_cannot_be_reached_is_passed_over(service_url: Any, start_gateway: Any) -> None:
     with _deaf() as deaf, start_gateway(**_everywhere(deaf, service_url[1]), connect_timeout=0.3) as (url, _):
         for method in ("GET", "POST", "GET", "POST"):
-            assert httpx.request(method, f"{url}/songs", trust_env=False).status_code == 200
+            assert plain_http.request(method, f"{url}/songs").status_code == 200
 
 
 def test_replicas_that_refuse_connections_are_all_passed_over(
@@ -203,14 +205,14 @@ def test_replicas_that_refuse_connections_are_all_passed_over(
     starting = [f"http://127.0.0.1:{unused_port()}" for _ in range(4)]
     with start_gateway(**_everywhere(*starting, service_url[1])) as (url, _):
         for method in ("GET", "POST", "GET", "POST"):
-            assert httpx.request(method, f"{url}/songs", trust_env=False).status_code == 200
+            assert plain_http.request(method, f"{url}/songs").status_code == 200
 
 
 def test_a_replica_that_hangs_is_left_alone_for_a_while(service_url: Any, start_gateway: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hanging = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with start_gateway(**_everywhere(hanging, service_url[1]), upstream_timeout=0.3) as (url, _):
-            statuses = [httpx.get(f"{url}/songs", trust_env=False).status_code for _ in range(6)]
+            statuses = [plain_http.get(f"{url}/songs").status_code for _ in range(6)]
 
     assert statuses == [504] + [200] * 5
 
@@ -220,7 +222,7 @@ def test_a_second_try_has_what_the_first_left_of_the_time(service_url: Any, star
         _scripted(Script(pause=0.8)) as script,
         start_gateway(**{**_everywhere(service_url[1]), "catalog_url": script.url}, upstream_timeout=1.2) as (url, _),
     ):
-        answer = httpx.get(f"{url}/songs", trust_env=False)
+        answer = plain_http.get(f"{url}/songs")
 
     assert len(script.bodies) > 1
     assert answer.status_code == 504  # with all the time again it would be 502, as it hangs up each time
@@ -228,7 +230,7 @@ def test_a_second_try_has_what_the_first_left_of_the_time(service_url: Any, star
 
 def test_a_service_that_cannot_be_reached_is_504(start_gateway: Any) -> None:
     with _deaf() as deaf, start_gateway(**_everywhere(deaf), connect_timeout=0.3) as (url, _):
-        answer = httpx.get(f"{url}/songs", trust_env=False)
+        answer = plain_http.get(f"{url}/songs")
 
     assert (answer.status_code, answer.json()["status"], answer.headers["Retry-After"]) == (504, "error", "1")
 
@@ -237,13 +239,13 @@ def test_an_upload_finds_the_replica_that_lives(service_url: Any, start_gateway:
     nowhere = f"http://127.0.0.1:{unused_port()}"
     with start_gateway(**_everywhere(nowhere, service_url[1])) as (url, _):
         for _ in range(2):
-            answer = httpx.post(f"{url}/albums/a/covers", content=iter([b"x" * 100_000] * 3), trust_env=False)
+            answer = plain_http.post(f"{url}/albums/a/covers", content=iter([b"x" * 100_000] * 3))
             assert (answer.status_code, answer.json()["size"]) == (200, 300_000)
 
 
 def test_a_post_is_not_repeated_once_it_may_have_been_executed(start_gateway: Any) -> None:
     with _scripted(Script()) as script, start_gateway(**_everywhere(script.url)) as (url, _):
-        answer = httpx.post(f"{url}/songs", content=b"once", trust_env=False)
+        answer = plain_http.post(f"{url}/songs", content=b"once")
 
     assert (answer.status_code, answer.json()["status"], answer.headers["Retry-After"]) == (502, "error", "1")
     assert script.bodies == [b"once"]
@@ -251,8 +253,8 @@ def test_a_post_is_not_repeated_once_it_may_have_been_executed(start_gateway: An
 
 def test_a_put_that_streamed_is_never_repeated_without_its_body(start_gateway: Any) -> None:
     with _scripted(Script(keep=1)) as script, start_gateway(**_everywhere(script.url)) as (url, _):
-        assert httpx.get(f"{url}/songs", trust_env=False).status_code == 200
-        answer = httpx.put(f"{url}/songs/a", content=iter([b"x" * 35_000] * 2), trust_env=False)
+        assert plain_http.get(f"{url}/songs").status_code == 200
+        answer = plain_http.put(f"{url}/songs/a", content=iter([b"x" * 35_000] * 2))
 
     assert answer.status_code == 502
     assert [_without_chunk_marks(body) for body in script.bodies[1:]] == [b"x" * 70_000]
@@ -286,7 +288,7 @@ def test_a_client_that_hangs_up_in_an_upload_does_not_cost_a_replica_its_turn(
             connection.sendall(b"x" * 200_000)
             _eventually(lambda: any(service.begun.is_set() for service in services))
         for _ in range(10):
-            assert httpx.get(f"{url}/songs", trust_env=False).status_code == 200
+            assert plain_http.get(f"{url}/songs").status_code == 200
 
     assert [service.gets for service in services] == [5, 5]
 
@@ -352,9 +354,7 @@ def test_requests_in_flight_are_finished_at_a_shutdown(service_url: Any, start_g
     answers: list[httpx.Response] = []
     with start_gateway(**_everywhere(service_url[1])) as (url, pid):
         before = len(service_url[0].seen)
-        call = threading.Thread(
-            target=lambda: answers.append(httpx.get(f"{url}/songs/slow", trust_env=False, timeout=20))
-        )
+        call = threading.Thread(target=lambda: answers.append(plain_http.get(f"{url}/songs/slow")))
         call.start()
         _eventually(lambda: len(service_url[0].seen) > before)
         os.kill(pid, signal.SIGTERM)
@@ -371,7 +371,7 @@ def test_a_token_is_refused_before_the_body_is_awaited(url: str) -> None:
 
 def test_without_keys_a_token_is_neither_good_nor_bad(start_gateway: Any, unused_port: Any, token: str) -> None:
     with start_gateway(**_everywhere(f"http://127.0.0.1:{unused_port()}")) as (url, _):
-        answer = httpx.get(f"{url}/playlists", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+        answer = plain_http.get(f"{url}/playlists", headers={"Authorization": f"Bearer {token}"})
 
     assert (answer.status_code, answer.json()["status"], answer.headers["Retry-After"]) == (503, "error", "1")
 
@@ -486,7 +486,7 @@ def test_a_client_may_take_longer_to_send_than_a_service_to_answer(service_url: 
             yield b"x" * 25_000
 
     with start_gateway(**_everywhere(service_url[1]), upstream_timeout=0.25) as (url, _):
-        answer = httpx.post(f"{url}/albums/a/covers", content=pieces(), trust_env=False, timeout=20)
+        answer = plain_http.post(f"{url}/albums/a/covers", content=pieces())
 
     assert (answer.status_code, answer.json()["size"]) == (200, 100_000)
 
@@ -507,7 +507,7 @@ def test_a_service_that_does_not_take_what_it_is_sent_is_504(serve: Any, start_g
         serve(service, port),
         start_gateway(**_everywhere(f"http://127.0.0.1:{port}"), upstream_timeout=0.3, body_limit=10**8) as (url, _),
     ):
-        answer = httpx.post(f"{url}/songs", content=iter([b"x" * 1_000_000] * 20), trust_env=False, timeout=20)
+        answer = plain_http.post(f"{url}/songs", content=iter([b"x" * 1_000_000] * 20))
         service.may_end.set()
 
     assert (answer.status_code, answer.json()["status"]) == (504, "error")

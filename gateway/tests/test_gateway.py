@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from openmusic_testkit import plain_http
+
 MEGABYTE = 1_000_000
 
 
@@ -213,7 +215,7 @@ def _resident(pid: int) -> int:
 def test_streams_in_both_directions_do_not_grow_the_memory(service_url: Any, start_gateway: Any) -> None:
     service, address = service_url
     urls = {f"{name}_url": address for name in ("auth", "catalog", "playlist", "media", "export")}
-    with start_gateway(**urls, body_limit=10**12) as (url, pid), httpx.Client(base_url=url, trust_env=False) as client:
+    with start_gateway(**urls, body_limit=10**12) as (url, pid), plain_http.Client(base_url=url) as client:
         client.get("/songs")
         before = _resident(pid)
         assert client.post("/albums", content=_chunks(300 * MEGABYTE), timeout=60).json()["size"] == 300 * MEGABYTE
@@ -230,7 +232,7 @@ def test_all_replicas_get_traffic_and_a_dead_one_costs_no_get(
     urls = ",".join(f"http://127.0.0.1:{port}" for port in ports)
     everywhere = {f"{name}_url": urls for name in ("auth", "catalog", "playlist", "media", "export")}
     with serve(services[0], ports[0]), serve(services[1], ports[1]), start_gateway(**everywhere) as (url, _):
-        with serve(services[2], ports[2]), httpx.Client(base_url=url, trust_env=False) as client:
+        with serve(services[2], ports[2]), plain_http.Client(base_url=url) as client:
             for _ in range(300):
                 assert client.get("/songs").status_code == 200
             assert all(len(service.seen) >= 60 for service in services)
@@ -238,7 +240,7 @@ def test_all_replicas_get_traffic_and_a_dead_one_costs_no_get(
         statuses: list[int] = []
 
         def load() -> None:
-            with httpx.Client(base_url=url, trust_env=False) as client:
+            with plain_http.Client(base_url=url) as client:
                 statuses.extend(client.get("/songs").status_code for _ in range(100))
 
         threads = [threading.Thread(target=load) for _ in range(4)]
@@ -254,11 +256,11 @@ def test_without_any_replica_it_is_503(start_gateway: Any, unused_port: Any) -> 
     everywhere = {f"{name}_url": nowhere for name in ("auth", "catalog", "playlist", "media", "export")}
     with start_gateway(**everywhere) as (url, _):
         for method, path in [("GET", "/songs"), ("POST", "/songs"), ("GET", "/playlists")]:
-            answer = httpx.request(method, url + path, headers={"Authorization": "Bearer a.b.c"}, trust_env=False)
+            answer = plain_http.request(method, url + path, headers={"Authorization": "Bearer a.b.c"})
             assert answer.status_code in {401, 503}
             if path == "/songs":
                 assert (answer.status_code, answer.json()["status"]) == (503, "error")
                 assert answer.headers["Retry-After"]
-        ready = httpx.get(f"{url}/health/ready", trust_env=False)
+        ready = plain_http.get(f"{url}/health/ready")
         assert ready.status_code == 503
         assert "signing keys" in ready.json()["message"]

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
+
+from openmusic_testkit import plain_http
 
 HIDDEN = b"GET /songs/hidden HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /songs HTTP/1.1\r\nHost: x\r\n"
@@ -219,7 +220,7 @@ SLOW = {
 def test_hundreds_of_clients_that_never_finish_are_in_nobodys_way(patient: tuple[str, int], begun: bytes) -> None:
     url, pid = patient
     parts = urlsplit(url)
-    with httpx.Client(base_url=url, trust_env=False, timeout=10) as client, contextlib.ExitStack() as slow:
+    with plain_http.Client(base_url=url, timeout=10) as client, contextlib.ExitStack() as slow:
         client.get("/songs")
         before = _resident(pid)
         for _ in range(500):
@@ -241,7 +242,7 @@ def test_heads_and_bodies_that_are_too_large_do_not_grow_the_memory(patient: tup
                 for _ in range(100):
                     one.sendall(beginning)
 
-    with httpx.Client(base_url=url, trust_env=False, timeout=10) as client:
+    with plain_http.Client(base_url=url, timeout=10) as client:
         client.get("/songs")
         before = _resident(pid)
         threads = [threading.Thread(target=attack) for _ in range(20)]

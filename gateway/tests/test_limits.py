@@ -15,6 +15,7 @@ from openmusic_gateway.answers import Refused
 from openmusic_gateway.limits.clients import Clients, key_of, networks
 from openmusic_gateway.limits.policy import Limit
 from openmusic_gateway.limits.rates import Rate
+from openmusic_testkit import plain_http
 
 PROXY = "127.0.0.1/32"
 GENEROUS = {"limit_wait": 2.0, "failures_window": 3600, "exports_window": 3600, "requests_window": 3600}
@@ -65,7 +66,7 @@ def limited(start_gateway: Any, doorman: Any, redis_server: tuple[str, int]) -> 
         urls = {f"{name}_url": doorman[1] for name in ("catalog", "playlist", "media", "export")}
         redis = {"redis_server": redis_server[0], "redis_port": redis_server[1]}
         everything = {**urls, "auth_url": doorman[1], **redis, "trusted_proxies": PROXY, **GENEROUS, **settings}
-        with start_gateway(**everything) as (url, _), httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
+        with start_gateway(**everything) as (url, _), plain_http.Client(base_url=url) as client:
 
             def ask(method: str, path: str, address: str = "203.0.113.1", **more: Any) -> httpx.Response:
                 headers = {"X-Forwarded-For": address, **more.pop("headers", {})}
@@ -224,7 +225,7 @@ def test_gateways_count_together(limited: Any, addresses: Any) -> None:
         served = 0
         for _ in range(100):
             served += [ask("GET", "/songs", address).status_code for ask in (one, other)].count(200)
-        assert 100 <= served <= 100 + 2 * 5  # a batch is a twentieth
+        assert 100 <= served < 150, "each lets through a batch of five more, and what it does not know of yet"
 
 
 class Mute:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import httpx
-
 from openmusic_gateway.service_session import MAX_HEADER_LENGTH
 from openmusic_kit import edge
 from openmusic_kit.ids import new_id
 from openmusic_kit.paging import encode_cursor, next_page_link
+from openmusic_testkit import plain_http
 
 WIDEST = "\N{GRINNING FACE}" * 1000
 LINK = next_page_link("/songs", title=WIDEST, performer=WIDEST, limit=1000, cursor=encode_cursor(new_id("song")))
@@ -33,7 +32,7 @@ def test_the_widest_search_leads_to_its_next_page(serve: Any, start_gateway: Any
     urls = {f"{name}_url": f"http://127.0.0.1:{port}" for name in ("auth", "catalog", "playlist", "media", "export")}
     with serve(service, port), start_gateway(**urls) as (url, _):
         query = {"title": WIDEST, "performer": WIDEST}
-        answer = httpx.get(f"{url}/songs", params=query, trust_env=False)
+        answer = plain_http.get(f"{url}/songs", params=query)
 
     assert (answer.status_code, answer.headers["Link"]) == (200, LINK)
     assert len(LINK) > 24_000
@@ -49,7 +48,7 @@ def test_a_change_of_what_very_many_share_is_carried_out_once_and_said_so(
     redis = {"redis_server": redis_server[0], "redis_port": redis_server[1]}
     with serve(service, port), start_gateway(**urls, **redis) as (url, _):
         asked = service.asked
-        answer = httpx.delete(f"{url}/songs/a", trust_env=False)
+        answer = plain_http.delete(f"{url}/songs/a")
 
     assert (answer.status_code, service.asked - asked) == (200, 1)
     assert "cache-purge" not in answer.headers

@@ -142,7 +142,7 @@ async def test_a_connection_outside_the_pool_has_deadlines_too_its_own_if_it_wan
             started = time.monotonic()
             with pytest.raises(psycopg.OperationalError):
                 await connection.execute("SELECT 1")
-            assert patience <= time.monotonic() - started < patience + 1
+            assert patience <= time.monotonic() - started < patience + 10
             assert connection.closed
 
 
@@ -214,9 +214,7 @@ async def test_postgresql_ends_the_statement_of_a_client_that_hung_up(
             connection.pgconn.finish()
             running.cancel()
             await asyncio.wait([running])
-            started = time.monotonic()
-            await eventually(ended)
-            assert time.monotonic() - started < 5
+            await eventually(ended, 5)
 
 
 async def test_connections_that_postgresql_hung_up_on_are_not_handed_out(

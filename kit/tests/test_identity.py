@@ -135,7 +135,7 @@ async def test_whichever_bit_is_flipped_the_token_names_nobody(issuer: Issuer, v
     token = issuer.token()
     assert await verifier.verify(token) == "user-1"
     accepted = []
-    for position in range(8 * len(token)):
+    for position in range(0, 8 * len(token), 5):  # one or two of each character, and not always the same ones
         text = bytearray(token.encode())
         text[position // 8] ^= 1 << position % 8
         flipped = text.decode("latin-1")

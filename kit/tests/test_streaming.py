@@ -12,6 +12,7 @@ from fastapi import FastAPI, Response
 from openmusic_kit.paging import PAGE_SIZE
 from openmusic_kit.schemas import Answer, WireModel
 from openmusic_kit.streaming import stream_list
+from openmusic_testkit import plain_http
 
 
 class Item(WireModel):
@@ -91,7 +92,7 @@ async def serve() -> AsyncIterator[Callable[[Source], Awaitable[str]]]:
 async def test_a_failure_in_the_middle_breaks_the_connection(serve: Callable[[Source], Awaitable[str]]) -> None:
     url = await serve(Source(3 * PAGE_SIZE, failing_after=2 * PAGE_SIZE))
 
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with plain_http.AsyncClient() as client:
         with pytest.raises(httpx.RemoteProtocolError):
             await client.get(url)
 
@@ -102,7 +103,7 @@ async def test_a_client_that_does_not_read_holds_up_the_reading(
     source = Source(5000 * PAGE_SIZE)  # a hundred megabytes, more than any buffer on the way
     url = await serve(source)
 
-    async with httpx.AsyncClient(trust_env=False) as client, client.stream("GET", url) as answer:
+    async with plain_http.AsyncClient() as client, client.stream("GET", url) as answer:
         assert "content-length" not in answer.headers
         batches = -1
         while batches != source.batches:  # until the buffers are full

@@ -23,6 +23,7 @@ from openmusic_kit.ids import new_id
 from openmusic_media.app import create_app
 from openmusic_media.covers.consumer import QUEUE
 from openmusic_media.settings import Settings
+from openmusic_testkit import plain_http
 
 CREDENTIAL = "the-shared-credential"
 
@@ -206,7 +207,7 @@ def run(catalogue: Catalogue, rabbitmq_url: str) -> Run:
             await asyncio.sleep(0.005)
         url = "http://{}:{}".format(*server.servers[0].sockets[0].getsockname())
         try:
-            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+            async with plain_http.AsyncClient(base_url=url, timeout=30) as client:
                 yield client
         finally:
             server.should_exit = True

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import jwt
 import psycopg
 import pytest
@@ -18,6 +17,7 @@ from PIL import Image
 
 from openmusic_local.copies import another_gateway
 from openmusic_local.stack import Stack
+from openmusic_testkit import plain_http
 
 DEADLINE = 30.0  # seconds
 
@@ -82,7 +82,7 @@ def published_key(stack: Stack, url: str) -> Iterator[tuple[str, Ed25519PrivateK
 
 def published(url: str) -> list[str]:
     """The ids of the keys that the auth service publishes."""
-    answer = httpx.get(f"{url}/.well-known/jwks.json", trust_env=False)
+    answer = plain_http.get(f"{url}/.well-known/jwks.json")
     return [key["kid"] for key in answer.raise_for_status().json()["keys"]]
 
 
@@ -95,7 +95,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def registered(url: str, prefix: str) -> User:
     username = f"{prefix}_{secrets.token_hex(6)}"
-    with httpx.Client(base_url=url, trust_env=False, timeout=20) as http:
+    with plain_http.Client(base_url=url) as http:
         registration = {"username": username, "password": "secret", "fullname": "A User"}
         user_id = http.post("/users", json=registration).raise_for_status().json()["data"]["userId"]
         login = {"username": username, "password": "secret"}
@@ -143,7 +143,7 @@ def mint(new_key: Callable[[], Any], owner: User, url: str, second_url: str) -> 
         mint = Mint(kid, key, owner.id)
         headers = {"Authorization": f"Bearer {mint.token()}"}
         for each in (url, second_url):
-            until(lambda each=each: httpx.get(f"{each}/playlists", headers=headers, trust_env=False).is_success)  # type: ignore[misc]
+            until(lambda each=each: plain_http.get(f"{each}/playlists", headers=headers).is_success)  # type: ignore[misc]
         yield mint
 
 

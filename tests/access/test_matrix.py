@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from openmusic_testkit import plain_http
+
 # What each gets: nobody has no token, expired is the owner with an old one, former was a collaborator until just now.
 TABLE = """
                                           nobody expired stranger former collaborator owner
@@ -160,13 +162,13 @@ def people(register: Callable[[str], Any], owner: Any, mint: Any) -> dict[str, A
 
 @pytest.fixture
 def new_world(url: str, people: dict[str, Any], picture: bytes) -> Any:
-    with httpx.Client(base_url=url, trust_env=False, timeout=20) as http:
+    with plain_http.Client(base_url=url) as http:
         yield lambda: World(http, people, picture)
 
 
 @pytest.fixture(scope="session")
 def gateways(url: str, second_url: str) -> Any:
-    clients = [httpx.Client(base_url=each, trust_env=False, timeout=20) for each in (url, second_url)]
+    clients = [plain_http.Client(base_url=each) for each in (url, second_url)]
     yield clients
     for client in clients:
         client.close()
@@ -209,7 +211,7 @@ def check(answer: httpx.Response, world: World, route: tuple[str, str], person: 
 
 
 def test_the_table_has_a_row_for_each_operation_of_the_document(url: str) -> None:
-    document = httpx.get(f"{url}/openapi.json", trust_env=False).json()
+    document = plain_http.get(f"{url}/openapi.json").json()
     served = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
 
     assert set(EXPECTED) == {(method, path) for method, path in served if method != "OPTIONS"}
@@ -228,7 +230,7 @@ def test_anybody_may_know_which_methods_a_path_has(url: str) -> None:
     for method, path in EXPECTED:
         methods.setdefault(path, {"OPTIONS"}).add(method)
     for path, expected in methods.items():
-        answer = httpx.options(url + path.replace("{", "").replace("}", ""), trust_env=False)
+        answer = plain_http.options(url + path.replace("{", "").replace("}", ""))
         assert (answer.status_code, answer.content) == (204, b"")
         assert set(answer.headers["Allow"].split(", ")) == expected
 

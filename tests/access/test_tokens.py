@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import OKPAlgorithm
 
 from openmusic_kit.identity import LEEWAY
+from openmusic_testkit import plain_http
 
 MINUTE = 60
 
@@ -134,7 +135,7 @@ def door(request: pytest.FixtureRequest, stack: Any, mint: Any) -> str:
 
 
 def asked(door: str, token: str, **more: Any) -> httpx.Response:
-    return httpx.get(f"{door}/playlists", headers={"Authorization": f"Bearer {token}"}, trust_env=False, **more)
+    return plain_http.get(f"{door}/playlists", headers={"Authorization": f"Bearer {token}"}, **more)
 
 
 def refused(answer: httpx.Response, status: int) -> None:
@@ -155,21 +156,21 @@ def test_a_flawed_access_token_is_refused(door: str, mint: Any, flaw: str) -> No
 def test_a_good_token_in_another_scheme_is_refused(door: str, mint: Any, scheme: str) -> None:
     headers = {"Authorization": f"{scheme} {mint.token()}".strip()}
 
-    refused(httpx.get(f"{door}/playlists", headers=headers, trust_env=False), 401)
+    refused(plain_http.get(f"{door}/playlists", headers=headers), 401)
 
 
 def test_two_tokens_at_once_are_refused(url: str, mint: Any, owner: Any) -> None:
     """The gateway and the service could take different ones for the one that counts."""
     both = [("Authorization", f"Bearer {token}") for token in (mint.token(), owner.access_token)]
 
-    refused(httpx.get(f"{url}/playlists", headers=both, trust_env=False), 401)
+    refused(plain_http.get(f"{url}/playlists", headers=both), 401)
 
 
 def test_a_token_elsewhere_than_in_its_header_is_not_looked_at(door: str, mint: Any) -> None:
     path = f"{door}/playlists"
 
-    refused(httpx.get(path, params={"access_token": mint.token()}, trust_env=False), 401)
-    refused(httpx.get(path, cookies={"Authorization": f"Bearer {mint.token()}"}, trust_env=False), 401)
+    refused(plain_http.get(path, params={"access_token": mint.token()}), 401)
+    refused(plain_http.get(path, cookies={"Authorization": f"Bearer {mint.token()}"}), 401)
 
 
 def test_a_refresh_token_is_no_access_token(door: str, owner: Any) -> None:
@@ -181,7 +182,7 @@ def test_a_refresh_token_is_no_access_token(door: str, owner: Any) -> None:
 def test_an_access_token_is_no_refresh_token(stack: Any, owner: Any, mint: Any, method: str, where: str) -> None:
     door = stack.url if where == "gateway" else stack.service_url(where)
     for token in (owner.access_token, mint.token(), mint.token({"typ": "rt+jwt"})):
-        answer = httpx.request(method, f"{door}/authentications", json={"refreshToken": token}, trust_env=False)
+        answer = plain_http.request(method, f"{door}/authentications", json={"refreshToken": token})
         refused(answer, 400)
 
 

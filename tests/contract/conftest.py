@@ -11,6 +11,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from openmusic_testkit import plain_http
+
 ALBUM = {"name": "Parachutes", "year": 2000}
 SONG = {"title": "Yellow", "year": 2000, "genre": "Rock", "performer": "Coldplay"}
 FEW, MANY = 3, 12  # things that last, and things of each kind that may be deleted
@@ -32,7 +34,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def http(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, trust_env=False, timeout=20) as http:
+    with plain_http.Client(base_url=url) as http:
         yield http
 
 

@@ -10,6 +10,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from openmusic_testkit import plain_http
+
 DEADLINE = 20.0  # seconds for what happens behind the answer
 
 
@@ -95,7 +97,7 @@ def mail_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def client(url: str) -> Iterator[Client]:
-    with httpx.Client(base_url=url, timeout=20, trust_env=False) as http:
+    with plain_http.Client(base_url=url) as http:
         yield Client(http)
 
 
@@ -134,7 +136,7 @@ def mails(mail_url: str) -> Callable[[str], list[dict[str, Any]]]:
     """The mails that arrived at an address."""
 
     def to(address: str) -> list[dict[str, Any]]:
-        found = httpx.get(f"{mail_url}/api/email", timeout=20, trust_env=False).json()
+        found = plain_http.get(f"{mail_url}/api/email").json()
         return [mail for mail in found if any(each["address"] == address for each in mail["to"])]
 
     return to

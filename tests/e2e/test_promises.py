@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
+
+from openmusic_testkit import plain_http
 
 ROUNDS = int(os.environ.get("OPENMUSIC_ROUNDS", "200"))
 
@@ -59,7 +60,7 @@ def test_a_deleted_song_leaves_playlists_but_not_their_activities(client: Any, a
 
 
 def test_service_ports_and_internal_routes_trust_nobody(stack: Any) -> None:
-    playlists = httpx.get(f"{stack.service_url('playlist')}/playlists", trust_env=False)
+    playlists = plain_http.get(f"{stack.service_url('playlist')}/playlists")
     assert (playlists.status_code, playlists.json()["status"]) == (401, "fail")
     for service, path in [
         ("auth", "/internal/users/user-x"),
@@ -67,7 +68,7 @@ def test_service_ports_and_internal_routes_trust_nobody(stack: Any) -> None:
         ("playlist", "/internal/playlists/playlist-x"),
     ]:
         for headers in ({}, {"X-Service-Credential": "guess"}):
-            answer = httpx.get(f"{stack.service_url(service)}{path}", headers=headers, trust_env=False)
+            answer = plain_http.get(f"{stack.service_url(service)}{path}", headers=headers)
             assert answer.status_code == 401
 
 

@@ -22,6 +22,7 @@ import pytest
 from redis import Redis
 
 from openmusic_gateway.routes import ROUTES
+from openmusic_testkit import plain_http
 
 PATIENT_GATEWAY = Path(__file__).parent / "patient_gateway.py"
 DEADLINE = 60.0  # seconds
@@ -317,7 +318,7 @@ def gateway(environment: dict[str, str]) -> Iterator[httpx.Client]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as client:
+        with plain_http.Client(base_url=f"http://127.0.0.1:{port}") as client:
             until(lambda: is_ready(client))
             yield client
     finally:

@@ -16,6 +16,8 @@ import httpx
 import pytest
 import redis
 
+from openmusic_testkit import plain_http
+
 DEADLINE = 90.0  # seconds for a process to start
 SONG = {"year": 2008, "genre": "Pop", "performer": "Coldplay"}
 
@@ -45,7 +47,7 @@ def process(name: str, environment: dict[str, str]) -> Iterator[str]:
 
 def is_ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health/ready", trust_env=False).status_code == 200
+        return plain_http.get(f"{url}/health/ready").status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -69,7 +71,7 @@ def gateway(start: Callable[..., str]) -> Iterator[Gateway]:
 
         def start_one(**changes: str) -> httpx.Client:
             url = start("gateway", **changes)
-            return clients.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=20))
+            return clients.enter_context(plain_http.Client(base_url=url))
 
         yield start_one
 

@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
+
+from openmusic_testkit import plain_http
 
 
 def test_albums_and_songs(client: Any) -> None:
@@ -130,7 +131,7 @@ def test_an_export_arrives_by_mail(
     assert "&lt;b&gt;" in mail["html"]
     attachment = mail["attachments"][0]
     assert attachment["contentType"] == "application/json"
-    file = httpx.get(f"{mail_url}/api/email/{mail['id']}/attachment/{attachment['generatedFileName']}", trust_env=False)
+    file = plain_http.get(f"{mail_url}/api/email/{mail['id']}/attachment/{attachment['generatedFileName']}")
     assert json.loads(file.content) == {
         "playlist": {
             "id": playlist_id,
@@ -146,19 +147,19 @@ def test_a_cover_can_be_uploaded_and_replaced(client: Any, picture: Any, kind: s
     assert client.upload(album_id, picture(kind), "anything.txt", "text/plain").status_code == 201
     first = client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["coverUrl"]
 
-    image = httpx.get(first, trust_env=False)
+    image = plain_http.get(first)
     assert image.status_code == 200
     assert image.headers["content-type"] == f"image/{kind.lower()}"
     assert image.headers["x-content-type-options"] == "nosniff"
     assert "immutable" in image.headers["cache-control"]
-    not_modified = httpx.get(first, headers={"If-None-Match": image.headers["etag"]}, trust_env=False)
+    not_modified = plain_http.get(first, headers={"If-None-Match": image.headers["etag"]})
     assert not_modified.status_code == 304
-    part = httpx.get(first, headers={"Range": "bytes=0-9"}, trust_env=False)
+    part = plain_http.get(first, headers={"Range": "bytes=0-9"})
     assert (part.status_code, part.content) == (206, image.content[:10])
 
     assert client.upload(album_id, picture("PNG", "red")).status_code == 201
     second = client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["coverUrl"]
     assert second != first
-    eventually(lambda: httpx.get(first, trust_env=False).status_code == 404)
+    eventually(lambda: plain_http.get(first).status_code == 404)
     assert client.call("DELETE", f"/albums/{album_id}").status_code == 200
-    eventually(lambda: httpx.get(second, trust_env=False).status_code == 404)
+    eventually(lambda: plain_http.get(second).status_code == 404)

@@ -21,6 +21,7 @@ from PIL import Image
 
 from openmusic_local.ports import Ports
 from openmusic_local.settings import KNOWN
+from openmusic_testkit import plain_http
 
 
 class Installation:
@@ -84,7 +85,7 @@ class Installation:
     def http(self) -> httpx.Client:
         """A client of the gateway."""
         url = f"http://{self.settings.get('HOST', '127.0.0.1')}:{self.settings['PORT']}"
-        return httpx.Client(base_url=url, timeout=20, trust_env=False)
+        return plain_http.Client(base_url=url)
 
     def environment(self, part: str) -> dict[str, str]:
         """What the process of a part was really given."""

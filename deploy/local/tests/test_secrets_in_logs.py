@@ -16,6 +16,7 @@ from PIL import Image
 from openmusic_local.processes import PROCESSES
 from openmusic_local.stack import Stack
 from openmusic_local.temporary import temporary_stack
+from openmusic_testkit import plain_http
 
 SERVICES = [name for name in PROCESSES if name != "gateway"]
 SECRET_SETTINGS = {"SERVICE_CREDENTIAL", "SIGNING_KEY_SECRET", "PGPASSWORD", "RABBITMQ_SERVER", "S3_SECRET_KEY"}
@@ -104,7 +105,7 @@ def test_no_log_holds_a_secret_whatever_fails(
     talkative: Stack, mail_server: tuple[Any, int], eventually: Callable[..., Any]
 ) -> None:
     stack, (server, _) = talkative, mail_server
-    with httpx.Client(base_url=stack.url, timeout=40, trust_env=False) as http:
+    with plain_http.Client(base_url=stack.url, timeout=40) as http:
         story = Story(http)
         user = story.user()
         assert set(story.everything_else(user)) <= {200, 201}

@@ -3,9 +3,11 @@
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
-import httpx
+_directly = build_opener(ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,9 @@ def answers(url: str) -> Callable[[], bool]:
 
     def check() -> bool:
         try:
-            return httpx.get(url, timeout=5, trust_env=False).status_code == 200
-        except httpx.HTTPError:
+            with _directly.open(url, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (OSError, HTTPException):
             return False
 
     return check

@@ -1,8 +1,8 @@
 """Real servers for the tests: started when a test first asks for one, stopped with the session.
 
 The end-to-end tests get the whole stack, or one that runs elsewhere when OPENMUSIC_URL and OPENMUSIC_MAIL_URL name it.
-Each worker of pytest-xdist has servers of its own, so that a test may stop them. All tests that use the whole stack run
-in one worker, so that it is started once.
+Each worker of pytest-xdist has servers of its own, so that a test may stop them. Tests that share what is slow to start
+run in one worker.
 """
 
 import asyncio
@@ -17,12 +17,14 @@ from typing import Any
 
 import aio_pika
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from openmusic_local.servers import objectstore, postgres, rabbitmq
-from openmusic_local.stack import Stack, repository
+from openmusic_local.stack import Stack
 from openmusic_local.temporary import temporary_stack
 
-WITH_THE_WHOLE_STACK = ("tests/access", "tests/contract", "tests/e2e")
+WITH_THE_WHOLE_STACK = (("tests/access/", "tests/contract/"), ("tests/e2e/",))
+"""Two times, as one worker would be busy with all of them for longer than the others with the rest."""
 
 START_WITHIN = 600
 """Seconds for a test of the whole stack: the first one waits until it has started, on a machine that may be busy."""
@@ -51,13 +53,22 @@ class DatabaseServer:
     password: str
 
 
+class _TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]  # ships no types
+    """The tests of a file stay together, and so do those that use the same whole stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return next((str(folders) for folders in WITH_THE_WHOLE_STACK if path.startswith(folders)), path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _TogetherScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file stay together, and so do all that use the whole stack."""
     for item in items:
-        folder = item.path.parent.relative_to(repository()).as_posix() if item.path.is_relative_to(repository()) else ""
-        together = "the whole stack" if folder in WITH_THE_WHOLE_STACK else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(together))
-        if together == "the whole stack" and item.get_closest_marker("timeout") is None:
+        if item.nodeid.startswith(sum(WITH_THE_WHOLE_STACK, ())) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(START_WITHIN))
 
 
