@@ -86,7 +86,7 @@ def processes(*, once: bool) -> dict[str, dict[str, Any]]:
         name: service
         for name, service in compose().items()
         if service["image"].startswith("openmusic/")
-        and name != "bootstrap"
+        and service["image"] != "openmusic/bootstrap"
         and (service.get("command") == ["migrate"]) == once
     }
 
@@ -235,8 +235,23 @@ def test_compose_publishes_two_ports_on_this_machine_only() -> None:
     published = {name: service["ports"] for name, service in compose().items() if "ports" in service}
     assert published == {
         "gateway": ["${HOST:-127.0.0.1}:${PORT:-5000}:5000"],
-        "maildev": ["${HOST:-127.0.0.1}:${MAIL_PORT:-1080}:1080"],
+        "maildev": ["${MAIL_PAGE_HOST:-127.0.0.1}:${MAIL_PORT:-1080}:1080"],  # not where the gateway is
     }
+
+
+def test_mails_go_out_without_the_mail_page() -> None:
+    waiting = {name for name, service in compose().items() if "maildev" in service.get("depends_on", {})}
+    assert waiting == set()
+
+
+def test_no_server_is_recreated_when_a_secret_changes() -> None:
+    """Compose recreates what depends on a container whose settings changed, and what depends on that."""
+    services = compose()
+    touched = {name for name, service in services.items() if "SERVICE_CREDENTIAL" in service.get("environment", {})}
+    assert touched == {"bootstrap"}
+    while more := {n for n, each in services.items() if touched & set(each.get("depends_on", {}))} - touched:
+        touched |= more
+    assert touched == {"bootstrap", "export-worker"}
 
 
 def test_compose_names_no_default_secret() -> None:

@@ -24,6 +24,7 @@ SETTINGS = {
     "PUBLIC_URL": GATEWAYS[0],
     "MAIL_PORT": "15080",
 }
+PICTURE = Path(__file__).with_name("cover.png").read_bytes()
 RECOVERY = 30.0  # seconds after which everything must be healthy again
 
 
@@ -41,18 +42,34 @@ class Compose:
         """Runs one of deploy/containers."""
         return self._call(str(ROOT / "deploy" / "containers" / name), *arguments)
 
+    def failing_script(self, name: str, *arguments: str) -> str:
+        """Runs one that has to fail; gives what it said."""
+        done = self._run(str(ROOT / "deploy" / "containers" / name), *arguments)
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
     def openmusic(self, service: str, *arguments: str) -> str:
         """The operators' command line, as it is in the image of that service."""
         return self.run("exec", "-T", service, "openmusic", *arguments)
 
     def _call(self, *command: str, **environment: str) -> str:
-        around = {**os.environ, **SETTINGS, **environment}
-        done = subprocess.run(command, cwd=ROOT, env=around, input="", capture_output=True, text=True, check=False)
+        done = self._run(*command, **environment)
         assert done.returncode == 0, f"{' '.join(command)}:\n{done.stderr[-4000:]}"
         return done.stdout
 
-    def up(self) -> None:
-        self.run("up", "--wait", *(f"--scale={name}={number}" for name, number in self.scale.items()))
+    def _run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        around = {**os.environ, **SETTINGS, **environment}
+        return subprocess.run(command, cwd=ROOT, env=around, input="", capture_output=True, text=True, check=False)
+
+    def state(self) -> dict[str, str]:
+        """When each container of this stack that runs was started, by its id."""
+        return {each.id: each.attrs["State"]["StartedAt"] for each in self.containers()}
+
+    def secrets(self) -> str:
+        return self.run("run", "--rm", "--no-deps", "-T", "--entrypoint", "cat", "bootstrap", "/secrets/secrets.json")
+
+    def up(self, **settings: str) -> None:
+        self.run("up", "--wait", *(f"--scale={name}={number}" for name, number in self.scale.items()), **settings)
 
     def containers(self, service: str | None = None, *, stopped: bool = False) -> list[Container]:
         labels = [f"com.docker.compose.project={PROJECT}"]

@@ -9,7 +9,7 @@ from typing import Any
 import docker
 import httpx
 import pytest
-from compose_stack import GATEWAYS, MAIL_PAGE, RECOVERY, Compose
+from compose_stack import GATEWAYS, MAIL_PAGE, PICTURE, RECOVERY, Compose
 from load import Crowd
 
 
@@ -85,3 +85,46 @@ def crowd(user: dict[str, str], compose: Compose, mails: Any, eventually: Any) -
     for each in working.users:
         eventually(lambda each=each: len(mails(each.address)) >= each.exported, 60)
         assert len(mails(each.address)) <= each.exported + each.exports_in_doubt
+
+
+@pytest.fixture(scope="session")
+def make_answers(http: httpx.Client) -> Callable[[], Callable[[], list[Any]]]:
+    """Makes a user with data of every kind; gives a function that reads all of it anew, with a new login."""
+    return lambda: _answers(http)
+
+
+@pytest.fixture
+def answers(make_answers: Callable[[], Callable[[], list[Any]]]) -> Callable[[], list[Any]]:
+    return make_answers()
+
+
+def _answers(http: httpx.Client) -> Callable[[], list[Any]]:
+    name = f"user_{secrets.token_hex(6)}"
+    login = {"username": name, "password": "secret"}
+
+    def create(path: str, **options: Any) -> dict[str, Any]:
+        body: dict[str, Any] = http.post(path, **options).raise_for_status().json()
+        return dict(body.get("data") or {})
+
+    def headers() -> dict[str, str]:
+        return {"Authorization": f"Bearer {create('/authentications', json=login)['accessToken']}"}
+
+    create("/users", json={**login, "fullname": "A User"})
+    old = headers()
+    album = f"/albums/{create('/albums', json={'name': 'X&Y', 'year': 2005})['albumId']}"
+    create(f"{album}/covers", files={"cover": ("cover.png", PICTURE, "image/png")})
+    create(f"{album}/likes", headers=old)
+    song = {"title": "Talk", "year": 2005, "genre": "Pop", "performer": "Coldplay"}
+    song_id = create("/songs", json=song)["songId"]
+    playlist = f"/playlists/{create('/playlists', json={'name': 'Lasting'}, headers=old)['playlistId']}"
+    create(f"{playlist}/songs", json={"songId": song_id}, headers=old)
+
+    def read() -> list[Any]:
+        new = headers()
+        paths = [album, f"{album}/likes", f"/songs/{song_id}", "/playlists", f"{playlist}/songs"]
+        paths.append(f"{playlist}/activities")
+        bodies = [http.get(path, headers=each).raise_for_status().json() for path in paths for each in (new, old)]
+        cover = bodies[0]["data"]["album"]["coverUrl"]
+        return [*bodies, httpx.get(cover, trust_env=False).raise_for_status().content]
+
+    return read

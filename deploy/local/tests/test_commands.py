@@ -65,6 +65,7 @@ def test_up_says_which_setting_to_change_when_a_port_is_taken(idle: Any, setting
         ({"PORT": "http"}, "PORT must be a port, from 1 to 65535: http"),
         ({"MAIL_PORT": "65536"}, "MAIL_PORT must be a port, from 1 to 65535: 65536"),
         ({"HOST": "192.0.2.1"}, "set HOST or PORT to another one"),
+        ({"MAIL_PAGE_HOST": "192.0.2.1"}, "set MAIL_PAGE_HOST or MAIL_PORT to another one"),
     ],
 )
 def test_up_says_which_setting_to_change_when_it_is_unusable(idle: Any, settings: dict[str, str], said: str) -> None:

@@ -2,11 +2,13 @@
 
 import re
 import secrets
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from openmusic_local.ports import Ports
@@ -15,7 +17,7 @@ from openmusic_local.secrets_file import Secrets
 from openmusic_local.settings import DECIDED, known_to
 from openmusic_local.stack import repository
 
-OF_UP_ALONE = {"OPENMUSIC_DATA", "MAIL_PORT"}
+OF_UP_ALONE = {"OPENMUSIC_DATA", "MAIL_PORT", "MAIL_PAGE_HOST"}
 GIVEN_NAMES, DECIDED_NAMES, NAMES_OF_CONTAINERS = (
     re.findall(r"^#([A-Z0-9_]+)=", part, re.MULTILINE)
     for part in (repository() / ".env.example").read_text().split("\n# ---- ")
@@ -113,6 +115,13 @@ def test_local_storage_keeps_covers_in_the_folder_and_needs_no_s3_server(
         content = http.get(address).content
     assert content in [path.read_bytes() for path in covers.rglob("*") if path.is_file()]
     assert "objectstore" not in customised.run("status").stdout
+
+
+def test_the_mail_page_does_not_follow_the_gateway_to_another_address(customised: Any) -> None:
+    port = int(customised.settings["MAIL_PORT"])
+    assert httpx.get(f"http://127.0.0.1:{port}/api/healthz", trust_env=False).status_code == 200
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((customised.settings["HOST"], port), timeout=5)
 
 
 def test_an_export_goes_out_by_the_mail_server_that_is_set(

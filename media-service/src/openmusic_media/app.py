@@ -13,9 +13,7 @@ from openmusic_media.covers import endpoints as covers
 from openmusic_media.covers.consumer import subscription
 from openmusic_media.covers.service import CoverService
 from openmusic_media.settings import Settings
-from openmusic_media.storage.folder import FolderStorage
-from openmusic_media.storage.interface import Storage
-from openmusic_media.storage.s3 import S3Storage
+from openmusic_media.storage.chosen import storage_of
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -24,9 +22,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            storage: Storage = (
-                S3Storage(settings) if settings.storage == "s3" else FolderStorage(settings.storage_folder)
-            )
+            storage = storage_of(settings)
             credential = settings.service_credential.get_secret_value()
             catalog = await stack.enter_async_context(ServiceClient("catalog", settings.catalog_url, credential))
             app.state.covers = CoverService(storage, catalog)

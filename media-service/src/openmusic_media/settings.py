@@ -19,6 +19,7 @@ class Settings(BrokerSettings, ServiceSettings):
     s3_access_key: str = "openmusic"
     s3_secret_key: SecretStr = SecretStr(DEVELOPMENT_SECRET)
     s3_bucket: str = "covers"
+    s3_region: str = "us-east-1"
     s3_secure: bool = False
     """Whether the storage is reached over TLS."""
 

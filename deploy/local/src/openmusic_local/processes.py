@@ -109,6 +109,7 @@ def _decided(name: str, around: Surroundings) -> dict[str, str]:
         "S3_ENDPOINT": f"127.0.0.1:{around.way(name, 'objectstore')}",
         "S3_ACCESS_KEY": objectstore.ACCESS_KEY,
         "S3_SECRET_KEY": secrets["objectstore"],
+        "S3_REGION": "us-east-1",
         **{f"{each.upper()}_URL": f"http://127.0.0.1:{around.way(name, each)}" for each in SERVICES},
     }
     if service in WITH_DATABASE:

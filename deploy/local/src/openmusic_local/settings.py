@@ -25,7 +25,7 @@ DECIDED = frozenset(
         *("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"),
         *("REDIS_SERVER", "REDIS_PORT", "REDIS_PASSWORD", "RABBITMQ_SERVER"),
         *("AUTH_URL", "CATALOG_URL", "PLAYLIST_URL", "MEDIA_URL", "EXPORT_URL"),
-        *("S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET", "S3_SECURE"),
+        *("S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET", "S3_REGION", "S3_SECURE"),
     }
 )
 """Addresses and credentials of the private servers and of our processes; what the user sets of these has no effect."""

@@ -21,9 +21,11 @@ from openmusic_local.settings import KNOWN
 from openmusic_local.supervision import Supervisor
 from openmusic_local.waiting import comes_true
 
+LOOPBACK = "127.0.0.1"
 READY_WITHIN = 90.0  # seconds
 SERVERS = ("postgres", "redis", "epmd", "rabbitmq", "objectstore", "mail")
 PORT_SETTINGS = (("PORT", "gateway"), ("MAIL_PORT", "mail"))
+HOST_SETTINGS = {"PORT": "HOST", "MAIL_PORT": "MAIL_PAGE_HOST"}
 
 
 class Stack:
@@ -46,7 +48,8 @@ class Stack:
         self._detour = detour
         self._ports = Ports(self._folder / "ports.json", dict(preferred_ports))
         self._secrets = Secrets(self._folder / "secrets.json")
-        self.host = settings.get("HOST", "127.0.0.1")
+        self.host = settings.get("HOST", LOOPBACK)
+        self._mail_host = settings.get("MAIL_PAGE_HOST", LOOPBACK)  # the page asks nobody for a login
         self._programs: dict[str, Program] = {}
 
     @property
@@ -55,7 +58,7 @@ class Stack:
 
     @property
     def mail_url(self) -> str:
-        return f"http://{reachable(self.host)}:{self._ports['mail']}"
+        return f"http://{reachable(self._mail_host)}:{self._ports['mail']}"
 
     def service_url(self, name: str) -> str:
         """Where a process answers directly, past the gateway."""
@@ -199,12 +202,15 @@ class Stack:
             self._check_port(setting, self._ports[name])
 
     def _check_port(self, setting: str, port: int) -> None:
-        error = obstacle(port, self.host)
+        host = self._mail_host if setting == "MAIL_PORT" else self.host
+        error = obstacle(port, host)
         if error is None:
             return
         if error.errno == errno.EADDRINUSE:
             raise LocalError(f"Port {port} is in use by another program: set {setting} to another one")
-        raise LocalError(f"{self.host}:{port} cannot be used ({error.strerror}): set HOST or {setting} to another one")
+        raise LocalError(
+            f"{host}:{port} cannot be used ({error.strerror}): set {HOST_SETTINGS[setting]} or {setting} to another one"
+        )
 
     def _prepare(self) -> list[Program]:
         def folder(name: str) -> Path:
@@ -222,7 +228,7 @@ class Stack:
                 for name in self._servers
                 if name == "objectstore"
             ),
-            mail.prepare(folder("mail"), ports["smtp"], ports["mail"], self.host),
+            mail.prepare(folder("mail"), ports["smtp"], ports["mail"], self._mail_host),
             *(processes.prepare(name, self._surroundings()) for name in PROCESSES),
         ]
 

@@ -37,6 +37,9 @@ class FolderStorage:
     async def delete_all(self, prefix: str) -> None:
         await self._run(self._delete_all, prefix)
 
+    async def keys(self) -> list[str]:
+        return await self._run(self._keys)
+
     async def ping(self) -> None:
         await self._run(self._ping)
 
@@ -84,6 +87,10 @@ class FolderStorage:
             for file in list(folder.iterdir()):
                 file.unlink(missing_ok=True)
             folder.rmdir()
+
+    def _keys(self) -> list[str]:
+        files = self._root.glob("*/*")  # what is not placed yet lies one level above
+        return sorted(str(path.relative_to(self._root)) for path in files)
 
     def _ping(self) -> None:
         self._root.mkdir(parents=True, exist_ok=True)

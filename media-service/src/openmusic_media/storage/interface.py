@@ -27,5 +27,8 @@ class Storage(Protocol):
     async def delete_all(self, prefix: str) -> None:
         """Deletes every object whose key begins with the prefix."""
 
+    async def keys(self) -> list[str]:
+        """Of all objects, about 60 bytes each."""
+
     async def ping(self) -> None:
         """Raises unless the storage can be used."""

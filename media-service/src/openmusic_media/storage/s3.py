@@ -29,7 +29,7 @@ class S3Storage:
             access_key=settings.s3_access_key,
             secret_key=settings.s3_secret_key.get_secret_value(),
             secure=settings.s3_secure,
-            region="us-east-1",
+            region=settings.s3_region,
             http_client=urllib3.PoolManager(timeout=TIMEOUT, maxsize=THREADS, retries=urllib3.Retry(1)),
         )
         self._has_bucket = False
@@ -77,6 +77,13 @@ class S3Storage:
                 self._client.remove_object(bucket_name=self._bucket, object_name=name)
 
         await self._run(delete_all)
+
+    async def keys(self) -> list[str]:
+        def keys() -> list[str]:
+            found = self._client.list_objects(bucket_name=self._bucket, recursive=True)
+            return [each.object_name for each in found if each.object_name]
+
+        return await self._run(keys)
 
     async def ping(self) -> None:
         self._has_bucket = False  # has to be asked for

@@ -11,6 +11,8 @@ from pathlib import Path
 from openmusic_local.errors import LocalError
 from openmusic_local.program import Program, answers, reachable
 
+MAX_MAILS = 2000  # the oldest go first
+
 _PACKAGE = Path(__file__).parents[3] / "maildev"
 
 
@@ -60,4 +62,5 @@ def prepare(folder: Path, smtp_port: int, web_port: int, web_host: str) -> Progr
     script = (_PACKAGE / "node_modules" / ".bin" / "maildev").resolve()
     command = [str(_node() / "bin" / "node"), str(script), "--smtp", str(smtp_port), "--ip", "127.0.0.1"]
     command += ["--web", str(web_port), "--web-ip", web_host, "--mail-directory", str(folder / "mails"), "--silent"]
+    command += ["--max-emails", str(MAX_MAILS)]
     return Program("mail", command, folder, answers(f"http://{reachable(web_host)}:{web_port}/api/healthz"))
