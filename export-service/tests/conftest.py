@@ -2,7 +2,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -13,7 +13,7 @@ import aio_pika
 import httpx
 import jwt
 import pytest
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiohttp import web
 from aiosmtpd.smtp import SMTP
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +24,7 @@ from psycopg.rows import DictRow, dict_row
 
 from openmusic_export.__main__ import MIGRATIONS
 from openmusic_export.app import create_app, create_worker
+from openmusic_export.delivery import announcer
 from openmusic_export.events import jobs_queue
 from openmusic_export.settings import Settings, WorkerSettings
 from openmusic_kit import topology
@@ -45,6 +46,8 @@ class Neighbours:
     playlists: dict[str, dict[str, Any]] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     down: bool = False
+    slow: float = 0.0
+    """Seconds until it answers."""
     garbled: bool = False
     """Whether answers lack what they should have."""
 
@@ -65,6 +68,7 @@ class Neighbours:
         return self._answer(request, {"ownerId": owner} if owner else None)
 
     async def answer_playlist(self, request: web.Request) -> web.Response:
+        await asyncio.sleep(self.slow)
         return self._answer(request, self.playlists.get(request.match_info["id"]))
 
     def _answer(self, request: web.Request, found: dict[str, Any] | None) -> web.Response:
@@ -105,6 +109,16 @@ class MailServer:
     """What it says to ``MAIL``, ``RCPT`` and ``DATA`` instead of taking them."""
     delay: float = 0.0
     """Seconds before it takes a mail."""
+    late: float = 0.0
+    """Seconds after it took a mail until it says so."""
+    cuts: Callable[[int], bool] = lambda _: False
+    """Whether it closes the connection instead of saying so, by the number of mails that it took before."""
+    slow_to: str = ""
+    """The address whose mails alone it is late with; all if there is none."""
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    """Ends being late."""
+    busy: int = 0
+    """Mails of which it has the content, and has not answered."""
     mails: list[EmailMessage] = field(default_factory=list)
     connections: int = 0
     secured: list[bool] = field(default_factory=list)
@@ -126,15 +140,28 @@ class MailServer:
         return self.replies.get("RCPT", "250 OK")
 
     async def handle_DATA(  # noqa: N802 - the library calls it so
-        self, _server: Any, session: Any, envelope: Any
+        self, server: Any, session: Any, envelope: Any
     ) -> str:
+        self.busy += 1
+        try:
+            return await self._take(server, session, envelope)
+        finally:
+            self.busy -= 1
+
+    async def _take(self, server: Any, session: Any, envelope: Any) -> str:
         await asyncio.sleep(self.delay)
         if "DATA" in self.replies:
             return self.replies["DATA"]
         mail = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(mail, EmailMessage)
+        cut = self.cuts(len(self.mails))
         self.mails.append(mail)
         self.secured.append(session.ssl is not None)
+        if cut:
+            server.transport.abort()
+        if self.slow_to in {"", mail["To"]}:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.hurry.wait(), self.late)
         return "250 OK"
 
     def ids(self) -> list[str]:
@@ -245,7 +272,8 @@ class Jobs:
     async def of(self, playlist_id: str) -> DictRow:
         """The one job of that playlist."""
         cursor = await self.connection.execute(
-            "SELECT * FROM export_jobs WHERE playlist_id = %(id)s", {"id": playlist_id}
+            "SELECT *, next_attempt_at > clock_timestamp() AS waits FROM export_jobs WHERE playlist_id = %(id)s",
+            {"id": playlist_id},
         )
         (job,) = await cursor.fetchall()
         return job
@@ -270,10 +298,51 @@ def jobs(connection: AsyncConnection[DictRow]) -> Jobs:
 
 
 @dataclass
+class Clock:
+    """The worker's time of jobs, which PostgreSQL keeps: it jumps when everything happened that long ago."""
+
+    connection: AsyncConnection[DictRow]
+    now: float = 0.0
+
+    async def advance(self, seconds: float) -> None:
+        self.now += seconds
+        await self.connection.execute(
+            """
+            UPDATE export_jobs
+            SET created_at = created_at - span, announced_at = announced_at - span, settled_at = settled_at - span,
+                next_attempt_at = next_attempt_at - span, failing_since = failing_since - span
+            FROM make_interval(secs => %(seconds)s) AS span
+            """,
+            {"seconds": seconds},
+        )
+
+    async def to_the_next_attempt(self) -> bool:
+        """Whether there will be one."""
+        cursor = await self.connection.execute(
+            """
+            SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float AS seconds
+            FROM export_jobs WHERE status = 'pending'
+            """
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        if row["seconds"] is not None and row["seconds"] > 0:
+            await self.advance(row["seconds"])
+        return row["seconds"] is not None
+
+
+@pytest.fixture
+def clock(connection: AsyncConnection[DictRow], monkeypatch: pytest.MonkeyPatch) -> Clock:
+    monkeypatch.setattr(announcer, "INTERVAL", 0.02)
+    return Clock(connection)
+
+
+@dataclass
 class Queues:
     """A look at RabbitMQ past our own code."""
 
     channel: AbstractChannel
+    broker: AbstractConnection
 
     async def depth(self, name: str) -> int:
         """The messages that wait there."""
@@ -283,6 +352,20 @@ class Queues:
     async def on_their_way(self) -> int:
         queue = jobs_queue()
         return sum([await self.depth(name) for name in (queue.name, *map(queue.retry_queue, queue.retry.delays))])
+
+    async def empty(self) -> bool:
+        return await self.on_their_way() == 0
+
+    async def lose_everything(self) -> None:
+        """As a RabbitMQ that comes back without its data."""
+        queue = jobs_queue()
+        for name in (queue.name, queue.dead, *map(queue.retry_queue, queue.retry.delays)):
+            await self.channel.queue_delete(name)
+
+    async def give_back(self, name: str) -> None:
+        """The next message, as a worker that died with it in hand."""
+        async with self.broker.channel() as channel:
+            assert await (await channel.get_queue(name, ensure=False)).get()
 
     async def take(self, name: str) -> Any:
         """The next message, or None; it is gone then."""
@@ -305,7 +388,7 @@ async def queues(rabbitmq_url: str, connection: AsyncConnection[DictRow]) -> Asy
         await topology.declare(broker, [queue])
         for name in (queue.name, queue.dead, *map(queue.retry_queue, queue.retry.delays)):
             await (await channel.get_queue(name, ensure=False)).purge()
-        yield Queues(channel)
+        yield Queues(channel, broker)
 
 
 Export = Callable[..., Awaitable[None]]

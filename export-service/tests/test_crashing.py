@@ -13,22 +13,23 @@ import pytest
 JOBS = 50
 CONCURRENCY = 5
 
-StartWorker = Callable[[], AbstractAsyncContextManager[asyncio.subprocess.Process]]
+StartWorker = Callable[..., AbstractAsyncContextManager[asyncio.subprocess.Process]]
 
 
 @pytest.fixture
 def start_worker(surroundings: dict[str, Any], neighbours: Any, mail_server: Any, tmp_path: Path) -> StartWorker:
-    settings = {
+    usual = {
         **surroundings,
         "playlist_url": neighbours.url,
         "smtp_port": mail_server.port,
         "port": 0,
         "export_concurrency": CONCURRENCY,
     }
-    environment = {"PATH": os.environ["PATH"], **{name.upper(): str(value) for name, value in settings.items()}}
 
     @asynccontextmanager
-    async def start() -> AsyncIterator[asyncio.subprocess.Process]:
+    async def start(**settings: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+        around = {name.upper(): str(value) for name, value in {**usual, **settings}.items()}
+        environment = {"PATH": os.environ["PATH"], **around}
         with (tmp_path / "worker.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "openmusic_export", "worker"),
@@ -55,13 +56,14 @@ async def test_no_export_is_lost_when_the_worker_is_killed(
         await export(playlist_id)
     await eventually(lambda: queues.depth("export.jobs"))
     mail_server.delay = 0.05
+    soon = {"smtp_reply_timeout": 1, "export_repeat_after": 2}
 
-    async with start_worker() as worker:
+    async with start_worker(**soon) as worker:
         await eventually(lambda: len(mail_server.mails) >= 7)
         worker.kill()
         await worker.wait()
         assert len(set(mail_server.ids())) < JOBS, "it was killed too late to show anything"
-    async with start_worker() as worker:
+    async with start_worker(**soon) as worker:
         await eventually(lambda: len(set(mail_server.ids())) == JOBS, 40)
         await eventually(lambda: all_sent(jobs, playlists))
         worker.terminate()
@@ -73,3 +75,41 @@ async def test_no_export_is_lost_when_the_worker_is_killed(
 
 async def all_sent(jobs: Any, playlists: list[str]) -> bool:
     return {(await jobs.of(playlist_id))["status"] for playlist_id in playlists} == {"sent"}
+
+
+async def test_a_worker_that_dies_while_it_waits_for_an_answer_sends_the_mail_again_after_an_hour_and_never_too_often(
+    start_worker: StartWorker,
+    export: Any,
+    neighbours: Any,
+    mail_server: Any,
+    jobs: Any,
+    queues: Any,
+    clock: Any,
+    eventually: Any,
+) -> None:
+    playlist_id = neighbours.add_playlist("user-a")
+    mail_server.late, mail_server.slow_to = 60, "slow@mail.test"
+    await export(playlist_id, "slow@mail.test")
+    async with start_worker(export_copies=2) as worker:
+        await eventually(lambda: mails_to(mail_server, "slow@mail.test"), 20)
+        worker.kill()
+        await worker.wait()
+    async with start_worker(export_copies=2) as worker:
+        await export(neighbours.add_playlist("user-a"))
+        await eventually(lambda: mails_to(mail_server, "listener@mail.test"), 20)
+        await eventually(queues.empty)
+        assert (await jobs.of(playlist_id))["status"] == "pending"
+        assert len(mails_to(mail_server, "slow@mail.test")) == 1, "an hour is not over"
+        await clock.advance(3600)
+        await eventually(lambda: len(mails_to(mail_server, "slow@mail.test")) == 2, 20)
+        worker.kill()
+        await worker.wait()
+    await clock.advance(3600)
+    async with start_worker(export_copies=2):
+        dead = await eventually(lambda: queues.take("export.jobs.dead"), 20)
+    assert "in doubt" in dead.headers["x-reason"]
+    assert len(mails_to(mail_server, "slow@mail.test")) == 2
+
+
+def mails_to(mail_server: Any, address: str) -> list[Any]:
+    return [mail for mail in mail_server.mails if mail["To"] == address]

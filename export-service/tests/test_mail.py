@@ -10,6 +10,7 @@ import pytest
 from aiosmtplib.email import flatten_message
 from pydantic import ValidationError
 
+from openmusic_export.app import create_worker
 from openmusic_export.delivery.mail import compose, document
 from openmusic_export.playlists import Playlist, PlaylistSong
 from openmusic_export.settings import WorkerSettings
@@ -135,11 +136,38 @@ def test_a_very_long_name_stays_within_the_lines_of_a_mail() -> None:
         {"mail_subject": "Hello\r\nBcc: b@mail.test"},
         {"smtp_user": "me"},
         {"smtp_user": "me", "smtp_password": "p", "smtp_security": "none", "smtp_host": "mail.sender.test"},
+        {"smtp_reply_timeout": 901},
+        {"smtp_reply_timeout": 600, "export_repeat_after": 600},
+        {"export_copies": 0},
     ],
 )
 def test_settings_that_would_break_mails_or_show_the_password_are_refused_at_the_start(wrong: Any) -> None:
     with pytest.raises(ValidationError):
         WorkerSettings(**wrong)
+
+
+OWN = {"service_credential": "of-its-own", "pgpassword": "of-its-own", "rabbitmq_server": "amqp://a:b@rabbitmq/"}
+
+
+@pytest.mark.parametrize("host", ["mail.sender.test", "10.0.0.1", "mail"])
+@pytest.mark.parametrize("mail_from", [SENDER, "Müsik <me@OpenMusic.Example>"])
+async def test_the_example_does_not_send_through_a_real_mail_server(
+    host: str, mail_from: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ValidationError, match="MAIL_FROM must be set"):
+        WorkerSettings(**OWN, environment="production", smtp_host=host, mail_from=mail_from)
+    create_worker(WorkerSettings(smtp_host=host, mail_from=mail_from))
+    assert "MAIL_FROM is an example" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "settings", [{"smtp_host": "maildev"}, {}, {"smtp_host": "mail.sender.test", "mail_from": "me@sender.test"}]
+)
+async def test_the_example_is_good_for_the_mail_page_and_an_address_of_ones_own_for_all(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    create_worker(WorkerSettings(**OWN, environment="production", **settings))
+    assert caplog.text == ""
 
 
 def test_the_pool_has_a_connection_for_every_mail_in_hand() -> None:

@@ -17,11 +17,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from openmusic_export.delivery import smtp
-from openmusic_export.delivery.errors import MailNotSent, MailRefused
+from openmusic_export.delivery.consumer import IN_HAND
+from openmusic_export.delivery.errors import MailInDoubt, MailNotSent, MailRefused
+from openmusic_export.delivery.service import RECORD_WITHIN
 from openmusic_export.delivery.smtp import SmtpSender
 from openmusic_export.settings import WorkerSettings
 from openmusic_kit.clients import TIMEOUT
 from openmusic_kit.connections import IDLE_IN_TRANSACTION_TIMEOUT
+from openmusic_kit.errors import Unavailable
 from openmusic_testkit.vanishing import VanishingProxy
 
 LOGIN = {"smtp_user": "export", "smtp_password": "right"}
@@ -35,9 +38,14 @@ def mail() -> EmailMessage:
     return mail
 
 
+class Sender(SmtpSender):
+    async def send(self, mail: EmailMessage) -> None:
+        await (await self.offer(mail)).complete()
+
+
 @asynccontextmanager
-async def sender(port: int, **settings: Any) -> AsyncIterator[SmtpSender]:
-    sender = SmtpSender(WorkerSettings(smtp_port=port, **settings))
+async def sender(port: int, **settings: Any) -> AsyncIterator[Sender]:
+    sender = Sender(WorkerSettings(smtp_port=port, **settings))
     async with sender.running():
         yield sender
 
@@ -183,24 +191,130 @@ async def test_a_server_that_does_not_let_us_in_can_be_mended(mail: EmailMessage
             await connected.send(mail)
 
 
-async def test_a_server_that_says_nothing_is_left_after_a_while(mail_server: Any, mail: EmailMessage) -> None:
+async def test_a_mail_that_a_server_says_nothing_of_is_in_doubt(mail_server: Any, mail: EmailMessage) -> None:
     mail_server.delay = 30
-    async with sender(mail_server.port, smtp_timeout=0.2) as connected:
-        with pytest.raises(MailNotSent):
+    async with sender(mail_server.port, smtp_reply_timeout=0.2) as connected:
+        with pytest.raises(MailInDoubt, match="said nothing"):
             await connected.send(mail)
         mail_server.delay = 0
         await connected.send(mail)
     assert len(mail_server.mails) == 1
 
 
-async def test_all_steps_together_end_before_the_lock_of_the_job_does(
-    mail_server: Any, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
+async def test_a_server_has_longer_for_the_mail_than_for_the_steps_before(mail_server: Any, mail: EmailMessage) -> None:
+    mail_server.delay = 0.4
+    async with sender(mail_server.port, smtp_timeout=0.2) as connected:
+        await connected.send(mail)
+    assert len(mail_server.mails) == 1
+
+
+async def test_all_steps_before_the_content_end_before_the_lock_of_the_job_does(
+    mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smtp, "SEND_WITHIN", 0.2)
-    mail_server.delay = 30
-    async with sender(mail_server.port) as connected:
+    monkeypatch.setattr(smtp, "OFFER_WITHIN", 0.2)
+    async with scripted(RCPT=None) as port, sender(port) as connected:
         with pytest.raises(MailNotSent, match="too long"):
+            await connected.offer(mail)
+        with pytest.raises(Unavailable, match="too long"):
+            await connected.ping()
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        ({"DATA": "451 4.3.0 later"}, MailNotSent),
+        ({"DATA": "554 5.5.1 no valid recipients"}, MailRefused),
+        ({"DATA": "250 what?"}, MailNotSent),
+        ({"DATA": ""}, MailNotSent),
+        ({".": ""}, MailInDoubt),
+        ({".": "354 go on"}, MailInDoubt),
+        ({".": "HTTP/1.1 400 Bad Request"}, MailInDoubt),
+        ({".": "999 ?"}, MailInDoubt),
+        ({".": "421 4.3.2 closing"}, MailNotSent),
+        ({".": "554 5.7.1 spam"}, MailRefused),
+        ({".": "554 5.3.2 closed"}, MailNotSent),
+        ({"EHLO": "502 what?"}, None),
+        ({".": "251 forwarded"}, None),
+    ],
+)
+async def test_a_mail_is_in_doubt_from_its_last_dot_until_a_reply_that_can_be_understood(
+    mail: EmailMessage, replies: dict[str, str], expected: type[Exception] | None
+) -> None:
+    async with scripted(**replies) as port, sender(port) as connected:
+        if expected is None:
             await connected.send(mail)
+        else:
+            with pytest.raises(expected):
+                await connected.send(mail)
+
+
+@asynccontextmanager
+async def scripted(**replies: str | None) -> AsyncIterator[int]:
+    """The port of a server that answers by the first word; nothing hangs up, None says nothing."""
+    usual = {"EHLO": "250 mail.test", "HELO": "250 mail.test", "MAIL": "250 ok", "RCPT": "250 ok", "DATA": "354 go",
+             ".": "250 ok", "QUIT": "221 bye"}  # fmt: skip
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.test\r\n")
+        while line := (await reader.readline()).decode():
+            reply = {**usual, **replies}.get(line.split()[0].upper() if line.split() else "")
+            if reply == "":
+                break
+            if reply is not None:
+                writer.write(f"{reply}\r\n".encode())
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_mail_that_was_withdrawn_is_not_sent(mail_server: Any, mail: EmailMessage) -> None:
+    async with sender(mail_server.port) as connected:
+        (await connected.offer(mail)).withdraw()
+        await connected.send(mail)
+    assert len(mail_server.mails) == 1
+
+
+async def test_a_connection_that_closed_before_the_content_sent_nothing(mail_server: Any, mail: EmailMessage) -> None:
+    async with sender(mail_server.port) as connected:
+        offer = await connected.offer(mail)
+        offer._connection.transport.abort()  # type: ignore[attr-defined]  # of our own class
+        await asyncio.sleep(0)
+        with pytest.raises(MailNotSent):
+            await offer.complete()
+    assert mail_server.mails == []
+
+
+async def test_dots_at_the_beginning_of_lines_arrive_as_they_were(mail_server: Any, mail: EmailMessage) -> None:
+    text = ".\n..\n.x\nx.\n\n.\n"
+    mail.set_content(text, cte="7bit")
+    async with sender(mail_server.port) as connected:
+        await connected.send(mail)
+    assert mail_server.mails[0].get_content().splitlines() == text.splitlines()
+
+
+async def test_what_keeps_all_mails_from_being_sent_is_known_until_one_passes(
+    mail_server: Any, mail: EmailMessage
+) -> None:
+    async with sender(mail_server.port) as connected:
+        for step, reply, known in (
+            ("RCPT", "550 5.1.1 nobody", False),
+            ("MAIL", "550 5.1.8 nobody knows this domain", True),
+            ("RCPT", "550 5.1.1 nobody", False),
+            ("RCPT", "550 5.7.8 log in", True),
+        ):
+            mail_server.replies = {step: reply}
+            with pytest.raises((MailRefused, MailNotSent)):
+                await connected.send(mail)
+            if known:
+                with pytest.raises(Unavailable, match=reply[4:]):
+                    await connected.ping()
+            else:
+                await connected.ping()
+        mail_server.replies = {}
+        await connected.send(mail)
+        await connected.ping()
 
 
 async def test_a_connection_that_the_server_closed_is_made_again(mail_server: Any, mail: EmailMessage) -> None:
@@ -235,7 +349,19 @@ async def test_a_connection_that_vanished_costs_the_next_mail_little_time(mail_s
         *[("RCPT", f"{code} log in", MailNotSent) for code in (530, 534, 535, 538)],
         *[("DATA", f"{code} log in", MailNotSent) for code in (530, 534, 535, 538)],
         *[("RCPT", f"{code} no", MailRefused) for code in (531, 533, 536, 537, 539)],
-        ("MAIL", "550 unknown sender", MailNotSent),
+        *[(step, "550 5.7.1 no", MailRefused) for step in ("MAIL", "RCPT", "DATA")],
+        *[
+            ("RCPT", f"{code} {enhanced} no", MailNotSent)
+            for code in (450, 550)
+            for enhanced in ("4.7.1", "5.7.8", "5.7.9", "5.7.11", "5.7.14", "5.3.2", "5.3.5")
+        ],
+        *[
+            ("RCPT", f"550 {enhanced} no", MailRefused)
+            for enhanced in ("5.1.1", "5.2.2", "5.7.80", "5.7.0", "4.x", "4.7.")
+        ],
+        ("RCPT", "450 5.1.1 no", MailNotSent),
+        ("MAIL", "550 unknown sender", MailRefused),
+        ("MAIL", "451 unknown sender", MailNotSent),
     ],
 )
 async def test_only_what_concerns_this_recipient_or_this_content_is_refused_for_good(
@@ -251,6 +377,12 @@ async def test_only_what_concerns_this_recipient_or_this_content_is_refused_for_
     assert mail_server.connections == 2, "a connection on which something went wrong is not used again"
 
 
-def test_the_time_for_a_mail_leaves_some_of_the_time_of_the_lock_to_the_playlist_service() -> None:
-    assert smtp.SEND_WITHIN == 45
-    assert IDLE_IN_TRANSACTION_TIMEOUT - smtp.SEND_WITHIN >= 2 * TIMEOUT + 10
+def test_the_time_for_an_offer_leaves_some_of_the_time_of_the_lock_to_the_playlist_service() -> None:
+    assert smtp.OFFER_WITHIN == 45
+    assert IDLE_IN_TRANSACTION_TIMEOUT - smtp.OFFER_WITHIN >= 2 * TIMEOUT + 10
+
+
+def test_rabbitmq_waits_longer_than_the_slowest_mail_takes() -> None:
+    settings = WorkerSettings(smtp_reply_timeout=900)
+    turn = IDLE_IN_TRANSACTION_TIMEOUT + settings.smtp_timeout
+    assert IN_HAND * turn + settings.smtp_reply_timeout + RECORD_WITHIN < 1800, "RabbitMQ's consumer_timeout"

@@ -23,6 +23,11 @@ class FakeMessage:
     message_id: str = "1"
     settled: list[str] = field(default_factory=list)
     pause: bool = True
+    redelivered: bool = False
+
+    @property
+    def raw_message(self) -> "FakeMessage":
+        return self
 
     async def ack(self) -> None:
         await self._settle("ack")

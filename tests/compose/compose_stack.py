@@ -23,6 +23,8 @@ SETTINGS = {
     "PORT": "15000-15001",  # one for each gateway
     "PUBLIC_URL": GATEWAYS[0],
     "MAIL_PORT": "15080",
+    "SMTP_REPLY_TIMEOUT": "10",  # a mail that is in doubt comes again soon enough to be waited for
+    "EXPORT_REPEAT_AFTER": "20",
 }
 PICTURE = Path(__file__).with_name("cover.png").read_bytes()
 RECOVERY = 30.0  # seconds after which everything must be healthy again

@@ -41,7 +41,11 @@ def network() -> Iterator[Network]:
 
 @pytest.fixture(scope="session")
 def stack(network: Network) -> Iterator[Stack]:
-    settings = {"ACCESS_TOKEN_AGE": "86400"}  # one login lasts for all faults
+    settings = {
+        "ACCESS_TOKEN_AGE": "86400",  # one login lasts for all faults
+        "SMTP_REPLY_TIMEOUT": "10",  # a mail that is in doubt comes again soon enough to be waited for
+        "EXPORT_REPEAT_AFTER": "20",
+    }
     with temporary_stack(settings=settings, detour=network.detour) as stack:
         stack.start()
         yield stack

@@ -1,10 +1,12 @@
 """The composition roots: the API that takes requests, and the worker that sends the mails."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
+from openmusic_export.delivery.announcer import Announcer
 from openmusic_export.delivery.consumer import subscription
 from openmusic_export.delivery.service import DeliveryService
 from openmusic_export.delivery.smtp import SmtpSender
@@ -20,6 +22,8 @@ from openmusic_kit.messaging import Broker
 from openmusic_kit.outbox import OutboxRelay
 from openmusic_kit.signing_keys import open_token_verifier
 from openmusic_kit.web import create_service_app
+
+logger = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -53,6 +57,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def create_worker(settings: WorkerSettings | None = None) -> FastAPI:
     settings = settings or WorkerSettings()
+    if settings.sender_is_an_example:
+        logger.warning(
+            "MAIL_FROM is an example, which real mail servers refuse", extra={"mail_from": settings.mail_from}
+        )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -62,18 +70,19 @@ def create_worker(settings: WorkerSettings | None = None) -> FastAPI:
             client = await stack.enter_async_context(ServiceClient("playlist", settings.playlist_url, credential))
             sender = SmtpSender(settings)
             await stack.enter_async_context(sender.running())
-            delivery = DeliveryService(
-                database,
-                Playlists(client),
-                sender,
-                settings.mail_from,
-                settings.mail_subject,
-                settings.keep_jobs_for,
-            )
+            delivery = DeliveryService(database, Playlists(client), sender, settings)
             broker = Broker(settings.rabbitmq_server.get_secret_value())
-            broker.subscribe(subscription(delivery, settings.export_concurrency, settings.export_retry_for))
+            exports = subscription(delivery, settings.export_concurrency, settings.export_retry_for)
+            broker.subscribe(exports)
             await stack.enter_async_context(broker.running())
-            app.state.health = Health({"postgresql": HardCheck(database.ping), "rabbitmq": HardCheck(broker.ping)})
+            await stack.enter_async_context(Announcer(database, broker, exports.queue).running())
+            app.state.health = Health(
+                {
+                    "postgresql": HardCheck(database.ping),
+                    "rabbitmq": HardCheck(broker.ping),
+                    "smtp": SoftCheck(sender.ping),
+                }
+            )
             yield
 
     return create_service_app(

@@ -8,6 +8,9 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from openmusic_kit.settings import BrokerSettings, DatabaseSettings, IdentitySettings, ServiceSettings
 from openmusic_kit.topology import DEAD_LETTER_LIFE
 
+MAIL_PAGE = "maildev"  # the host that shows mails instead of delivering them, in compose.yaml and deploy/kubernetes
+EXAMPLE_DOMAIN = "openmusic.example"
+
 
 def _one_line(text: str) -> str:
     """What goes into a header of a mail; a line break would begin another header."""
@@ -45,7 +48,11 @@ class WorkerSettings(DatabaseOfExports, BrokerSettings, ServiceSettings):
     """Mails that one worker sends at once; each holds a database connection meanwhile."""
     export_retry_for: float = 259_200
     """Seconds after its first failure that an export goes to the dead letters."""
-    mail_from: Annotated[str, AfterValidator(_sender)] = "OpenMusic <no-reply@openmusic.example>"
+    export_copies: int = Field(3, ge=1)
+    """Mails of one export at the most, when the mail server never says whether it took them."""
+    export_repeat_after: float = 3600
+    """Seconds after such a mail until the next; longer than ``smtp_reply_timeout``."""
+    mail_from: Annotated[str, AfterValidator(_sender)] = f"OpenMusic <no-reply@{EXAMPLE_DOMAIN}>"
     mail_subject: Annotated[str, AfterValidator(_one_line)] = "Your playlist export"
     smtp_host: str = "127.0.0.1"
     smtp_port: int = 1025
@@ -55,6 +62,9 @@ class WorkerSettings(DatabaseOfExports, BrokerSettings, ServiceSettings):
     """``auto`` is ``none`` without a login. With one it is ``starttls``; on this very machine only if offered."""
     smtp_timeout: float = 15.0
     """Seconds that the mail server has for each step."""
+    smtp_reply_timeout: float = Field(600, le=900)
+    """Seconds that it has to take a mail once it has all of it: RFC 5321, section 4.5.3.2.6. RabbitMQ waits for half an
+    hour until it delivers a message again that was not acknowledged."""
 
     @property
     def keep_jobs_for(self) -> float:
@@ -67,6 +77,24 @@ class WorkerSettings(DatabaseOfExports, BrokerSettings, ServiceSettings):
             return ip_address(self.smtp_host).is_loopback
         except ValueError:
             return self.smtp_host == "localhost"
+
+    @property
+    def sender_is_an_example(self) -> bool:
+        """Whether mails go to a real server, and nobody said who sends them. Real servers refuse all of these."""
+        is_example = parseaddr(self.mail_from)[1].lower().endswith(f"@{EXAMPLE_DOMAIN}")
+        return is_example and not self.smtp_is_local and self.smtp_host != MAIL_PAGE
+
+    @model_validator(mode="after")
+    def _refuse_the_example_in_production(self) -> Self:
+        if self.environment == "production" and self.sender_is_an_example:
+            raise ValueError("MAIL_FROM must be set when ENVIRONMENT=production and SMTP_HOST is a real mail server")
+        return self
+
+    @model_validator(mode="after")
+    def _wait_for_a_reply_before_a_repeat(self) -> Self:
+        if self.export_repeat_after <= self.smtp_reply_timeout:
+            raise ValueError("EXPORT_REPEAT_AFTER must be longer than SMTP_REPLY_TIMEOUT")
+        return self
 
     @model_validator(mode="after")
     def _leave_room_in_the_pool(self) -> Self:

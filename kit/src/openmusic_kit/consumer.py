@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from faststream.rabbit import RabbitMessage
 from pydantic import ValidationError
 
-from openmusic_kit.context import request_id
+from openmusic_kit.context import redelivered, request_id
 from openmusic_kit.events import Envelope
 from openmusic_kit.schemas import describe
 from openmusic_kit.topology import Queue
@@ -85,6 +85,7 @@ class Consumer:
                 raise Rejected(f"too large: {len(message.body)} bytes, and no event has more than {MAX_BODY}")
             envelope = Envelope.model_validate_json(message.body)
             request_id.set(envelope.request_id)
+            redelivered.set(bool(message.raw_message.redelivered))
             if envelope.routing_key not in self.queue.routing_keys:
                 raise Rejected(f"unknown event: {envelope.routing_key}")
             await self._handler(envelope)

@@ -106,6 +106,18 @@ class Broker:
         if not self._connected or not await self._broker.ping(timeout=1.0):
             raise Unavailable("The broker is not available")
 
+    async def waiting(self, queue: Queue) -> int:
+        """How many messages wait in the queue for a consumer. Raises whatever keeps it from knowing."""
+        if not self._connected:
+            raise Unavailable("The broker is not available")
+        try:
+            with _loss_of_connection_as_error():
+                async with asyncio.timeout(DECLARE_TIMEOUT):
+                    return await topology.depth(await self._connect(), queue)
+        except Exception:
+            self._incomplete.set()  # perhaps for want of the queue
+            raise
+
     async def publish(self, body: bytes, *, routing_key: str, message_id: str) -> None:
         """Returns once a queue has the message safely. Raises whatever keeps it from that.
 

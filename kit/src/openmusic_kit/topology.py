@@ -67,6 +67,13 @@ async def declare(connection: AbstractConnection, queues: Iterable[Queue]) -> di
     return consumers
 
 
+async def depth(connection: AbstractConnection, queue: Queue) -> int:
+    """The messages in the main queue that no consumer has in hand. Raises ChannelNotFoundEntity."""
+    async with connection.channel() as channel:
+        declared = await channel.declare_queue(queue.name, passive=True)
+        return declared.declaration_result.message_count or 0
+
+
 def _side_queues(queue: Queue) -> list[RabbitQueue]:
     retries = [
         _quorum_queue(queue.retry_queue(delay), {"x-message-ttl": int(delay * 1000), **_dead_letters_to(queue.name)})

@@ -5,32 +5,54 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.message import Message
+from email.utils import parseaddr
 from typing import Protocol
 
 import aiosmtplib
 from aiosmtplib import SMTP
+from aiosmtplib.email import flatten_message
 
-from openmusic_export.delivery.errors import MailNotSent, MailRefused
+from openmusic_export.delivery.errors import MailInDoubt, MailNotSent, MailRefused
+from openmusic_export.delivery.replies import is_final, is_mendable, is_refused, is_taken
 from openmusic_export.settings import WorkerSettings
 from openmusic_kit.connections import IDLE_IN_TRANSACTION_TIMEOUT
+from openmusic_kit.errors import Unavailable
 
 REUSE_WITHIN = 5.0  # seconds; servers close connections that idle longer
 CHECK_WITHIN = 2.0  # seconds that a connection has to show that it still works, before a mail is entrusted to it
-SEND_WITHIN = 0.75 * IDLE_IN_TRANSACTION_TIMEOUT
-"""Seconds for all steps of a mail; the job's playlist is read in the rest of the time. After that without a statement,
-PostgreSQL releases the lock of the job."""
-LOGIN_WANTED = {530, 534, 535, 538}  # RFC 4954; some servers say so only when they see the recipient
+OFFER_WITHIN = 0.75 * IDLE_IN_TRANSACTION_TIMEOUT
+"""Seconds for all steps before the content; the job's playlist is read in the rest of the time. After that without a
+statement, PostgreSQL releases the lock of the job."""
+GO_AHEAD = 354
+STEPS = {
+    aiosmtplib.SMTPSenderRefused: "MAIL",
+    aiosmtplib.SMTPRecipientRefused: "RCPT",
+    aiosmtplib.SMTPDataError: "DATA",
+}
+
+
+class Offer(Protocol):
+    """A mail that the server waits for. Nothing was sent of its content yet."""
+
+    async def complete(self) -> None:
+        """Returns once the server has taken the mail.
+
+        Raises MailRefused for good, MailNotSent for now, and MailInDoubt. Whoever cancels it is in doubt as well.
+        """
+
+    def withdraw(self) -> None: ...
 
 
 class MailSender(Protocol):
-    async def send(self, mail: Message) -> None:
-        """Returns once the server has taken the mail. Raises MailRefused for good, MailNotSent for now."""
+    async def offer(self, mail: Message) -> Offer:
+        """Raises MailRefused for good, MailNotSent for now."""
 
 
 class SmtpSender:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._idle: list[tuple[float, SMTP]] = []
+        self._trouble: str | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -39,29 +61,39 @@ class SmtpSender:
         finally:
             await self._hang_up_idle()
 
-    async def send(self, mail: Message) -> None:
-        try:
-            async with asyncio.timeout(SEND_WITHIN):
-                await self._send(mail)
-        except TimeoutError as error:
-            raise MailNotSent("the mail server took too long") from error
+    async def ping(self) -> None:
+        """Raises Unavailable when the last mail met what keeps all mails from being sent. Asks nobody."""
+        if self._trouble is not None:
+            raise Unavailable(self._trouble)
 
-    async def _send(self, mail: Message) -> None:
+    async def offer(self, mail: Message) -> Offer:
+        try:
+            async with asyncio.timeout(OFFER_WITHIN):
+                return await self._offer(mail)
+        except TimeoutError as error:
+            self._trouble = "the mail server took too long"
+            raise MailNotSent(self._trouble) from error
+
+    async def _offer(self, mail: Message) -> Offer:
         try:
             connection = await self._connection()
-        except (aiosmtplib.SMTPException, OSError) as error:  # a server that is set up wrongly can be mended
-            raise MailNotSent(f"cannot log in to the mail server: {error}") from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            self._trouble = f"cannot log in to the mail server: {error}"
+            raise MailNotSent(self._trouble) from error
         try:
-            await connection.send_message(mail)
+            content = await _introduce(connection, mail)
         except (aiosmtplib.SMTPException, OSError) as error:
             await _hang_up(connection)
-            if _is_final(error):
-                raise MailRefused(str(error)) from error
-            raise MailNotSent(str(error)) from error
+            reason = _explain(error)
+            self._trouble = reason if _concerns_all(error) else None
+            if isinstance(error, aiosmtplib.SMTPResponseException) and is_final(error.code, error.message):
+                raise MailRefused(reason) from error
+            raise MailNotSent(reason) from error
         except BaseException:
             connection.close()
             raise
-        self._idle.append((time.monotonic(), connection))
+        self._trouble = None
+        return _Offer(connection, content, self._settings.smtp_reply_timeout, self._idle)
 
     async def _connection(self) -> SMTP:
         return await self._reusable() or await self._new()
@@ -78,7 +110,9 @@ class SmtpSender:
         return None
 
     async def _hang_up_idle(self) -> None:
-        idle, self._idle = self._idle, []
+        """The list stays the same one: offers that are under way give their connections back to it."""
+        idle = self._idle.copy()
+        self._idle.clear()
         await _hang_up(*(connection for _, connection in idle))
 
     async def _new(self) -> SMTP:
@@ -94,10 +128,52 @@ class SmtpSender:
         )
         try:
             await connection.connect()
+            if connection.is_ehlo_or_helo_needed:
+                await _greet(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+class _Offer:
+    def __init__(self, connection: SMTP, content: bytes, reply_timeout: float, idle: list[tuple[float, SMTP]]) -> None:
+        self._connection = connection
+        self._content = content
+        self._reply_timeout = reply_timeout
+        self._idle = idle
+
+    def withdraw(self) -> None:
+        self._connection.close()
+
+    async def complete(self) -> None:
+        try:
+            code, text = await self._send()
+        except BaseException:
+            self._connection.close()
+            raise
+        if is_taken(code):
+            self._idle.append((time.monotonic(), self._connection))
+            return
+        await _hang_up(self._connection)
+        reply = f"after the mail, the mail server said {code} {text}"
+        if not is_refused(code):
+            raise MailInDoubt(reply)
+        raise MailRefused(reply) if is_final(code, text) else MailNotSent(reply)
+
+    async def _send(self) -> tuple[int, str]:
+        """Writes all at once, so that either nothing or, perhaps, everything was sent."""
+        protocol = self._connection.protocol
+        try:
+            if protocol is None:
+                raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+            protocol.write(self._content)
+        except aiosmtplib.SMTPServerDisconnected as error:
+            raise MailNotSent(str(error)) from error
+        try:
+            return await protocol.read_response(timeout=self._reply_timeout)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise MailInDoubt(f"after the mail, the mail server said nothing: {error}") from error
 
 
 def _start_tls(settings: WorkerSettings) -> bool | None:
@@ -109,15 +185,45 @@ def _start_tls(settings: WorkerSettings) -> bool | None:
     return None if settings.smtp_is_local else True
 
 
-def _is_final(error: Exception) -> bool:
-    """Whether this recipient or this content was refused; a sender or login that is not liked can be mended here."""
-    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        codes = {each.code for each in error.recipients}
-    elif isinstance(error, aiosmtplib.SMTPDataError):
-        codes = {error.code}
-    else:
-        return False
-    return all(500 <= code < 600 for code in codes) and not codes & LOGIN_WANTED
+async def _greet(connection: SMTP) -> None:
+    try:
+        await connection.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        await connection.helo()
+
+
+async def _introduce(connection: SMTP, mail: Message) -> bytes:
+    """All steps until the server waits for the content, which is returned as it travels, with the dot at its end."""
+    eight_bit = connection.supports_extension("8bitmime")
+    content = _on_the_wire(flatten_message(mail, cte_type="8bit" if eight_bit else "7bit"))
+    options = ["BODY=8BITMIME"] if eight_bit else []
+    if connection.supports_extension("size"):
+        options.append(f"SIZE={len(content)}")
+    await connection.mail(parseaddr(str(mail["From"]))[1], options=options)
+    await connection.rcpt(parseaddr(str(mail["To"]))[1])
+    reply = await connection.execute_command(b"DATA")
+    if reply.code != GO_AHEAD:
+        raise aiosmtplib.SMTPDataError(reply.code, reply.message)
+    return content
+
+
+def _on_the_wire(content: bytes) -> bytes:
+    """With a second dot before each that begins a line (RFC 5321, section 4.5.2)."""
+    lines = ((b"." if line.startswith(b".") else b"") + line for line in content.splitlines())
+    return b"\r\n".join((*lines, b".", b""))
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, aiosmtplib.SMTPResponseException) and type(error) in STEPS:
+        return f"to {STEPS[type(error)]}, the mail server said {error.code} {error.message}"
+    return str(error)
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Whether any other mail would have met the same."""
+    if not isinstance(error, aiosmtplib.SMTPResponseException):
+        return True
+    return isinstance(error, aiosmtplib.SMTPSenderRefused) or is_mendable(error.code, error.message)
 
 
 async def _answers(connection: SMTP) -> bool:

@@ -1,9 +1,25 @@
+from dataclasses import dataclass
+
 from psycopg.rows import DictRow
 
 from openmusic_kit.database import Connection
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """To send the mail of a job. ``number`` counts from 1, ``copies`` are the mails before that may have arrived."""
+
+    job_id: str
+    event_id: str
+    number: int
+    copies: int
+    failing_for: float
+    """Seconds since the first failure."""
+
+
 class JobRepository:
+    """Times are PostgreSQL's, so that the clocks of workers may differ."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -26,14 +42,74 @@ class JobRepository:
         return await cursor.fetchone() is not None
 
     async def take(self, job_id: str) -> DictRow | None:
-        """``{status}`` of the job, which is ours until the transaction ends; None when another has it or it is none."""
+        """``{status, reason, due, attempts, copies, failing_for, dead_event_id}`` of the job, which is ours until the
+        transaction ends; None when another has it or it is none.
+        """
         cursor = await self._connection.execute(
-            "SELECT status FROM export_jobs WHERE id = %(id)s FOR UPDATE SKIP LOCKED", {"id": job_id}
+            """
+            SELECT status, reason, next_attempt_at <= now() AS due, attempts, copies,
+                   coalesce(extract(epoch FROM now() - failing_since), 0)::float AS failing_for, dead_event_id
+            FROM export_jobs WHERE id = %(id)s FOR UPDATE SKIP LOCKED
+            """,
+            {"id": job_id},
         )
         return await cursor.fetchone()
 
-    async def settle(self, job_id: str, status: str, reason: str | None, keep_for: float) -> None:
-        """Removes a few jobs that were settled more than ``keep_for`` seconds ago; one that was not stays."""
+    async def revive(self, job_id: str) -> None:
+        """A job that failed begins anew."""
+        await self._connection.execute(
+            """
+            UPDATE export_jobs
+            SET status = 'pending', settled_at = NULL, copies = 0, failing_since = NULL, dead_event_id = NULL
+            WHERE id = %(id)s
+            """,
+            {"id": job_id},
+        )
+
+    async def begin_copy(self, attempt: Attempt, repeat_after: float) -> None:
+        """From now on a mail may have arrived. Without another word it is repeated ``repeat_after`` seconds later."""
+        await self._connection.execute(
+            """
+            UPDATE export_jobs
+            SET attempts = %(number)s, copies = %(copies)s + 1, reason = 'in doubt: the mail may have arrived',
+                failing_since = coalesce(failing_since, clock_timestamp()),
+                next_attempt_at = clock_timestamp() + make_interval(secs => %(repeat_after)s)
+            WHERE id = %(id)s
+            """,
+            {
+                "id": attempt.job_id,
+                "number": attempt.number,
+                "copies": attempt.copies,
+                "repeat_after": repeat_after,
+            },
+        )
+
+    async def postpone(self, attempt: Attempt, reason: str, delay: float) -> None:
+        """After a failure that certainly sent no mail. Too late once another attempt began."""
+        await self._connection.execute(
+            """
+            UPDATE export_jobs
+            SET attempts = %(number)s, copies = %(copies)s, reason = %(reason)s,
+                failing_since = coalesce(failing_since, clock_timestamp()),
+                next_attempt_at = clock_timestamp() + make_interval(secs => %(delay)s)
+            WHERE id = %(id)s AND attempts <= %(number)s
+            """,
+            {
+                "id": attempt.job_id,
+                "number": attempt.number,
+                "copies": attempt.copies,
+                "reason": reason,
+                "delay": delay,
+            },
+        )
+
+    async def settle(
+        self, attempt: Attempt, status: str, reason: str | None, keep_for: float, dead_event_id: str | None = None
+    ) -> None:
+        """Removes a few jobs that were settled more than ``keep_for`` seconds ago; one that was not stays.
+
+        ``dead_event_id`` is the message that becomes the dead letter of this job.
+        """
         await self._connection.execute(
             """
             WITH old AS (
@@ -44,15 +120,50 @@ class JobRepository:
                 )
             )
             UPDATE export_jobs
-            SET status = %(status)s, reason = %(reason)s, attempts = attempts + 1, settled_at = now()
+            SET status = %(status)s, reason = %(reason)s, attempts = greatest(attempts, %(number)s),
+                settled_at = now(), dead_event_id = %(dead_event_id)s
             WHERE id = %(id)s
             """,
-            {"id": job_id, "status": status, "reason": reason, "keep_for": keep_for},
+            {
+                "id": attempt.job_id,
+                "number": attempt.number,
+                "status": status,
+                "reason": reason,
+                "keep_for": keep_for,
+                "dead_event_id": dead_event_id,
+            },
         )
 
-    async def note_failure(self, job_id: str, reason: str) -> None:
-        """Of an attempt that will be repeated."""
+    async def announce(self, limit: int, again_after: float, retry_for: float) -> list[DictRow]:
+        """``{id, playlist_id, target_email, attempts}`` of jobs that are due, and counts them as announced.
+
+        That is when no message told of it since it became due, or ``again_after`` seconds ago and nobody took it. A
+        job in hand is locked and passed over, as is what an older version gave up ``retry_for`` seconds after.
+        """
+        cursor = await self._connection.execute(
+            """
+            UPDATE export_jobs SET announced_at = now()
+            WHERE id IN (
+                SELECT id FROM export_jobs
+                WHERE status = 'pending' AND next_attempt_at <= now()
+                  AND (announced_at < next_attempt_at
+                       OR announced_at <= now() - make_interval(secs => %(again_after)s))
+                  AND (attempts = 0 OR failing_since IS NOT NULL
+                       OR created_at > now() - make_interval(secs => %(retry_for)s))
+                ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+            )
+            RETURNING id, playlist_id, target_email, attempts
+            """,
+            {"limit": limit, "again_after": again_after, "retry_for": retry_for},
+        )
+        return await cursor.fetchall()
+
+    async def take_back(self, job_ids: list[str]) -> None:
+        """They were not announced after all."""
         await self._connection.execute(
-            "UPDATE export_jobs SET reason = %(reason)s, attempts = attempts + 1 WHERE id = %(id)s",
-            {"id": job_id, "reason": reason},
+            """
+            UPDATE export_jobs SET announced_at = next_attempt_at - interval '1 second'
+            WHERE id = ANY(%(ids)s) AND status = 'pending'
+            """,
+            {"ids": job_ids},
         )
