@@ -3,9 +3,13 @@
 import asyncio
 from typing import Any
 
+import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from pydantic import SecretStr
 
 from openmusic_kit import web
+from openmusic_kit.identity import CREDENTIAL_HEADER
 from openmusic_kit.schemas import Done
 from openmusic_testkit.interleavings import World, explore
 
@@ -25,19 +29,21 @@ async def _post(app: FastAPI) -> int:
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 
-    headers = [(b"authorization", b"Bearer x")]
+    headers = [(b"authorization", b"Bearer x"), (CREDENTIAL_HEADER.lower().encode(), b"shared")]
     scope = {"type": "http", "method": "POST", "path": "/mine", "headers": headers, "query_string": b""}
     await app(scope, receive, send)
     return statuses[0]
 
 
-def test_a_protected_route_gives_up_in_time_and_stops_what_it_did() -> None:
+@pytest.mark.parametrize("route_class", [web.TimedRoute, web.ProtectedRoute, web.InternalRoute])
+def test_a_route_gives_up_in_time_and_stops_what_it_did(route_class: type[APIRoute]) -> None:
     async def scenario(world: World) -> None:
         done = []
         app = FastAPI()
         app.state.token_verifier = Verifier()
+        app.state.service_credential = SecretStr("shared")
         app.add_exception_handler(web.errors.ServiceError, web._on_service_error)
-        router = web.APIRouter(route_class=web.ProtectedRoute)
+        router = web.APIRouter(route_class=route_class)
         seconds = world.dice.choice((1.0, web.HANDLING_TIME - 1, web.HANDLING_TIME + 1, 60.0))
 
         @router.post("/mine")
@@ -51,4 +57,4 @@ def test_a_protected_route_gives_up_in_time_and_stops_what_it_did() -> None:
         await asyncio.sleep(120)
         assert (status, done) == ((200, [seconds]) if seconds < web.HANDLING_TIME else (503, []))
 
-    explore("protected route", scenario, 20)
+    explore(f"time limit: {route_class.__name__}", scenario, 20)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
 from openapi import PATH, text
 from pydantic_settings import BaseSettings
 
@@ -179,3 +180,14 @@ def test_every_event_example_matches_its_schema_and_the_envelope(example: Path) 
 def test_a_service_gives_up_before_the_gateway_does() -> None:
     """Otherwise a request could be carried out after its client was told that it took too long."""
     assert Gateway.model_fields["upstream_timeout"].default > web.HANDLING_TIME
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_route_answers_in_time(service: str) -> None:
+    app = importlib.import_module(f"openmusic_{service}.app").create_app()
+    timed = (web.TimedRoute, web.ProtectedRoute, web.InternalRoute)
+    routes = [context.original_route for context in iter_route_contexts(app.routes)]
+    untimed = {route.path for route in routes if isinstance(route, APIRoute) and not isinstance(route, timed)}
+
+    covers = {"/albums/{album_id}/covers", "/covers/{album_id}/{file}"}  # as long as their client takes for the bytes
+    assert untimed - covers == {"/health/live", "/health/ready"}

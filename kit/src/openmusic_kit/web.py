@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # not every service has a cache, and its client is six megaby
 logger = logging.getLogger(__name__)
 
 REQUEST_ID_HEADER = "X-Request-ID"
-HANDLING_TIME = 10.0  # seconds until a protected route gives up; the gateway waits longer, by UPSTREAM_TIMEOUT
+HANDLING_TIME = 10.0  # seconds until a route gives up; the gateway waits longer, by UPSTREAM_TIMEOUT
 _GIVEN_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -122,29 +122,29 @@ async def _on_http_exception(_: Request, error: Exception) -> Response:
     return failure(error.status_code, str(error.detail) or "Error", dict(error.headers or {}))
 
 
-class ProtectedRoute(APIRoute):
-    """Knows who is asking before it looks at the body, so that 401 comes before 400.
+class TimedRoute(APIRoute):
+    """Answers within HANDLING_TIME: what a client has given up on is not carried out long after."""
 
-    It answers within HANDLING_TIME: what a client has given up on is not carried out long after.
-    """
+    def get_route_handler(self) -> Handler:
+        return _in_time(super().get_route_handler())
+
+
+class ProtectedRoute(APIRoute):
+    """Knows who is asking before it looks at the body, so that 401 comes before 400. Answers within HANDLING_TIME."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
         async def authenticated(request: Request) -> Response:
-            try:
-                async with asyncio.timeout(HANDLING_TIME):
-                    token = bearer_token(request.headers.get("authorization"))
-                    request.state.user_id = await request.app.state.token_verifier.verify(token)
-                    return await handle(request)
-            except TimeoutError as error:
-                raise errors.Unavailable("This took too long") from error
+            token = bearer_token(request.headers.get("authorization"))
+            request.state.user_id = await request.app.state.token_verifier.verify(token)
+            return await handle(request)
 
-        return authenticated
+        return _in_time(authenticated)
 
 
 class InternalRoute(APIRoute):
-    """Serves other services only: demands the credential that they share."""
+    """Serves other services only: demands the credential that they share. Answers within HANDLING_TIME."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -156,7 +156,18 @@ class InternalRoute(APIRoute):
                 raise errors.Unauthenticated("This route serves other services only")
             return await handle(request)
 
-        return trusted
+        return _in_time(trusted)
+
+
+def _in_time(handle: Handler) -> Handler:
+    async def timed(request: Request) -> Response:
+        try:
+            async with asyncio.timeout(HANDLING_TIME):
+                return await handle(request)
+        except TimeoutError as error:
+            raise errors.Unavailable("This took too long") from error
+
+    return timed
 
 
 _BEARER = HTTPBearer(bearerFormat="JWT", scheme_name="accessToken", auto_error=False)

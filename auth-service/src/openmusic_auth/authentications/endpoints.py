@@ -7,6 +7,7 @@ from openmusic_auth.authentications.schemas import AccessToken, Login, RefreshTo
 from openmusic_auth.authentications.service import AuthenticationService
 from openmusic_kit.openapi import failing
 from openmusic_kit.schemas import Answer, Created, Done
+from openmusic_kit.web import TimedRoute
 
 
 async def _authentications(request: Request) -> AuthenticationService:
@@ -22,7 +23,9 @@ async def _not_stored(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
-router = APIRouter(prefix="/authentications", tags=["authentications"], dependencies=[Depends(_not_stored)])
+router = APIRouter(
+    prefix="/authentications", tags=["authentications"], dependencies=[Depends(_not_stored)], route_class=TimedRoute
+)
 
 
 @router.post("", status_code=201, responses=failing(WrongCredentials))

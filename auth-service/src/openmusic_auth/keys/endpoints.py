@@ -2,8 +2,9 @@ from fastapi import APIRouter, Request, Response
 
 from openmusic_auth.keys.schemas import KeySet
 from openmusic_auth.keys.service import SigningKeys
+from openmusic_kit.web import TimedRoute
 
-router = APIRouter(prefix="/.well-known", tags=["keys"])
+router = APIRouter(prefix="/.well-known", tags=["keys"], route_class=TimedRoute)
 
 
 @router.get("/jwks.json")

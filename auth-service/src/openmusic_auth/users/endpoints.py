@@ -9,7 +9,7 @@ from openmusic_kit import edge
 from openmusic_kit.openapi import failing
 from openmusic_kit.paging import PAGE_SIZE
 from openmusic_kit.schemas import Answer, Created, StoredText
-from openmusic_kit.web import InternalRoute
+from openmusic_kit.web import InternalRoute, TimedRoute
 
 
 async def _users(request: Request) -> UserService:
@@ -19,7 +19,7 @@ async def _users(request: Request) -> UserService:
 
 Users = Annotated[UserService, Depends(_users)]
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = APIRouter(prefix="/users", tags=["users"], route_class=TimedRoute)
 internal_router = APIRouter(prefix="/internal/users", route_class=InternalRoute, include_in_schema=False)
 
 

@@ -9,7 +9,7 @@ from openmusic_catalog.edge_tags import album_tag, likes_tag
 from openmusic_kit import edge
 from openmusic_kit.openapi import CACHED, failing
 from openmusic_kit.schemas import Answer, Created, Done
-from openmusic_kit.web import InternalRoute, cacheable_answer
+from openmusic_kit.web import InternalRoute, TimedRoute, cacheable_answer
 
 
 async def _albums(request: Request) -> AlbumService:
@@ -19,7 +19,7 @@ async def _albums(request: Request) -> AlbumService:
 
 Albums = Annotated[AlbumService, Depends(_albums)]
 
-router = APIRouter(prefix="/albums", tags=["albums"])
+router = APIRouter(prefix="/albums", tags=["albums"], route_class=TimedRoute)
 internal_router = APIRouter(prefix="/internal/albums", route_class=InternalRoute, include_in_schema=False)
 
 

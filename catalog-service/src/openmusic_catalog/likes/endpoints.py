@@ -10,7 +10,7 @@ from openmusic_catalog.likes.service import LikeService
 from openmusic_kit import edge
 from openmusic_kit.openapi import CACHED, failing
 from openmusic_kit.schemas import Answer, Done
-from openmusic_kit.web import CurrentUser, ProtectedRoute, cacheable_answer
+from openmusic_kit.web import CurrentUser, ProtectedRoute, TimedRoute, cacheable_answer
 
 
 async def _likes(request: Request) -> LikeService:
@@ -20,7 +20,7 @@ async def _likes(request: Request) -> LikeService:
 
 Likes = Annotated[LikeService, Depends(_likes)]
 
-router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"])
+router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"], route_class=TimedRoute)
 protected_router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"], route_class=ProtectedRoute)
 
 

@@ -20,7 +20,7 @@ from openmusic_kit import edge
 from openmusic_kit.openapi import PAGED, failing
 from openmusic_kit.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.schemas import Answer, Created, Done, StoredText
-from openmusic_kit.web import InternalRoute
+from openmusic_kit.web import InternalRoute, TimedRoute
 
 
 async def _songs(request: Request) -> SongService:
@@ -40,7 +40,7 @@ def _purging(song_id: str, album_ids: set[str | None]) -> dict[str, str]:
 Songs = Annotated[SongService, Depends(_songs)]
 SearchText = Annotated[StoredText, Query(max_length=1000, json_schema_extra={"pattern": r"^[^\x00]*$"})]
 
-router = APIRouter(prefix="/songs", tags=["songs"])
+router = APIRouter(prefix="/songs", tags=["songs"], route_class=TimedRoute)
 internal_router = APIRouter(prefix="/internal/songs", route_class=InternalRoute, include_in_schema=False)
 
 
