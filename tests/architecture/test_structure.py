@@ -191,3 +191,11 @@ def test_every_route_answers_in_time(service: str) -> None:
 
     covers = {"/albums/{album_id}/covers", "/covers/{album_id}/{file}"}  # as long as their client takes for the bytes
     assert untimed - covers == {"/health/live", "/health/ready"}
+
+
+def test_the_index_of_decisions_names_each_by_its_title() -> None:
+    folder = ROOT / "docs" / "adr"
+    index = (folder / "README.md").read_text()
+    for path in folder.glob("0*.md"):
+        number, title = path.read_text().partition("\n")[0].removeprefix("# ").split(". ", 1)
+        assert f"| [{number}]({path.name}) | {title} |" in index, path.name
