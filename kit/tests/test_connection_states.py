@@ -196,6 +196,20 @@ def test_a_connection_that_is_idle_is_closed_without_a_word(blank_lines: int) ->
     one(scenario)
 
 
+def test_after_a_body_that_nobody_wanted_the_connection_is_idle_like_any_other() -> None:
+    async def scenario(world: World) -> None:
+        transport = connect(world, App(reads=False))
+        await send(transport, POST)
+        await world.pause(1.0)
+        assert transport.statuses == [200]
+        await send(transport, b"x" * 100)
+
+        assert await lost(transport) == pytest.approx(IDLE, abs=1.1)
+        assert transport.statuses == [200]
+
+    one(scenario)
+
+
 def test_a_body_that_stops_coming_is_408() -> None:
     async def scenario(world: World) -> None:
         app = App()
