@@ -11,7 +11,7 @@ import pytest
 from aio_pika import Message
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
-from openmusic_kit.context import request_id
+from openmusic_kit.context import redelivered, request_id
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.events import Envelope, EventData
 from openmusic_kit.messaging import Broker, Queue, Rejected, Subscription
@@ -81,6 +81,28 @@ async def test_a_message_waits_for_a_consumer_that_never_ran(
     async with running(handle):
         await eventually(lambda: seen)
     assert seen == [sent.id]
+
+
+async def test_a_message_that_was_in_other_hands_before_is_known_as_such(
+    running: Running, moved: Moved, queue: Queue, open_channel: Callable[[], Any], eventually: Eventually
+) -> None:
+    seen: list[bool] = []
+
+    async def handle(_: Envelope) -> None:
+        seen.append(redelivered.get())
+
+    async with running() as broker:
+        await publish(broker, moved("the shelf"))
+        assert await broker.waiting(queue) == 1
+        async with open_channel() as channel:
+            assert await (await channel.get_queue(queue.name, ensure=False)).get()
+            assert await broker.waiting(queue) == 0
+        await eventually(lambda: broker.waiting(queue))
+    async with running(handle) as broker:
+        await eventually(lambda: seen)
+        await publish(broker, moved("the table"))
+        await eventually(lambda: len(seen) == 2)
+    assert seen == [True, False]
 
 
 async def test_a_failing_handler_is_tried_again_ever_later_until_the_message_is_dead(
