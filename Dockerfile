@@ -60,6 +60,6 @@ ENV PATH=/opt/service/bin:/opt/openmusic/bin:$PATH PYTHONPATH=/opt/service PYTHO
 USER 10001:10001
 WORKDIR /run/openmusic
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["python", "-IS", "/opt/service/healthcheck.py"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=5 CMD ["python", "-IS", "/opt/service/healthcheck.py"]
 ENTRYPOINT ["openmusic-service"]
 CMD ["serve"]

@@ -14,13 +14,16 @@ from openmusic_local.settings import OUT_OF_REACH
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "openmusic-e2e"
-GATEWAYS = ("http://127.0.0.1:15000", "http://127.0.0.1:15001")
+GATEWAYS = ("http://127.0.0.1:15000",) * 2  # two connections: the proxy leads them to two gateways
 MAIL_PAGE = "http://127.0.0.1:15080"
-SCALE = {"playlist-service": 3, "export-worker": 4, "gateway": 2}
+SCALE = {
+    **dict.fromkeys(("gateway", "auth-service", "catalog-service", "media-service", "export-service"), 2),
+    **{"playlist-service": 3, "export-worker": 3},
+}
 SETTINGS = {
     **OUT_OF_REACH,  # all users of these tests come from one address
     "COMPOSE_PROJECT_NAME": PROJECT,
-    "PORT": "15000-15001",  # one for each gateway
+    "PORT": "15000",
     "PUBLIC_URL": GATEWAYS[0],
     "MAIL_PORT": "15080",
     "SMTP_REPLY_TIMEOUT": "10",  # a mail that is in doubt comes again soon enough to be waited for

@@ -13,7 +13,7 @@ WRITABLE_VOLUMES = {
     "maildev": {"/mails"},
     "bootstrap": {"/secrets", "/volumes/minio", "/volumes/mails"},
 }
-PUBLISHED = {"gateway": "5000/tcp", "maildev": "1080/tcp"}
+PUBLISHED = {"proxy": "5000/tcp", "maildev": "1080/tcp"}
 
 
 def service_of(container: Container) -> str:
@@ -46,7 +46,7 @@ def test_nothing_is_writable_but_what_is_named(compose: Compose) -> None:
         assert writable == WRITABLE_VOLUMES.get(service_of(container), set()), container.name
 
 
-def test_only_the_gateway_and_the_mail_page_are_published_and_on_this_machine_only(compose: Compose) -> None:
+def test_only_the_proxy_and_the_mail_page_are_published_and_on_this_machine_only(compose: Compose) -> None:
     for container in every_container(compose):
         published = container.attrs["HostConfig"]["PortBindings"] or {}
         wanted = PUBLISHED.get(service_of(container))

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from compose_stack import GATEWAYS, Compose
+from compose_stack import GATEWAYS, SCALE, Compose
 from docker.models.containers import Container
 
 READS = 3000
@@ -38,13 +38,13 @@ def playlist(http: httpx.Client, user: dict[str, str]) -> str:
 
 
 def read_many(
-    playlist: str, user: dict[str, str], mark: str, at_a_third: Callable[[], Any] = lambda: None
+    playlist: str, user: dict[str, str], mark: str, at_a_third: Callable[[], Any] = lambda: None, reads: int = READS
 ) -> list[int]:
-    """The statuses of many reads through both gateways."""
+    """The statuses of many reads, on connections to both gateways."""
     clients = [httpx.Client(base_url=url, timeout=30, trust_env=False) for url in GATEWAYS]
 
     def read(number: int) -> int:
-        if number == READS // 3:
+        if number == reads // 3:
             at_a_third()
         headers = {**user, "X-Request-ID": f"{mark}-{number}"}
         new_to_the_edge = {"number": str(number)}  # the gateways would answer most of the others from memory
@@ -52,7 +52,7 @@ def read_many(
         return clients[number % 2].get(path, params=new_to_the_edge, headers=headers).status_code
 
     with ThreadPoolExecutor(CLIENTS) as pool:
-        statuses = list(pool.map(read, range(READS)))
+        statuses = list(pool.map(read, range(reads)))
     for client in clients:
         client.close()
     return statuses
@@ -66,6 +66,29 @@ def test_each_of_three_copies_serves_at_least_a_fifth(compose: Compose, user: di
     shares = [served(container, mark) for container in compose.containers("playlist-service")]
     assert len(shares) == 3
     assert min(shares) >= READS / 5, shares
+
+
+def test_all_seven_processes_run_in_copies_and_both_gateways_serve(
+    compose: Compose, user: dict[str, str], playlist: str, eventually: Any
+) -> None:
+    assert {name: len(compose.containers(name)) for name in SCALE} == SCALE
+    mark = secrets.token_hex(8)
+    read_many(playlist, user, mark, reads=200)
+    gateways = compose.containers("gateway")
+    eventually(lambda: sum(served(each, mark) for each in gateways) == 200)  # they write their logs by and by
+    assert min(served(each, mark) for each in gateways) > 0
+
+
+def test_a_change_through_one_gateway_is_seen_through_the_other(compose: Compose) -> None:
+    """Each client keeps one connection, and the proxy leads two of them to two gateways."""
+    assert len(compose.containers("gateway")) > 1
+    writer, reader = (httpx.Client(base_url=url, timeout=30, trust_env=False) for url in GATEWAYS)
+    with writer, reader:
+        album = writer.post("/albums", json={"name": "0", "year": 2002}).raise_for_status().json()["data"]["albumId"]
+        for number in range(50):
+            writer.put(f"/albums/{album}", json={"name": f"{number}", "year": 2002}).raise_for_status()
+            found = reader.get(f"/albums/{album}").raise_for_status().json()
+            assert found["data"]["album"]["name"] == f"{number}"
 
 
 def test_no_read_fails_when_a_copy_is_killed(
@@ -91,5 +114,5 @@ def test_every_worker_sends_exports(
 
     eventually(lambda: len(mails(address)) == 80)
     shares = [settled(each) - before[each.id] for each in compose.containers("export-worker")]
-    assert (len(shares), sum(shares)) == (4, 80), shares
+    assert (len(shares), sum(shares)) == (SCALE["export-worker"], 80), shares
     assert min(shares) > 0, shares

@@ -7,6 +7,7 @@ import pytest
 from compose_stack import Compose
 
 POSTGRES, REDIS, RABBITMQ, MAILDEV = "postgres:17", "redis:8.10", "rabbitmq:4.3-management", "maildev/maildev:3.0.0"
+HAPROXY = "haproxy:3.0"
 MINIO = "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"
 
 
@@ -60,6 +61,16 @@ CONTRACTS = {
         tools=("sh", "mc"),
         lacking=("curl", "wget"),
     ),
+    HAPROXY: Contract(
+        ["docker-entrypoint.sh"],
+        ["haproxy", "-f", "/usr/local/etc/haproxy/haproxy.cfg"],
+        set(),
+        set(),
+        ("haproxy", 99),
+        "haproxy",
+        ("sh", "bash", "haproxy"),
+        ("curl", "wget"),
+    ),
     MAILDEV: Contract(["node", "dist/bin/maildev.js"], None, {1025, 1080}, set(), ("node", 1000), "node", ("node",)),
 }
 
@@ -76,7 +87,7 @@ def test_a_stand_in_starts_as_the_original_does(image: Any) -> None:
     found, contract = image
     config = found.attrs["Config"]
     assert (config["Entrypoint"], config["Cmd"], config["User"]) == (contract.entry, contract.command, contract.user)
-    assert {int(port.split("/")[0]) for port in config["ExposedPorts"]} == contract.ports
+    assert {int(port.split("/")[0]) for port in config.get("ExposedPorts") or ()} == contract.ports
     assert set(config["Volumes"] or {}) == contract.volumes
 
 

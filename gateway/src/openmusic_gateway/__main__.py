@@ -3,8 +3,12 @@ from openmusic_gateway.settings import Settings
 from openmusic_kit.cli import run_cli, serve
 
 
+def serve_gateway(settings: Settings) -> None:
+    serve(create_app(settings), settings, announced=settings.proxy_protocol)
+
+
 def main() -> None:
-    run_cli("gateway", Settings, {"serve": lambda settings: serve(create_app(settings), settings)})
+    run_cli("gateway", Settings, {"serve": serve_gateway})
 
 
 if __name__ == "__main__":

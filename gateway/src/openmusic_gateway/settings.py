@@ -27,6 +27,8 @@ class Settings(CacheSettings, IdentitySettings, ServiceSettings):
     """Seconds that browsers shall use https only; for installations behind a proxy that ends TLS. 0 says nothing."""
     trusted_proxies: str = ""
     """Addresses and networks, comma-separated, of the proxies whose ``X-Forwarded-For`` tells who the client is."""
+    proxy_protocol: bool = False
+    """Whether connections begin with a line that says whose they are. Only where nobody but a proxy can connect."""
     requests_by_address: int = Field(20_000, ge=0)
     """Requests that reach a service, of one address in ``requests_window`` seconds; 0 is no limit, here and below."""
     requests_by_user: int = Field(8_000, ge=0)

@@ -48,15 +48,15 @@ def _explain(error: ValidationError) -> str:
     )
 
 
-def serve(app: str | Callable[..., object], settings: ServiceSettings) -> None:
-    """Serves until SIGTERM or SIGINT, then lets the requests in flight finish."""
+def serve(app: str | Callable[..., object], settings: ServiceSettings, *, announced: bool = False) -> None:
+    """Serves until SIGTERM or SIGINT, then lets the requests in flight finish. ``announced``: see `bounded`."""
     give_back_what_is_freed()
     uvicorn.run(
         app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=bounded(2 * settings.header_limit, body_timeout=2 * settings.body_timeout),
+        http=bounded(2 * settings.header_limit, body_timeout=2 * settings.body_timeout, announced=announced),
         ws="none",
         lifespan="on",
         log_config=None,

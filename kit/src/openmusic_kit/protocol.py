@@ -22,6 +22,7 @@ closed, the client does not read  after SEND_TIMEOUT: aborted
 import asyncio
 import json
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
 import httptools
@@ -36,6 +37,8 @@ SEND_TIMEOUT = 180.0  # seconds; a client that takes 500 bytes a second empties 
 DRAIN_TIMEOUT = 5.0  # seconds in which a body that nobody wants is read, so that its client gets to see the answer
 DRAIN_LIMIT = 16 * 1024 * 1024  # bytes
 DRAIN_LIMIT_OF_HEAD = 1024 * 1024  # bytes, after what was no request
+ANNOUNCEMENT = b"PROXY "
+ANNOUNCEMENT_LIMIT = 105  # bytes without the end of the line, by the specification of the protocol
 _HEADERS = (
     b"content-type: application/json\r\n"
     b"cache-control: no-store\r\n"
@@ -46,12 +49,15 @@ _HEADERS = (
 )
 
 
-def bounded(limit: int, timeout: float = HEAD_TIMEOUT, body_timeout: float = BODY_TIMEOUT) -> type[HttpToolsProtocol]:
-    """A protocol class that answers 431 to an unfinished head of more than ``limit`` bytes, 408 to a slow client."""
+def bounded(
+    limit: int, timeout: float = HEAD_TIMEOUT, body_timeout: float = BODY_TIMEOUT, *, announced: bool = False
+) -> type[HttpToolsProtocol]:
+    """A protocol class that answers 431 to an unfinished head of more than ``limit`` bytes, 408 to a slow client.
 
-    return type(
-        "Bounded", (_BoundedProtocol,), {"head_limit": limit, "head_timeout": timeout, "body_timeout": body_timeout}
-    )
+    Connections that are ``announced`` may begin with a line of the PROXY protocol, which is believed.
+    """
+    kind = _AnnouncedProtocol if announced else _BoundedProtocol
+    return type("Bounded", (kind,), {"head_limit": limit, "head_timeout": timeout, "body_timeout": body_timeout})
 
 
 class _Lingering:
@@ -309,3 +315,45 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._wire.close()
         if self._wire.get_write_buffer_size() and not self._reading_timer.running:
             self._reading_timer.start(SEND_TIMEOUT, self._wire.abort)
+
+
+class _AnnouncedProtocol(_BoundedProtocol):
+    """A proxy says first whose connection it is: version 1 of the PROXY protocol, as HAProxy's documentation has it.
+
+    Whoever connects past the proxy says nothing, such as a health check.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._opening: bytes | None = b""
+        """What came in while it may be an announcement; None when it is over."""
+
+    def data_received(self, data: bytes) -> None:
+        if self._opening is None or self._closing:
+            super().data_received(data)
+            return
+        self._opening += data
+        line, end, rest = self._opening.partition(b"\r\n")
+        if not ANNOUNCEMENT.startswith(self._opening[: len(ANNOUNCEMENT)]):
+            rest = self._opening
+        elif len(line) > ANNOUNCEMENT_LIMIT or (end and not self._believe(line)):
+            self._refuse(400, "The announcement of the connection is not valid")
+            return
+        elif not end:
+            return
+        self._opening = None
+        if rest:
+            super().data_received(rest)
+
+    def _believe(self, line: bytes) -> bool:
+        """``PROXY TCP4 <client> <server> <port of the client> <port of the server>``, TCP6, or PROXY UNKNOWN."""
+        match line.decode("ascii", "replace").split(" "):
+            case [_, "UNKNOWN", *_]:
+                return True
+            case [_, "TCP4" | "TCP6", client, _, port, _] if port.isdecimal():
+                try:
+                    self.client = (str(ip_address(client)), int(port))
+                except ValueError:
+                    return False
+                return True
+        return False
