@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from openmusic_kit.errors import Unavailable
 from openmusic_media.covers.archive import ArchiveDamaged, export_covers, import_covers
 from openmusic_media.settings import Settings
 from openmusic_media.storage.chosen import storage_of
@@ -65,6 +66,27 @@ async def test_a_cover_that_is_deleted_meanwhile_is_left_out(
     whole = FolderStorage(tmp_path / "whole")
     await import_covers(whole, await exported(folder))
     assert set(await whole.keys()) == set(COVERS)
+
+
+async def test_a_storage_that_is_slow_now_and_then_is_asked_again(
+    folder: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openmusic_media.covers.archive.PAUSE", 0.0)
+    failures = iter([True, True, False] * 1000)
+
+    def seldom(call: Any) -> Any:
+        async def sometimes(*arguments: Any) -> Any:
+            if next(failures):
+                raise Unavailable("The cover storage is not available")
+            return await call(*arguments)
+
+        return sometimes
+
+    back = FolderStorage(tmp_path / "back")
+    for storage, name in ((folder, "keys"), (folder, "get"), (back, "put")):
+        monkeypatch.setattr(storage, name, seldom(getattr(storage, name)))
+    await import_covers(back, await exported(folder))
+    assert set(await FolderStorage(tmp_path / "back").keys()) == set(COVERS)
 
 
 @pytest.mark.parametrize("length", [100, 15_000])
