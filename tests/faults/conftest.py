@@ -43,8 +43,6 @@ def network() -> Iterator[Network]:
 def stack(network: Network) -> Iterator[Stack]:
     settings = {
         "ACCESS_TOKEN_AGE": "86400",  # one login lasts for all faults
-        "SMTP_REPLY_TIMEOUT": "10",  # a mail that is in doubt comes again soon enough to be waited for
-        "EXPORT_REPEAT_AFTER": "20",
     }
     with temporary_stack(settings=settings, detour=network.detour) as stack:
         stack.start()
