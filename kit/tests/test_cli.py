@@ -86,11 +86,11 @@ def test_a_server_shows_nothing_of_itself_trusts_no_proxy_and_keeps_connections_
 ) -> None:
     given: dict[str, Any] = {}
     monkeypatch.setattr("uvicorn.run", lambda app, **options: given.update(options, app=app))
-    monkeypatch.setattr(cli, "bounded", lambda size, body_timeout: (size, body_timeout))
+    monkeypatch.setattr(cli, "bounded", lambda size, body_timeout, announced: (size, body_timeout, announced))
     settings = ServiceSettings(port=1234, shutdown_grace=7)
     serve("app", settings)
     assert (given["app"], given["host"], given["port"]) == ("app", settings.host, 1234)
-    assert given["http"] == (2 * settings.header_limit, 2 * settings.body_timeout)
+    assert given["http"] == (2 * settings.header_limit, 2 * settings.body_timeout, False)
     assert (given["timeout_keep_alive"], given["timeout_graceful_shutdown"]) == (75, 7)
     assert not any(given[name] for name in ("access_log", "server_header", "proxy_headers", "log_config"))
     assert (given["ws"], given["lifespan"], given["loop"]) == ("none", "on", "uvloop")

@@ -73,10 +73,11 @@ def published_key(stack: Stack, url: str) -> Iterator[tuple[str, Ed25519PrivateK
             "INSERT INTO signing_keys (kid, private_key, retires_at) VALUES (%s, %s, now() + interval '1 hour')",
             [kid, pem],
         )
-        try:
-            until(lambda: kid in published(url))
-            yield kid, key
-        finally:
+    try:
+        until(lambda: kid in published(url))
+        yield kid, key
+    finally:
+        with connected(stack) as connection:  # another one: other tests may have restarted PostgreSQL meanwhile
             connection.execute("DELETE FROM signing_keys WHERE kid = %s", [kid])
 
 
