@@ -98,8 +98,8 @@ engine: ## installs and starts a container engine where there is none
 images: engine ## makes stand-ins for the official images, for where no registry can be reached
 	@deploy/images/build
 
-e2e-compose: images install ## runs compose.yaml for real, and the tests of tests/e2e and tests/compose against it (8 min)
-	@$(VENV)/pytest tests/compose --timeout 900
+e2e-compose: images install ## runs compose.yaml for real, and the tests of tests/e2e and tests/compose against it (14 min)
+	@$(VENV)/pytest tests/compose --timeout 900 $(ARGS)
 
 audit: install ## checks pins, hashes and what is installed; asks for known weaknesses where the network allows it
 	@$(VENV)/pytest -q tests/architecture/test_requirements.py
