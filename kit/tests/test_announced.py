@@ -1,16 +1,15 @@
 """Behind a proxy of TCP, the first line of a connection says whose it is."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
-import uvicorn
 
 from openmusic_kit.protocol import bounded
+from openmusic_testkit.serving import ask as raw_ask
+from openmusic_testkit.serving import serving
 
-Eventually = Callable[..., Awaitable[Any]]
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 CLIENT = b"PROXY TCP4 203.0.113.7 172.27.0.2 50123 5000\r\n"
@@ -25,35 +24,13 @@ async def _whose(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": answer})
 
 
-@asynccontextmanager
-async def serving(eventually: Eventually, *, announced: bool) -> AsyncIterator[int]:
-    kind = bounded(1000, 0.5, announced=announced)
-    server = uvicorn.Server(uvicorn.Config(_whose, port=0, http=kind, lifespan="off", log_level="critical"))
-    task = asyncio.create_task(server.serve())
-    await eventually(lambda: server.started)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    await task
-
-
 @pytest.fixture
-async def port(eventually: Eventually) -> AsyncIterator[int]:
-    async with serving(eventually, announced=True) as port:
+async def port() -> AsyncIterator[int]:
+    async with serving(_whose, http=bounded(1000, 0.5, announced=True)) as port:
         yield port
 
 
-async def ask(port: int, *pieces: bytes) -> bytes:
-    """All that is answered until the other side hangs up; the pieces arrive one by one."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for piece in pieces:
-        writer.write(piece)
-        await writer.drain()
-        await asyncio.sleep(0.01)
-    try:
-        async with asyncio.timeout(20):
-            return await reader.read()
-    finally:
-        writer.close()
+ask = partial(raw_ask, pause=0.01, within=20.0)  # the pieces arrive one by one
 
 
 @pytest.mark.parametrize("cut", range(len(CLIENT) + 1))
@@ -101,6 +78,6 @@ async def test_who_does_not_finish_the_line_is_sent_away(port: int, line: bytes)
     assert (await ask(port, line)).startswith(b"HTTP/1.1 408 ")
 
 
-async def test_nobody_is_believed_unless_that_is_set(eventually: Eventually) -> None:
-    async with serving(eventually, announced=False) as port:
+async def test_nobody_is_believed_unless_that_is_set() -> None:
+    async with serving(_whose, http=bounded(1000, 0.5)) as port:
         assert (await ask(port, CLIENT + LAST)).startswith(b"HTTP/1.1 400 ")

@@ -90,26 +90,16 @@ async def test_one_lost_answer_is_enough_to_give_up_every_connection_that_is_as_
     assert proxy.connections > before
 
 
-async def test_a_commit_whose_answer_is_lost_is_unavailable_in_time(
-    proxy: VanishingProxy, through_proxy: Database
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+async def test_an_end_whose_answer_is_lost_is_unavailable_in_time(
+    proxy: VanishingProxy, through_proxy: Database, end: str
 ) -> None:
     async def write() -> None:
         async with through_proxy.unit_of_work() as work:
             await work.connection.execute("SELECT 1")
             proxy.vanish(new_ones=True)
-            await work.commit()
-
-    with pytest.raises(Unavailable):
-        await asyncio.wait_for(write(), PATIENCE)
-
-
-async def test_a_rollback_whose_answer_is_lost_is_unavailable_in_time(
-    proxy: VanishingProxy, through_proxy: Database
-) -> None:
-    async def write() -> None:
-        async with through_proxy.unit_of_work() as work:
-            await work.connection.execute("SELECT 1")
-            proxy.vanish(new_ones=True)
+            if end == "commit":
+                await work.commit()
 
     with pytest.raises(Unavailable):
         await asyncio.wait_for(write(), PATIENCE)

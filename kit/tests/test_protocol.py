@@ -1,14 +1,12 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import uvicorn
 
 from openmusic_kit.protocol import bounded
-
-Eventually = Callable[..., Awaitable[Any]]
+from openmusic_testkit.serving import ask, serving
 
 
 async def _hello(scope: Any, receive: Any, send: Any) -> None:
@@ -26,28 +24,10 @@ async def _hello(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.fixture
-async def port(eventually: Eventually) -> AsyncIterator[int]:
+async def port() -> AsyncIterator[int]:
     """Serves with a limit of 1000 bytes and 0.3 seconds for a head."""
-    config = uvicorn.Config(_hello, port=0, http=bounded(1000, 0.3), lifespan="off", log_level="critical")
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    await eventually(lambda: server.started)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    await serving
-
-
-async def _ask(port: int, *pieces: bytes) -> bytes:
-    """All that is answered to these pieces, until the other side hangs up."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for piece in pieces:
-        writer.write(piece)
-        await writer.drain()
-    try:
-        async with asyncio.timeout(60):
-            return await reader.read()
-    finally:
-        writer.close()
+    async with serving(_hello, http=bounded(1000, 0.3)) as port:
+        yield port
 
 
 def _refusal(answer: bytes) -> tuple[int, dict[str, str]]:
@@ -57,7 +37,7 @@ def _refusal(answer: bytes) -> tuple[int, dict[str, str]]:
 
 @pytest.mark.parametrize("beginning", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
 async def test_who_does_not_finish_a_head_is_sent_away(port: int, beginning: bytes) -> None:
-    status, body = _refusal(await _ask(port, beginning))
+    status, body = _refusal(await ask(port, beginning))
 
     assert (status, body["status"]) == (408, "fail")
 
@@ -95,7 +75,7 @@ async def test_a_large_body_and_many_requests_are_no_large_head(port: int) -> No
 
 
 async def test_what_comes_behind_a_request_that_is_being_answered_does_not_garble_its_answer(port: int) -> None:
-    answer = await _ask(port, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n")
+    answer = await ask(port, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n")
 
     assert answer == b""
 
@@ -122,7 +102,7 @@ async def test_a_request_for_another_protocol_is_answered_in_this_one(
     port: int, upgrade: bytes, body: tuple[bytes, bytes], piece: int
 ) -> None:
     sent = (POST + upgrade + body[0]) * 3 + LAST
-    answer = await _ask(port, *[sent[i : i + piece] for i in range(0, len(sent), piece)])
+    answer = await ask(port, *[sent[i : i + piece] for i in range(0, len(sent), piece)])
 
     bodies = [each.partition(b"\r\n\r\n")[2] for each in answer.split(b"HTTP/1.1 200 OK\r\n")[1:]]
     assert bodies == [b"POST " + body[1]] * 3 + [b"GET  "]
@@ -131,7 +111,7 @@ async def test_a_request_for_another_protocol_is_answered_in_this_one(
 @pytest.mark.parametrize("ending", [b"HTTP/1.0\r\n", b"HTTP/1.1\r\nConnection: close\r\n"])
 async def test_a_last_request_for_another_protocol_is_read_whole_and_is_the_last(port: int, ending: bytes) -> None:
     head = b"POST /echo " + ending + b"Host: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 5\r\n\r\n"
-    answer = await _ask(port, head + b"hello" + LAST)
+    answer = await ask(port, head + b"hello" + LAST)
 
     assert answer.endswith(b"\r\n\r\nPOST hello")
     assert answer.count(b"HTTP/1.1 ") == 1
@@ -148,7 +128,7 @@ async def test_a_last_request_for_another_protocol_is_read_whole_and_is_the_last
     ],
 )
 async def test_what_could_be_read_in_two_ways_is_refused_with_an_upgrade_too(port: int, framing: bytes) -> None:
-    answer = await _ask(port, POST + UPGRADES["websocket"] + framing + b"\r\nhello" + LAST)
+    answer = await ask(port, POST + UPGRADES["websocket"] + framing + b"\r\nhello" + LAST)
 
     assert _refusal(answer)[0] == 400
     assert answer.count(b"HTTP/1.1 ") == 1
@@ -157,14 +137,14 @@ async def test_what_could_be_read_in_two_ways_is_refused_with_an_upgrade_too(por
 async def test_thousands_of_upgrades_at_once_are_read_in_turn(port: int) -> None:
     """Each starts a parser afresh; what comes after it is not copied."""
     one = b"GET / HTTP/1.1\r\nHost:x\r\nConnection:upgrade\r\nUpgrade:a\r\n\r\n"
-    answer = await _ask(port, one * 1000 + LAST)
+    answer = await ask(port, one * 1000 + LAST)
 
     assert answer.count(b"HTTP/1.1 200 OK") == 1001
 
 
 @pytest.mark.parametrize("target", [b"x:80", b"http://x/echo", b"/echo"])
 async def test_there_are_no_tunnels(port: int, target: bytes) -> None:
-    answer = await _ask(port, b"CONNECT " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n" + LAST)
+    answer = await ask(port, b"CONNECT " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n" + LAST)
 
     assert _refusal(answer)[0] == 400
 
@@ -188,7 +168,7 @@ async def test_a_client_that_waits_before_it_sends_is_told_to(port: int) -> None
 async def test_if_it_is_answered_before_the_connection_ends_since_its_next_bytes_could_be_either(
     port: int, framing: bytes
 ) -> None:
-    answer = await _ask(port, b"POST /early HTTP/1.1\r\nHost: x\r\n" + EXPECT + framing)
+    answer = await ask(port, b"POST /early HTTP/1.1\r\nHost: x\r\n" + EXPECT + framing)
 
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"\r\nconnection: close\r\n" in answer
@@ -205,14 +185,14 @@ async def test_if_it_is_answered_before_the_connection_ends_since_its_next_bytes
     ],
 )
 async def test_without_a_body_to_wait_for_there_is_nothing_to_continue(port: int, request_bytes: bytes) -> None:
-    answer = await _ask(port, request_bytes + LAST)
+    answer = await ask(port, request_bytes + LAST)
 
     assert answer.count(b"HTTP/1.1 200 OK") == 2
     assert b" 100 " not in answer
 
 
 async def test_http_1_0_knows_no_continue(port: int) -> None:
-    answer = await _ask(port, b"POST /echo HTTP/1.0\r\n" + EXPECT + b"Content-Length: 5\r\n\r\nhello")
+    answer = await ask(port, b"POST /echo HTTP/1.0\r\n" + EXPECT + b"Content-Length: 5\r\n\r\nhello")
 
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
 
@@ -222,14 +202,14 @@ async def test_an_answer_arrives_although_the_client_still_sends(port: int, conn
     """A connection that is closed while bytes arrive is reset, and what was answered is lost with it."""
     body = b"x" * 4_000_000
     head = b"POST /early HTTP/1.1\r\nHost: x\r\n" + connection + b"Content-Length: %d\r\n\r\n" % len(body)
-    answer = await _ask(port, head, body, b"" if connection else LAST)
+    answer = await ask(port, head, body, b"" if connection else LAST)
 
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.count(b"HTTP/1.1 200 OK") == (1 if connection else 2)
 
 
 async def test_a_refusal_arrives_although_the_client_still_sends(port: int) -> None:
-    answer = await _ask(port, b"GET / HTTP/1.1\r\nX: " + b"x" * 1000, b"x" * 900_000)
+    answer = await ask(port, b"GET / HTTP/1.1\r\nX: " + b"x" * 1000, b"x" * 900_000)
 
     assert _refusal(answer)[0] == 431
 
@@ -243,16 +223,14 @@ async def test_space_after_a_value_is_no_part_of_it(space: bytes) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    config = uvicorn.Config(app, port=0, http=bounded(1000), lifespan="off", log_level="critical")
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    await _ask(
-        server.servers[0].sockets[0].getsockname()[1],
-        b"GET / HTTP/1.1\r\nHost: a b" + space + b"\r\nContent-Length: 0" + space + b"\r\nConnection: close\r\n\r\n",
-    )
-    server.should_exit = True
-    await serving
+    async with serving(app, http=bounded(1000)) as port:
+        await ask(
+            port,
+            b"GET / HTTP/1.1\r\nHost: a b"
+            + space
+            + b"\r\nContent-Length: 0"
+            + space
+            + b"\r\nConnection: close\r\n\r\n",
+        )
 
     assert dict(seen) == {b"host": b"a b", b"content-length": b"0", b"connection": b"close"}

@@ -3,16 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI, Response
 
 from openmusic_kit.paging import PAGE_SIZE
 from openmusic_kit.schemas import Answer, WireModel
 from openmusic_kit.streaming import stream_list
 from openmusic_testkit import plain_http
+from openmusic_testkit.serving import serving
 
 
 class Item(WireModel):
@@ -68,25 +69,18 @@ async def test_the_next_batch_is_read_when_the_one_before_was_sent() -> None:
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[[Source], Awaitable[str]]]:
     """Serves the list at an address."""
-    servers = []
+    async with AsyncExitStack() as servers:
 
-    async def start(source: Source) -> str:
-        app = FastAPI()
+        async def start(source: Source) -> str:
+            app = FastAPI()
 
-        @app.get("/")
-        async def items() -> Response:
-            return await response(source)
+            @app.get("/")
+            async def items() -> Response:
+                return await response(source)
 
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
-        servers.append((server, asyncio.create_task(server.serve())))
-        while not server.started:
-            await asyncio.sleep(0.01)
-        return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+            return f"http://127.0.0.1:{await servers.enter_async_context(serving(app))}/"
 
-    yield start
-    for server, task in servers:
-        server.should_exit = True
-        await task
+        yield start
 
 
 async def test_a_failure_in_the_middle_breaks_the_connection(serve: Callable[[Source], Awaitable[str]]) -> None:

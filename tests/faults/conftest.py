@@ -41,9 +41,7 @@ def network() -> Iterator[Network]:
 
 @pytest.fixture(scope="session")
 def stack(network: Network) -> Iterator[Stack]:
-    settings = {
-        "ACCESS_TOKEN_AGE": "86400",  # one login lasts for all faults
-    }
+    settings = {"ACCESS_TOKEN_AGE": "86400"}  # one login lasts for all faults
     with temporary_stack(settings=settings, detour=network.detour) as stack:
         stack.start()
         yield stack

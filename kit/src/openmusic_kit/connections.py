@@ -132,21 +132,28 @@ No ``tcp_user_timeout``: it would also end the connection of a client that reads
 """
 
 
+def parameters(settings: DatabaseSettings) -> dict[str, Any]:
+    """Where the database is, and how long it may take to connect; for whatever connects to it."""
+    return {
+        "host": settings.pghost,
+        "port": settings.pgport,
+        "user": settings.pguser,
+        "password": settings.pgpassword.get_secret_value(),
+        "dbname": settings.pgdatabase,
+        "connect_timeout": CONNECT_TIMEOUT,
+        **KEEPALIVES,
+    }
+
+
 def connection_string(settings: DatabaseSettings) -> str:
     timeouts = {
         "statement_timeout": int(settings.pg_statement_timeout * 1000),
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT}s",
     }
     return make_conninfo(
-        host=settings.pghost,
-        port=settings.pgport,
-        user=settings.pguser,
-        password=settings.pgpassword.get_secret_value(),
-        dbname=settings.pgdatabase,
-        connect_timeout=CONNECT_TIMEOUT,
         application_name=settings.pgdatabase,
         options=server_options(timeouts | SERVER_OPTIONS),
-        **KEEPALIVES,
+        **parameters(settings),
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 
-from openmusic_kit.connections import CONNECT_TIMEOUT, KEEPALIVES, SERVER_OPTIONS, server_options
+from openmusic_kit.connections import KEEPALIVES, SERVER_OPTIONS, parameters, server_options
 from openmusic_kit.settings import DatabaseSettings
 
 logger = logging.getLogger(__name__)
@@ -30,17 +30,7 @@ def migrate(settings: DatabaseSettings, folder: Path, *shared: Shared) -> int:
     from yoyo import get_backend, read_migrations  # noqa: PLC0415 - three megabytes that serving has no use for
 
     migrations = read_migrations(*(str(_SHARED / name) for name in shared), str(folder))
-    with psycopg.connect(
-        host=settings.pghost,
-        port=settings.pgport,
-        user=settings.pguser,
-        password=settings.pgpassword.get_secret_value(),
-        dbname=settings.pgdatabase,
-        connect_timeout=CONNECT_TIMEOUT,
-        autocommit=True,
-        options=server_options(SERVER_OPTIONS),
-        **KEEPALIVES,
-    ) as guard:
+    with psycopg.connect(autocommit=True, options=server_options(SERVER_OPTIONS), **parameters(settings)) as guard:
         guard.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         backend = get_backend(_yoyo_uri(settings))
         try:

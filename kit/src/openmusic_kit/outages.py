@@ -18,25 +18,36 @@ T = TypeVar("T")
 
 
 class RedisCalls:
-    def __init__(self) -> None:
+    """``wait`` seconds for each; ``lost`` and ``back`` are what the log says of an outage."""
+
+    def __init__(
+        self,
+        wait: float = MAX_WAIT,
+        *,
+        lost: str = "cache is not available",
+        back: str = "cache is available again",
+    ) -> None:
+        self._wait = wait
+        self._lost = lost
+        self._back = back
         self._out_until = 0.0
         self._warned = False
 
     async def attempt(self, command: Callable[[], Awaitable[T]], *, even_in_an_outage: bool = False) -> T | None:
-        """What Redis answers, or None: when it does not within MAX_WAIT, or at once while it is left alone.
+        """What Redis answers, or None: when it does not in time, or at once while it is left alone.
 
         It may do what it was asked all the same, later.
         """
         if not even_in_an_outage and time.monotonic() < self._out_until:
             return None
         try:
-            async with asyncio.timeout(MAX_WAIT):
+            async with asyncio.timeout(self._wait):
                 answer = await command()
         except (RedisError, OSError) as error:
             self._note_outage(error)
             return None
         if self._warned:
-            logger.info("cache is available again")
+            logger.info(self._back)
             self._warned = False
         return answer
 
@@ -51,6 +62,6 @@ class RedisCalls:
 
     def _note_outage(self, error: Exception) -> None:
         if not self._warned:
-            logger.warning("cache is not available", extra={"error": repr(error)})
+            logger.warning(self._lost, extra={"error": repr(error)})
             self._warned = True
         self._out_until = time.monotonic() + OUTAGE

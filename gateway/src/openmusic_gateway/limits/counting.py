@@ -3,24 +3,15 @@
 No request waits for a Redis that hangs: it gets ``wait`` seconds, and after a failure it is not asked for a while.
 """
 
-import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from openmusic_gateway.limits.policy import Limit
-
-logger = logging.getLogger(__name__)
-
-REST = 1.0  # seconds that Redis is left alone after it did not answer
-T = TypeVar("T")
+from openmusic_kit.outages import RedisCalls
 
 
 class Counts:
@@ -29,12 +20,12 @@ class Counts:
     def __init__(self, redis: Redis, wait: float) -> None:
         storage = RedisStorage("async+redis://", implementation="redispy", connection_pool=redis.connection_pool)  # type: ignore[arg-type]  # its options are typed too narrowly
         self._redis = redis
-        self._wait = wait
+        self._calls = RedisCalls(
+            wait, lost="each gateway limits by itself: no answer from Redis", back="limits are shared again"
+        )
         self._shared = SlidingWindowCounterRateLimiter(storage)
         self._in_windows = FixedWindowRateLimiter(storage)
         self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._rests_until = 0.0
-        self._warned = False
 
     async def aclose(self) -> None:
         await self._redis.aclose()
@@ -43,39 +34,21 @@ class Counts:
         """One more, in the ``seconds`` that slide along with the time."""
         item = _item(limit)
         await self._own.hit(item, key)
-        await self._ask(lambda: self._shared.hit(item, key))
+        await self._calls.attempt(lambda: self._shared.hit(item, key))
 
     async def wait_for_room(self, limit: Limit, key: str) -> float:
         """Seconds until one more is within the limit; 0 if it is now."""
         item = _item(limit)
         now = time.time()
         own = await self._own.get_window_stats(item, key)
-        shared = await self._ask(lambda: self._shared.get_window_stats(item, key))
+        shared = await self._calls.attempt(lambda: self._shared.get_window_stats(item, key))
         waits = [stats.reset_time - now for stats in (own, shared) if stats is not None and stats.remaining < 1]
         return max([0.0, *(max(wait, 1.0) for wait in waits)])
 
     async def add_in_window(self, limit: Limit, key: str, window: int, amount: int) -> bool:
         """Adds to what all gateways counted in that window; False when it is more than the limit."""
         item = _item(limit)
-        return await self._ask(lambda: self._in_windows.hit(item, key, str(window), cost=amount)) is not False
-
-    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T | None:
-        """None when Redis does not answer in time."""
-        if time.monotonic() < self._rests_until:
-            return None
-        try:
-            async with asyncio.timeout(self._wait):
-                answer = await question()
-        except (RedisError, OSError, TimeoutError) as error:
-            self._rests_until = time.monotonic() + REST
-            if not self._warned:
-                logger.warning("each gateway limits by itself: no answer from Redis", extra={"error": repr(error)})
-                self._warned = True
-            return None
-        if self._warned:
-            logger.info("limits are shared again")
-            self._warned = False
-        return answer
+        return await self._calls.attempt(lambda: self._in_windows.hit(item, key, str(window), cost=amount)) is not False
 
 
 def _item(limit: Limit) -> RateLimitItemPerSecond:

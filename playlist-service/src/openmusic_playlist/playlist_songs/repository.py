@@ -16,6 +16,11 @@ _MEMBER: LiteralString = """
     )
 """
 
+_FOUND = """
+    SELECT EXISTS (SELECT FROM playlist) AS playlist, EXISTS (SELECT FROM member) AS member,
+           EXISTS (SELECT FROM song) AS song, EXISTS (SELECT FROM recorded) AS changed
+"""
+
 
 class PlaylistSongRepository:
     """Each change is one statement with its activity and with the question who may do it.
@@ -49,8 +54,7 @@ class PlaylistSongRepository:
                 SELECT changed.playlist_id, %(user_id)s, song.title, 'add', clock_timestamp() FROM changed, song
                 RETURNING playlist_id
             )
-            SELECT EXISTS (SELECT FROM playlist) AS playlist, EXISTS (SELECT FROM member) AS member,
-                   EXISTS (SELECT FROM song) AS song, EXISTS (SELECT FROM recorded) AS changed
+            {_FOUND}
             """,  # noqa: S608 - joined from constants
             {"playlist_id": playlist_id, "song_id": song_id, "user_id": user_id, "version": least_version},
         )
@@ -71,8 +75,7 @@ class PlaylistSongRepository:
                 SELECT changed.playlist_id, %(user_id)s, song.title, 'delete', clock_timestamp() FROM changed, song
                 RETURNING playlist_id
             )
-            SELECT EXISTS (SELECT FROM playlist) AS playlist, EXISTS (SELECT FROM member) AS member,
-                   EXISTS (SELECT FROM song) AS song, EXISTS (SELECT FROM recorded) AS changed
+            {_FOUND}
             """,  # noqa: S608 - joined from constants
             {"playlist_id": playlist_id, "song_id": song_id, "user_id": user_id},
         )
