@@ -14,6 +14,7 @@ from openmusic_kit.database import Connection, Database, UnitOfWork
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.generations import Generations
 from openmusic_kit.leases import LeasedEntries
+from openmusic_kit.lookups import Lookups
 from openmusic_kit.outages import RedisCalls
 
 PATIENCE = 0.2  # seconds to wait for another process that is filling the entry
@@ -110,6 +111,7 @@ class Cache:
         self._to_lift: list[_Fence] = []
         self._ending: set[asyncio.Task[None]] = set()
         self._redis = RedisCalls()
+        self._lookups = Lookups(self._find)
         self.in_doubt = database.in_doubt
         self._fence_lifetime = database.longest_change
         self._load_timeout = database.answer_timeout
@@ -134,7 +136,7 @@ class Cache:
         """
         name = f"{self._prefix}:{key}"
         while True:
-            value = await self._get(name)
+            value = await self._lookups.get(name)
             if value is not None:
                 return Cached(value, hit=True)
             while (flight := self._flight(name, load, ttl)).departed:
@@ -241,19 +243,19 @@ class Cache:
         except TimeoutError as error:
             raise Unavailable from error
 
-    async def _get(self, name: str) -> bytes | None:
+    async def _find(self, names: list[str]) -> dict[str, bytes]:
         generation = self.generations.current()
         if generation is None:
-            return None
-        return await self._redis.attempt(lambda: self._entries.get(name, generation))
+            return {}
+        return await self._redis.attempt(lambda: self._entries.get(names, generation)) or {}
 
     async def _other_has_filled(self, name: str) -> bool:
         """Waits while another process fills the entry, and tells whether it did so in time."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            if await self._get(name) is not None:
+            if await self._lookups.get(name) is not None:
                 return True
             if not await self._redis.attempt(lambda: self._entries.leased(name)):
-                return await self._get(name) is not None
+                return await self._lookups.get(name) is not None
             await asyncio.sleep(POLL)
         return False

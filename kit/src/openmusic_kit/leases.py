@@ -74,11 +74,12 @@ class LeasedEntries:
         self._fence = redis.register_script(_FENCE)
         self._drop = redis.register_script(_DROP)
 
-    async def get(self, key: str, generation: int) -> bytes | None:
-        """The value, unless it is of another generation."""
-        entry = cast("bytes | None", await self._redis.get(key))
+    async def get(self, keys: Sequence[str], generation: int) -> dict[str, bytes]:
+        """The values that are there, but for those of another generation."""
+        entries = cast("list[bytes | None]", await self._redis.mget(keys))
         mark = _mark(generation)
-        return entry[len(mark) :] if entry and entry.startswith(mark) else None
+        found = zip(keys, entries, strict=True)
+        return {key: entry[len(mark) :] for key, entry in found if entry and entry.startswith(mark)}
 
     async def lease(self, key: str, token: str, generation: int) -> Answer:
         """``granted`` is the permission to store; ``taken``: another reader has it, ``filled``: has used it already;
