@@ -16,8 +16,8 @@ from typing import Any
 from openmusic_gateway import answers
 from openmusic_gateway.limits.policy import TOO_MANY
 from openmusic_gateway.routes import ROUTES, Route
-from openmusic_kit.openapi import CACHED, RETRY_AFTER, failure, operations
-from openmusic_kit.schemas import Done
+from openmusic_kit.web.openapi import CACHED, RETRY_AFTER, failure, operations
+from openmusic_kit.web.schemas import MessageResponse
 
 PATH = Path(__file__).parents[1] / "gateway" / "src" / "openmusic_gateway" / "openapi.json"
 SERVICES = ("auth", "catalog", "playlist", "media", "export")
@@ -145,7 +145,7 @@ def _add_own_routes(whole: Document) -> None:
     missing = {"type": "object", "required": ["status", "message", "data"], "additionalProperties": False}
     missing["properties"] = {"status": {"const": "error"}, "message": {"type": "string"}, "data": dependencies}
     identified = failure(500, "")["headers"]
-    done = {"$ref": f"#/components/schemas/{Done.__name__}"}
+    done = {"$ref": f"#/components/schemas/{MessageResponse.__name__}"}
     for path, operation_id, summary, said in (
         ("/openapi.json", "get_document", "This document", {200: ("The document", {"type": "object"})}),
         ("/health/live", "get_liveness", "Whether the gateway runs", {200: ("It runs", done)}),

@@ -11,9 +11,9 @@ from psycopg.rows import DictRow, dict_row
 from openmusic_auth.__main__ import MIGRATIONS
 from openmusic_auth.app import create_app
 from openmusic_auth.settings import Settings
-from openmusic_kit.database import connection_string
-from openmusic_kit.identity import TokenVerifier
-from openmusic_kit.migrations import migrate
+from openmusic_kit.database.database import connection_string
+from openmusic_kit.database.migrations import migrate
+from openmusic_kit.identity.token_verifier import TokenVerifier
 
 SettingsFactory = Callable[..., Settings]
 

@@ -9,7 +9,7 @@ import psycopg
 
 from openmusic_auth.app import create_app
 from openmusic_auth.settings import Settings
-from openmusic_kit.database import connection_string
+from openmusic_kit.database.database import connection_string
 
 NOBODY_LISTENS = 1  # a port
 USER = {"username": "guy", "password": "secret", "fullname": "Guy Berryman"}

@@ -13,7 +13,7 @@ import pytest
 
 from openmusic_auth.events import UserRegistered
 from openmusic_auth.settings import Settings
-from openmusic_kit.database import connection_string
+from openmusic_kit.database.database import connection_string
 
 CONTRACTS = Path(__file__).parents[2] / "contracts" / "events"
 SCHEMA = json.loads((CONTRACTS / "user.registered.v1.schema.json").read_text())

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from openmusic_auth.app import create_app
 from openmusic_auth.keys.errors import SigningKeyUnreadable
 from openmusic_auth.settings import Settings
-from openmusic_kit.database import connection_string
+from openmusic_kit.database.database import connection_string
 from openmusic_kit.errors import Unauthenticated
 
 LOGIN = {"username": "guy", "password": "secret"}

@@ -20,9 +20,9 @@ from redis.asyncio import Redis
 from openmusic_catalog.__main__ import MIGRATIONS
 from openmusic_catalog.app import create_app
 from openmusic_catalog.settings import Settings
-from openmusic_kit.database import connection_string
-from openmusic_kit.identity import TokenVerifier
-from openmusic_kit.migrations import migrate
+from openmusic_kit.database.database import connection_string
+from openmusic_kit.database.migrations import migrate
+from openmusic_kit.identity.token_verifier import TokenVerifier
 
 CONTRACTS = Path(__file__).parents[2] / "contracts" / "events"
 CREDENTIAL = "the-shared-credential"

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from openmusic_catalog.app import create_app
 from openmusic_catalog.settings import Settings
-from openmusic_kit.pending_changes import PendingChanges
+from openmusic_kit.cache.pending_changes import PendingChanges
 
 SONG = {"title": "Talk", "year": 2005, "genre": "Pop", "performer": "Coldplay"}
 

@@ -27,10 +27,10 @@ from openmusic_export.app import create_app, create_worker
 from openmusic_export.delivery import announcer
 from openmusic_export.events import jobs_queue
 from openmusic_export.settings import Settings, WorkerSettings
-from openmusic_kit import topology
-from openmusic_kit.database import connection_string
+from openmusic_kit.database.database import connection_string
+from openmusic_kit.database.migrations import migrate
 from openmusic_kit.ids import new_id
-from openmusic_kit.migrations import migrate
+from openmusic_kit.messaging import topology
 
 CREDENTIAL = "the-shared-credential"
 SIGNING_KEY = Ed25519PrivateKey.generate()

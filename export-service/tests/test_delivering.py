@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 
 from openmusic_export.events import ExportRequested
-from openmusic_kit.events import Envelope
 from openmusic_kit.ids import new_id
+from openmusic_kit.messaging.events import Envelope
 
 
 def status_is(jobs: Any, playlist_id: str, *wanted: str) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from openmusic_export.events import ExportRequested
-from openmusic_kit.events import Envelope
 from openmusic_kit.ids import new_id
+from openmusic_kit.messaging.events import Envelope
 from openmusic_local.poison import Poison, poisons
 
 QUEUE = "export.jobs"

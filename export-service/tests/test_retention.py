@@ -6,7 +6,7 @@ import pytest
 
 from openmusic_export.exports.repository import Attempt, JobRepository
 from openmusic_export.settings import WorkerSettings
-from openmusic_kit.topology import DEAD_LETTER_LIFE
+from openmusic_kit.messaging.topology import DEAD_LETTER_LIFE
 
 KEPT = WorkerSettings().keep_jobs_for
 HOUR = 3600

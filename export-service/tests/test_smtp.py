@@ -22,9 +22,9 @@ from openmusic_export.delivery.errors import MailInDoubt, MailNotSent, MailRefus
 from openmusic_export.delivery.service import RECORD_WITHIN
 from openmusic_export.delivery.smtp import SmtpSender
 from openmusic_export.settings import WorkerSettings
-from openmusic_kit.clients import TIMEOUT
-from openmusic_kit.connections import IDLE_IN_TRANSACTION_TIMEOUT
+from openmusic_kit.database.connections import IDLE_IN_TRANSACTION_TIMEOUT
 from openmusic_kit.errors import Unavailable
+from openmusic_kit.web.clients import TIMEOUT
 from openmusic_testkit.vanishing import VanishingProxy
 
 LOGIN = {"smtp_user": "export", "smtp_password": "right"}

@@ -23,8 +23,8 @@ from openmusic_gateway.edge import channel as channel_module
 from openmusic_gateway.edge.cache import Answer, EdgeCache
 from openmusic_gateway.edge.channel import REGISTRY, PurgeChannel
 from openmusic_gateway.edge.entries import Key
+from openmusic_kit.cache.redis_client import open_redis
 from openmusic_kit.edge_purges import EdgePurges
-from openmusic_kit.redis_client import open_redis
 from openmusic_kit.settings import CacheSettings
 
 GATEWAYS = 3

@@ -16,7 +16,7 @@ from openmusic_gateway.limits.attempts import AT_ONCE, Attempts, Rule
 from openmusic_gateway.limits.policy import Limit
 from openmusic_gateway.limits.rates import BATCHES, Rate
 from openmusic_gateway.upstreams import RESOLVE_INTERVAL, Upstream, resolving
-from openmusic_kit.clients import ConnectionBroke
+from openmusic_kit.web.clients import ConnectionBroke
 from openmusic_testkit.interleavings import Crash, World, explore
 
 NAME, ADDRESS = Limit("name", 3, 300), Limit("address", 5, 300)

@@ -8,10 +8,10 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 
-from openmusic_kit.database import Database, open_database
-from openmusic_kit.events import EventData
-from openmusic_kit.messaging import Queue, RetrySchedule
-from openmusic_kit.migrations import migrate
+from openmusic_kit.database.database import Database, open_database
+from openmusic_kit.database.migrations import migrate
+from openmusic_kit.messaging.events import EventData
+from openmusic_kit.messaging.topology import Queue, RetrySchedule
 from openmusic_kit.settings import DatabaseSettings
 
 Eventually = Callable[..., Awaitable[Any]]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from openmusic_kit.access_log import AccessLog
+from openmusic_kit.web.access_log import AccessLog
 
 
 @pytest.fixture

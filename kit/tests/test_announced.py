@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openmusic_kit.protocol import bounded
+from openmusic_kit.web.protocol import bounded
 from openmusic_testkit.serving import ask as raw_ask
 from openmusic_testkit.serving import serving
 

@@ -9,11 +9,11 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from openmusic_kit.cache import Cache, Cached
-from openmusic_kit.database import Database
+from openmusic_kit.cache.cache import Cache, Cached
+from openmusic_kit.cache.leases import LeasedEntries
+from openmusic_kit.cache.redis_client import open_redis
+from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Conflict, Unavailable
-from openmusic_kit.leases import LeasedEntries
-from openmusic_kit.redis_client import open_redis
 from openmusic_kit.settings import CacheSettings
 
 Eventually = Callable[..., Awaitable[Any]]
@@ -133,7 +133,7 @@ async def test_who_comes_after_the_loading_began_does_not_get_its_value(cache: C
 async def test_nothing_is_stored_while_a_change_is_under_way(cache: Cache, other: Cache) -> None:
     source = Source()
     async with cache.unit_of_work() as work:
-        await work.outdate("key")
+        await work.invalidate("key")
         for _ in range(2):
             assert await other.read("key", source.load, 60) == Cached(b"one", hit=False)
         source.value = b"two"

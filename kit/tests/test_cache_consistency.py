@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import ConnectionPool, Redis
 
-from openmusic_kit import generations, leases, outages
-from openmusic_kit.cache import Cache
-from openmusic_kit.database import Connection, Database, open_database
+from openmusic_kit.cache import generations, leases, outages
+from openmusic_kit.cache.cache import Cache
+from openmusic_kit.cache.generations import Generations
+from openmusic_kit.cache.leases import LeasedEntries
+from openmusic_kit.cache.redis_client import open_redis
+from openmusic_kit.database.database import Connection, Database, open_database
 from openmusic_kit.errors import Conflict
-from openmusic_kit.generations import Generations
-from openmusic_kit.leases import LeasedEntries
-from openmusic_kit.redis_client import open_redis
 from openmusic_kit.settings import CacheSettings, DatabaseSettings
 
 PROCESSES = 2
@@ -279,13 +279,13 @@ async def test_the_world_above_notices_a_change_without_a_fence(
     assert await noticed(KILLED)
 
 
-async def test_the_world_above_notices_a_change_that_does_not_move_the_generation(
+async def test_the_world_above_notices_a_change_that_does_not_bump_the_generation(
     noticed: Callable[[list[Step]], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def stay(_self: Generations, _connection: Connection) -> None:
         return
 
-    monkeypatch.setattr(Generations, "move", stay)
+    monkeypatch.setattr(Generations, "bump", stay)
     assert await noticed(CUT_OFF)
 
 
@@ -297,5 +297,5 @@ async def test_the_world_above_notices_a_change_that_does_not_wait_for_the_other
 
     monkeypatch.setattr(generations, "LEASE", 1.0)
     monkeypatch.setattr(generations, "BEAT", 0.5)
-    monkeypatch.setattr(Generations, "known_to_all", hurry)
+    monkeypatch.setattr(Generations, "wait_until_visible", hurry)
     assert await noticed(CUT_OFF)

@@ -15,13 +15,13 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from openmusic_kit import generations
-from openmusic_kit.cache import Cache
-from openmusic_kit.database import Database, UnitOfWork
+from openmusic_kit.cache import generations
+from openmusic_kit.cache.cache import Cache
+from openmusic_kit.cache.generations import Generations
+from openmusic_kit.cache.leases import LEASE_LIFETIME, Answer, LeasedEntries
+from openmusic_kit.cache.redis_client import MAX_WAIT
+from openmusic_kit.database.database import Database, UnitOfWork
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.generations import Generations
-from openmusic_kit.leases import LEASE_LIFETIME, Answer, LeasedEntries
-from openmusic_kit.redis_client import MAX_WAIT
 from openmusic_kit.settings import DatabaseSettings
 from openmusic_testkit.interleavings import World, explore
 
@@ -123,7 +123,7 @@ class Process:
         async with self.cache.unit_of_work("key", one_statement=one_statement) as work:
             await work.connection.execute("UPDATE source")
             if self.world.chance(0.5):
-                await work.outdate("other")
+                await work.invalidate("other")
             await work.commit()
         self.shared.acknowledged = max(self.shared.acknowledged, work.connection.wrote)  # type: ignore[attr-defined]
 
@@ -165,7 +165,7 @@ class FakeEntries(LeasedEntries):
             now = self._shared.world.now
             if self._shared.entries.get(key, (None,))[0] == generation:
                 return "filled"
-            if any(lapses > now for lapses in self._shared.fences.get(key, {}).values()):
+            if any(expires_at > now for expires_at in self._shared.fences.get(key, {}).values()):
                 return "fenced"
             if self._shared.leases.get(key, ("", 0.0))[1] > now:
                 return "taken"
@@ -196,9 +196,9 @@ class FakeEntries(LeasedEntries):
         for key in keys:
             await self._step(lambda key=key: self._set_fence(key, token, lifetime))  # type: ignore[misc]
 
-    async def drop(self, keys: Sequence[str], token: str, linger: float) -> None:
+    async def drop(self, keys: Sequence[str], token: str, hold_for: float) -> None:
         for key in keys:
-            await self._step(lambda key=key: self._set_fence(key, token, linger))  # type: ignore[misc]
+            await self._step(lambda key=key: self._set_fence(key, token, hold_for))  # type: ignore[misc]
 
     def _set_fence(self, key: str, token: str, seconds: float) -> None:
         self._shared.entries.pop(key, None)
@@ -411,8 +411,8 @@ def _without_revoking_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeEntries, "_set_fence", keep_lease)
 
 
-def _without_moving_the_generation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Generations, "move", _hold_nothing)
+def _without_bumping_the_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Generations, "bump", _hold_nothing)
 
 
 def _without_waiting_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -426,7 +426,7 @@ def _storing_without_a_lease(monkeypatch: pytest.MonkeyPatch) -> None:
 BREAKS = [
     (_without_fences, "a process dies"),
     (_without_revoking_leases, "nothing"),
-    (_without_moving_the_generation, "Redis fails one"),
+    (_without_bumping_the_generation, "Redis fails one"),
     (_without_waiting_for_the_others, "Redis fails one"),
     (_storing_without_a_lease, "nothing"),
 ]
@@ -489,8 +489,8 @@ def test_readers_of_a_load_that_is_cancelled_are_told_that_it_is_unavailable() -
             process.excused = True
             reading = asyncio.gather(*(process.read() for _ in range(4)))
             await world.pause(0.0, 0.0, 0.001, 0.002)
-            for flight in list(process.cache._flights.values()):
-                flight.task.cancel()
+            for loading in list(process.cache._loads.values()):
+                loading.task.cancel()
             await world.within(1.0, reading)
             assert (await process.cache.read("key", process.load, TTL)).value == b"0"
 
@@ -515,7 +515,7 @@ def test_a_change_of_which_redis_heard_only_a_part_moves_the_generation(
         async with system(world, 1) as (process,):
             async with process.cache.unit_of_work("key") as work:
                 await asyncio.sleep(2.0)  # Redis is asked again after an outage
-                await work.outdate("other")
+                await work.invalidate("other")
                 await work.connection.execute("UPDATE source")
                 await work.commit()
             assert process.shared.generation == (1 if unheard == "neither" else 2)

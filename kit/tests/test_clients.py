@@ -6,9 +6,9 @@ import pytest
 from aiohttp import web
 from pydantic import BaseModel
 
-from openmusic_kit.clients import Reply, ServiceClient
 from openmusic_kit.context import request_id
 from openmusic_kit.errors import Unavailable
+from openmusic_kit.web.clients import Reply, ServiceClient
 
 
 class Peer:
@@ -50,8 +50,8 @@ async def peer() -> AsyncIterator[Peer]:
 
 @pytest.fixture
 async def client(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServiceClient]:
-    monkeypatch.setattr("openmusic_kit.clients.TIMEOUT", 0.2)
-    monkeypatch.setattr("openmusic_kit.clients.CHANGE_TIMEOUT", 1.0)
+    monkeypatch.setattr("openmusic_kit.web.clients.TIMEOUT", 0.2)
+    monkeypatch.setattr("openmusic_kit.web.clients.CHANGE_TIMEOUT", 1.0)
     async with ServiceClient("peer", peer.url, "the credential") as client:
         yield client
 

@@ -9,8 +9,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from openmusic_kit import protocol
-from openmusic_kit.protocol import DRAIN_LIMIT, DRAIN_LIMIT_OF_HEAD, DRAIN_TIMEOUT, SEND_TIMEOUT, bounded
+from openmusic_kit.web import protocol
+from openmusic_kit.web.protocol import DRAIN_LIMIT, DRAIN_LIMIT_OF_HEAD, DRAIN_TIMEOUT, SEND_TIMEOUT, bounded
 from openmusic_testkit.interleavings import World, explore, replay
 
 HEAD, BODY, IDLE = 7.0, 11.0, 31.0  # seconds, as the connections here have it; all timers differ

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from openmusic_kit.consumer import MAX_BODY, Consumer, Handler, Rejected, Subscription
-from openmusic_kit.topology import Queue, RetrySchedule
+from openmusic_kit.messaging.consumer import MAX_BODY, Consumer, Handler, Subscription, UnprocessableMessage
+from openmusic_kit.messaging.topology import Queue, RetrySchedule
 from openmusic_testkit.interleavings import EPOCH, World, explore, replay
 
 
@@ -58,7 +58,9 @@ def test_a_message_is_acknowledged_only_when_it_is_done_or_safe_elsewhere() -> N
         done, moved, failing = [], [], world.dice.choice((0.0, 0.5))
 
         async def handle(_: object) -> None:
-            await world.answer(None, failing=0.3, error=world.dice.choice((Rejected("no"), ConnectionError())))
+            await world.answer(
+                None, failing=0.3, error=world.dice.choice((UnprocessableMessage("no"), ConnectionError()))
+            )
             done.append(1)
 
         async def send(_body: bytes, *, queue: str, **_: object) -> None:
@@ -245,7 +247,7 @@ def test_a_long_reason_is_cut_to_a_thousand_characters() -> None:
         sent: list[Sent] = []
 
         async def handle(_: object) -> None:
-            raise Rejected("x" * 5000)
+            raise UnprocessableMessage("x" * 5000)
 
         await consumer_of(handle, sent).consume(FakeMessage(world, EVENT))  # type: ignore[arg-type]  # a fake
         assert sent[0].headers["x-reason"] == "x" * 1000

@@ -8,11 +8,11 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
-from openmusic_kit import connections
-from openmusic_kit.database import Database, open_database
+from openmusic_kit.database import connections
+from openmusic_kit.database.database import Database, open_database
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.health import HardCheck, Health
 from openmusic_kit.settings import DatabaseSettings
+from openmusic_kit.web.health import HardCheck, Health
 from openmusic_testkit.vanishing import VanishingProxy
 
 STATEMENT_TIMEOUT = 0.5

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from openmusic_kit.context import request_id
-from openmusic_kit.events import Envelope, EventData
+from openmusic_kit.messaging.events import Envelope, EventData
 
 
 class ThingMoved(EventData):

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from openmusic_kit.leases import LeasedEntries
+from openmusic_kit.cache.leases import LeasedEntries
 from openmusic_local.servers import redis as redis_server
 
 REPOSITORY = Path(__file__).parents[2]

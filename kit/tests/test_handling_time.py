@@ -8,9 +8,9 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
 
-from openmusic_kit import web
-from openmusic_kit.identity import CREDENTIAL_HEADER
-from openmusic_kit.schemas import Done
+from openmusic_kit.identity.token_verifier import CREDENTIAL_HEADER
+from openmusic_kit.web import app as web
+from openmusic_kit.web.schemas import MessageResponse
 from openmusic_testkit.interleavings import World, explore
 
 
@@ -47,10 +47,10 @@ def test_a_route_gives_up_in_time_and_stops_what_it_did(route_class: type[APIRou
         seconds = world.dice.choice((1.0, web.HANDLING_TIME - 1, web.HANDLING_TIME + 1, 60.0))
 
         @router.post("/mine")
-        async def add() -> Done:
+        async def add() -> MessageResponse:
             await asyncio.sleep(seconds)
             done.append(seconds)
-            return Done(message="added")
+            return MessageResponse(message="added")
 
         app.include_router(router)
         status = await world.within(web.HANDLING_TIME + 0.5, _post(app))

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from openmusic_kit.errors import Unauthenticated
-from openmusic_kit.identity import LEEWAY, MEMO_SIZE, TokenVerifier, bearer_token
+from openmusic_kit.identity.token_verifier import LEEWAY, MEMO_SIZE, TokenVerifier, bearer_token
 
 
 @dataclass
@@ -179,7 +179,7 @@ async def test_no_more_tokens_are_remembered_than_there_is_room_for(
     issuer: Issuer, verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert MEMO_SIZE == 10_000
-    monkeypatch.setattr("openmusic_kit.identity.MEMO_SIZE", 3)
+    monkeypatch.setattr("openmusic_kit.identity.token_verifier.MEMO_SIZE", 3)
     tokens = [issuer.token(number=number) for number in range(5)]
     for token in tokens:
         await verifier.verify(token)

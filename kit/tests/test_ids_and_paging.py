@@ -2,7 +2,7 @@ import pytest
 
 from openmusic_kit.errors import Invalid, NotFound
 from openmusic_kit.ids import is_id, new_id, require_id
-from openmusic_kit.paging import MAX_LINK_LENGTH, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.paging import MAX_LINK_LENGTH, decode_cursor, encode_cursor, next_page_link
 
 
 def test_ids_sort_by_the_order_of_their_creation() -> None:

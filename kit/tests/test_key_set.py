@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from openmusic_kit.errors import Unauthenticated, Unavailable
-from openmusic_kit.identity import TokenVerifier
-from openmusic_kit.key_set import FETCH_TIMEOUT, KEYS_LIFETIME, MAX_WAIT, REFETCH_COOLDOWN
+from openmusic_kit.identity.key_set import FETCH_TIMEOUT, KEYS_LIFETIME, MAX_WAIT, REFETCH_COOLDOWN
+from openmusic_kit.identity.token_verifier import TokenVerifier
 from openmusic_testkit.interleavings import World, explore, replay
 
 PRIVATE = {kid: Ed25519PrivateKey.generate() for kid in ("old", "new", "never published")}

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from openmusic_kit.lookups import MAX_BATCH, Lookups
+from openmusic_kit.cache.lookups import MAX_BATCH, Lookups
 from openmusic_testkit.interleavings import World, explore
 
 

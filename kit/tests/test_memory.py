@@ -33,7 +33,7 @@ print(peak - before, held() - before)
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="/proc tells what a process holds")
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that keeps what was freed")
 def test_what_a_peak_needed_is_given_back() -> None:
-    peak, rest = peak_and_rest("from openmusic_kit.memory import give_back_what_is_freed\ngive_back_what_is_freed()")
+    peak, rest = peak_and_rest("from openmusic_kit.memory import tune_malloc\ntune_malloc()")
 
     assert peak > BLOCKS * SIZE / 1e6 * 0.9
     assert rest < 5

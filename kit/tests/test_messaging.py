@@ -13,8 +13,10 @@ from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from openmusic_kit.context import redelivered, request_id
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.events import Envelope, EventData
-from openmusic_kit.messaging import Broker, Queue, Rejected, Subscription
+from openmusic_kit.messaging.broker import Broker
+from openmusic_kit.messaging.consumer import Subscription, UnprocessableMessage
+from openmusic_kit.messaging.events import Envelope, EventData
+from openmusic_kit.messaging.topology import Queue
 
 pytestmark = pytest.mark.usefixtures("disconnect")
 
@@ -218,7 +220,7 @@ async def test_a_rejected_message_is_dead_at_once(
 
     async def handle(envelope: Envelope) -> None:
         attempts.append(envelope.id)
-        raise Rejected("the thing cannot be moved")
+        raise UnprocessableMessage("the thing cannot be moved")
 
     async with running(handle) as broker:
         await publish(broker, moved("the moon"))
@@ -313,7 +315,7 @@ async def test_a_message_that_cannot_be_moved_is_not_lost(
                 await channel.queue_delete(queue.dead if which == "dead" else queue.retry_queue(0.05))
         seen.append(envelope.id)
         if which == "dead":
-            raise Rejected("the thing cannot be moved")
+            raise UnprocessableMessage("the thing cannot be moved")
         if len(seen) < 3:
             raise ConnectionError
 

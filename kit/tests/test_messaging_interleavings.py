@@ -10,10 +10,11 @@ from unittest import mock
 
 from aio_pika.exceptions import DeliveryError
 
-from openmusic_kit import outbox, tasks
+from openmusic_kit import tasks
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.messaging import Broker
-from openmusic_kit.outbox import OutboxRelay
+from openmusic_kit.messaging import outbox
+from openmusic_kit.messaging.broker import Broker
+from openmusic_kit.messaging.outbox import OutboxRelay
 from openmusic_testkit.interleavings import World, explore
 
 SMALL_BATCH = 3
@@ -330,7 +331,7 @@ def test_what_is_missing_at_the_broker_is_put_into_its_place_whenever_it_shows()
                 for _ in range(3):
                     await world.pause(0, 0.001, 0.5, 0.501, 15)
                     shown = world.now
-                    broker._incomplete.set()
+                    broker._topology_dirty.set()
                     await until(lambda shown=shown: bool(begun) and begun[-1] >= shown)
                     assert world.now - shown < 3, "it is done at once, or after a few tries half a second apart"
         assert all(later - earlier < 15.1 for earlier, later in itertools.pairwise(begun))

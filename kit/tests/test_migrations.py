@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from openmusic_kit.migrations import migrate
+from openmusic_kit.database.migrations import migrate
 from openmusic_kit.settings import DatabaseSettings
 
 Eventually = Callable[..., Awaitable[Any]]
@@ -22,7 +22,7 @@ SHARED = {"outbox", "inbox"}
 MIGRATE = """
 import sys
 from pathlib import Path
-from openmusic_kit.migrations import migrate
+from openmusic_kit.database.migrations import migrate
 from openmusic_kit.settings import DatabaseSettings
 print(migrate(DatabaseSettings(), Path(sys.argv[1]), "outbox", "inbox"))
 """

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 
-from openmusic_kit.database import Database, open_database
-from openmusic_kit.events import Envelope, EventData
-from openmusic_kit.inbox import REMEMBERED, first_seen
-from openmusic_kit.messaging import Broker, Queue, RetrySchedule, Subscription
-from openmusic_kit.outbox import BATCH, OutboxRelay
+from openmusic_kit.database.database import Database, open_database
+from openmusic_kit.messaging.broker import Broker
+from openmusic_kit.messaging.consumer import Subscription
+from openmusic_kit.messaging.events import Envelope, EventData
+from openmusic_kit.messaging.inbox import RETENTION, mark_processed
+from openmusic_kit.messaging.outbox import BATCH, OutboxRelay
+from openmusic_kit.messaging.topology import DEAD_LETTER_LIFE, Queue, RetrySchedule
 from openmusic_kit.settings import DatabaseSettings
-from openmusic_kit.topology import DEAD_LETTER_LIFE
 
 pytestmark = pytest.mark.usefixtures("disconnect")
 
@@ -94,7 +95,7 @@ async def test_a_commit_wakes_the_relay(
     eventually: Eventually,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("openmusic_kit.outbox.POLL_INTERVAL", 3600)
+    monkeypatch.setattr("openmusic_kit.messaging.outbox.POLL_INTERVAL", 3600)
     async with relaying():
         await record(database, moved("the shelf"))
         await eventually(lambda: _is_zero(waiting), seconds=5)
@@ -285,7 +286,7 @@ async def test_the_relay_outlives_a_restart_of_postgresql(
         await asyncio.to_thread(test_stack.start_process, "postgres")
         await eventually(lambda: _succeeds(database.ping))
         await eventually(lambda: _listens(database))
-        monkeypatch.setattr("openmusic_kit.outbox.POLL_INTERVAL", 3600)
+        monkeypatch.setattr("openmusic_kit.messaging.outbox.POLL_INTERVAL", 3600)
         await record(database, moved("the floor"), sequence=2)
         await eventually(lambda: _is_zero(waiting))
     assert {envelope.sequence for envelope in await drain()} == {1, 2}
@@ -298,7 +299,7 @@ async def test_a_message_that_comes_twice_is_applied_once(
 
     async def apply(envelope: Envelope) -> None:
         async with database.unit_of_work() as work:
-            new = await first_seen(work.connection, envelope.id)
+            new = await mark_processed(work.connection, envelope.id)
             await work.commit()
         handled.append(new)
 
@@ -316,12 +317,12 @@ async def test_a_message_that_comes_twice_is_applied_once(
 
 async def test_an_event_that_was_not_committed_may_be_applied_again(database: Database) -> None:
     async with database.unit_of_work() as work:
-        assert await first_seen(work.connection, "event-1")
+        assert await mark_processed(work.connection, "event-1")
     async with database.unit_of_work() as work:
-        assert await first_seen(work.connection, "event-1")
+        assert await mark_processed(work.connection, "event-1")
         await work.commit()
     async with database.unit_of_work() as work:
-        assert not await first_seen(work.connection, "event-1")
+        assert not await mark_processed(work.connection, "event-1")
 
 
 async def test_of_two_who_apply_an_event_at_once_the_second_waits_and_finds_it_done(
@@ -329,8 +330,8 @@ async def test_of_two_who_apply_an_event_at_once_the_second_waits_and_finds_it_d
 ) -> None:
     async with open_database(database_settings) as other, other.unit_of_work() as second:
         async with database.unit_of_work() as first:
-            assert await first_seen(first.connection, "event-1")
-            waiting = asyncio.create_task(first_seen(second.connection, "event-1"))
+            assert await mark_processed(first.connection, "event-1")
+            waiting = asyncio.create_task(mark_processed(second.connection, "event-1"))
             await asyncio.wait([waiting], timeout=0.1)
             assert not waiting.done()
             await first.commit()
@@ -341,18 +342,18 @@ async def test_an_id_is_forgotten_when_no_repeat_can_come_any_more(database: Dat
     """Those of older transactions, ten with each event, so that no event waits for the removal of many."""
     async with database.read() as connection:
         for number in range(12):
-            age = REMEMBERED + 60 + number
+            age = RETENTION + 60 + number
             await connection.execute(
                 "INSERT INTO inbox VALUES (%s, now() - make_interval(secs => %s))", [f"ancient-{number}", age]
             )
         await connection.execute(
-            "INSERT INTO inbox VALUES ('old', now() - make_interval(secs => %s))", [REMEMBERED - 60]
+            "INSERT INTO inbox VALUES ('old', now() - make_interval(secs => %s))", [RETENTION - 60]
         )
 
-        assert await first_seen(connection, "event-1")
+        assert await mark_processed(connection, "event-1")
         assert await ids(connection) == {"ancient-0", "ancient-1", "old", "event-1"}, "the oldest go first"
 
-        assert not await first_seen(connection, "old")
+        assert not await mark_processed(connection, "old")
         assert await ids(connection) == {"old", "event-1"}
 
 
@@ -364,13 +365,13 @@ async def test_an_id_that_another_transaction_has_locked_is_not_waited_for(
         async with other.unit_of_work() as work:
             await work.connection.execute("SELECT 1 FROM inbox FOR UPDATE")
             async with asyncio.timeout(10):
-                assert await first_seen(connection, "event-1")
+                assert await mark_processed(connection, "event-1")
 
 
 def test_an_id_is_remembered_longer_than_any_message_is_kept() -> None:
     thirty_days, one_day = 30 * 24 * 3600, 24 * 3600
     assert (DEAD_LETTER_LIFE, RetrySchedule().give_up_after) == (thirty_days, one_day)
-    assert thirty_days + one_day == REMEMBERED
+    assert thirty_days + one_day == RETENTION
 
 
 async def ids(connection: AsyncConnection[Any]) -> set[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from openmusic_kit.pending_changes import MOST, PendingChange, PendingChanges
+from openmusic_kit.cache.pending_changes import MOST, PendingChange, PendingChanges
 
 
 @pytest.fixture

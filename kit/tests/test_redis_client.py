@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from openmusic_kit.redis_client import open_redis
+from openmusic_kit.cache.redis_client import open_redis
 from openmusic_kit.settings import CacheSettings
 
 Eventually = Callable[..., Awaitable[Any]]

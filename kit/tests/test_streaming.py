@@ -9,9 +9,9 @@ import httpx
 import pytest
 from fastapi import FastAPI, Response
 
-from openmusic_kit.paging import PAGE_SIZE
-from openmusic_kit.schemas import Answer, WireModel
-from openmusic_kit.streaming import stream_list
+from openmusic_kit.web.paging import PAGE_SIZE
+from openmusic_kit.web.schemas import DataResponse, WireModel
+from openmusic_kit.web.streaming import stream_list
 from openmusic_testkit import plain_http
 from openmusic_testkit.serving import serving
 
@@ -25,7 +25,7 @@ class Items(WireModel):
     items: list[Item]
 
 
-EMPTY = Answer(data=Items(of_list="[]", items=[]))
+EMPTY = DataResponse(data=Items(of_list="[]", items=[]))
 
 
 class Source:

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from openmusic_kit import topology
-from openmusic_kit.topology import Queue, RetrySchedule
+from openmusic_kit.messaging import topology
+from openmusic_kit.messaging.topology import Queue, RetrySchedule
 
 
 @pytest.mark.parametrize(("attempt", "delay"), [(1, 1), (2, 2), (3, 5), (4, 15), (5, 30), (6, 60), (7, 60), (1000, 60)])

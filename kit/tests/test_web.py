@@ -9,11 +9,11 @@ from fastapi import APIRouter, FastAPI
 from pydantic import ValidationError
 
 from openmusic_kit.errors import Conflict, Forbidden, Unauthenticated, Unavailable
-from openmusic_kit.health import HardCheck, Health, SoftCheck
-from openmusic_kit.openapi import failing
-from openmusic_kit.schemas import Done, Int32, Text, WireModel
 from openmusic_kit.settings import ServiceSettings
-from openmusic_kit.web import CurrentUser, InternalRoute, ProtectedRoute, create_service_app
+from openmusic_kit.web.app import CurrentUser, InternalRoute, ProtectedRoute, create_service_app
+from openmusic_kit.web.health import HardCheck, Health, SoftCheck
+from openmusic_kit.web.openapi import error_responses
+from openmusic_kit.web.schemas import Int32, MessageResponse, Text, WireModel
 
 router = APIRouter()
 protected = APIRouter(prefix="/mine", route_class=ProtectedRoute)
@@ -30,25 +30,25 @@ class Taken(Conflict):
 
 
 @router.post("/things")
-async def add(payload: Payload) -> Done:
-    return Done(message=payload.name)
+async def add(payload: Payload) -> MessageResponse:
+    return MessageResponse(message=payload.name)
 
 
-@router.get("/fails/{how}", responses=failing(Taken, Forbidden))
-async def fail(how: str) -> Done:
+@router.get("/fails/{how}", responses=error_responses(Taken, Forbidden))
+async def fail(how: str) -> MessageResponse:
     raise {"taken": Taken(), "forbidden": Forbidden(), "later": Unavailable(retry_after=7)}.get(
         how, RuntimeError("secret")
     )
 
 
 @protected.post("")
-async def add_mine(payload: Payload, user_id: CurrentUser) -> Done:
-    return Done(message=f"{user_id}: {payload.name}")
+async def add_mine(payload: Payload, user_id: CurrentUser) -> MessageResponse:
+    return MessageResponse(message=f"{user_id}: {payload.name}")
 
 
 @internal.get("")
-async def inside() -> Done:
-    return Done(message="inside")
+async def inside() -> MessageResponse:
+    return MessageResponse(message="inside")
 
 
 class OneUser:
@@ -146,8 +146,8 @@ def test_the_document_names_each_answer_and_none_that_is_never_given() -> None:
     assert document["paths"]["/fails/{how}"]["get"]["responses"]["400"]["description"] == "Taken"
     assert "security" not in document["paths"]["/things"]["post"]
     assert document["paths"]["/mine"]["post"]["security"] == [{"accessToken": []}]
-    assert document["components"]["schemas"]["Done"]["required"] == ["status", "message"]
-    assert document["components"]["schemas"]["Done"]["additionalProperties"] is False
+    assert document["components"]["schemas"]["MessageResponse"]["required"] == ["status", "message"]
+    assert document["components"]["schemas"]["MessageResponse"]["additionalProperties"] is False
     assert "additionalProperties" not in document["components"]["schemas"]["Payload"]
 
 

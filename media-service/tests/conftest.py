@@ -17,9 +17,9 @@ from minio import Minio
 from minio.error import S3Error
 from PIL import Image
 
-from openmusic_kit import topology
 from openmusic_kit.context import new_request_id
 from openmusic_kit.ids import new_id
+from openmusic_kit.messaging import topology
 from openmusic_media.app import create_app
 from openmusic_media.covers.consumer import QUEUE
 from openmusic_media.settings import Settings

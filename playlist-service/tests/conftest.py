@@ -18,9 +18,9 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
 from openmusic_kit.context import new_request_id
-from openmusic_kit.database import connection_string
+from openmusic_kit.database.database import connection_string
+from openmusic_kit.database.migrations import migrate
 from openmusic_kit.ids import new_id
-from openmusic_kit.migrations import migrate
 from openmusic_playlist.__main__ import MIGRATIONS
 from openmusic_playlist.app import create_app
 from openmusic_playlist.settings import Settings

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from openmusic_kit.cache.pending_changes import PendingChanges
 from openmusic_kit.edge import MAX_TAGS
-from openmusic_kit.pending_changes import PendingChanges
 
 CREDENTIAL = {"X-Service-Credential": "the-shared-credential"}
 NOWHERE = {"redis_port": 1}

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from openmusic_kit.cache.pending_changes import Pending, PendingChange
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.pending_changes import Pending, PendingChange
 from openmusic_playlist.read_copies.freshness import PATIENCE, Freshness
 from openmusic_playlist.read_copies.schemas import SongChange
 from openmusic_testkit.interleavings import World, explore

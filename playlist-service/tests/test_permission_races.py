@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 
-from openmusic_kit.database import connection_string
+from openmusic_kit.database.database import connection_string
 
 Blocked = Callable[[int], Callable[[], Awaitable[bool]]]
 

@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from openmusic_kit.clients import ServiceClient
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import new_id
+from openmusic_kit.web.clients import ServiceClient
 from openmusic_playlist.read_copies.song_lookup import AT_ONCE, MOST, SongLookup
 
 WISHES = 30

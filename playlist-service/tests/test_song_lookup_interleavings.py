@@ -3,9 +3,9 @@
 import asyncio
 from urllib.parse import parse_qs, urlsplit
 
-from openmusic_kit.clients import Reply
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.schemas import Answer
+from openmusic_kit.web.clients import Reply
+from openmusic_kit.web.schemas import DataResponse
 from openmusic_playlist.read_copies.schemas import SongAnswer, SongsAnswer
 from openmusic_playlist.read_copies.song_lookup import AT_ONCE, PATIENCE, SongLookup
 from openmusic_testkit.interleavings import World, explore
@@ -38,7 +38,7 @@ class Catalogue:
                 for song_id in ids
                 if song_id in self.versions
             ]
-            body = Answer(data=SongsAnswer(songs=songs)).model_dump_json(by_alias=True).encode()
+            body = DataResponse(data=SongsAnswer(songs=songs)).model_dump_json(by_alias=True).encode()
             return await self._world.answer(Reply(True, body), 0.0, failing=self._failing, error=Unavailable)
         finally:
             self.under_way -= 1

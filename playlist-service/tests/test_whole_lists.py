@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from openmusic_kit.paging import PAGE_SIZE
+from openmusic_kit.web.paging import PAGE_SIZE
 from openmusic_playlist.activities.service import ActivityService
 from openmusic_playlist.playlists.errors import NotYourPlaylist
 

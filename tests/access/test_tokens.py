@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import OKPAlgorithm
 
-from openmusic_kit.identity import LEEWAY
+from openmusic_kit.identity.token_verifier import LEEWAY
 from openmusic_testkit import plain_http
 
 MINUTE = 60

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = [*ROOT.glob("*-service/src/*/migrations"), *ROOT.glob("kit/src/openmusic_kit/migrations_sql/*")]
+FOLDERS = [*ROOT.glob("*-service/src/*/migrations"), *ROOT.glob("kit/src/openmusic_kit/database/migrations_sql/*")]
 FILES = [sorted(folder.glob("*.sql")) for folder in sorted(FOLDERS)]
 LATER = [path for files in FILES for path in files[1:]]  # the first of each makes a schema that nobody uses yet
 

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from openmusic_kit.database import connection_string
-from openmusic_kit.migrations import migrate
+from openmusic_kit.database.database import connection_string
+from openmusic_kit.database.migrations import migrate
 from openmusic_kit.settings import DatabaseSettings
 
 WITH_DATABASE = ("auth", "catalog", "playlist", "export")

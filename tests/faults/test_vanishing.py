@@ -10,7 +10,7 @@ import pytest
 from vanishing import drop_packets, take_packets
 
 from openmusic_gateway.service_session import service_session
-from openmusic_kit.clients import ConnectionBroke
+from openmusic_kit.web.clients import ConnectionBroke
 
 pytestmark = pytest.mark.telling
 

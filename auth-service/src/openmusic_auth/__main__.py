@@ -6,8 +6,8 @@ from openmusic_auth.app import create_app
 from openmusic_auth.keys.service import PUBLISH_AHEAD, SigningKeys
 from openmusic_auth.settings import Settings
 from openmusic_kit.cli import run_cli, serve
-from openmusic_kit.database import open_database
-from openmusic_kit.migrations import migrate
+from openmusic_kit.database.database import open_database
+from openmusic_kit.database.migrations import migrate
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -13,11 +13,11 @@ from openmusic_auth.passwords import Passwords
 from openmusic_auth.settings import Settings
 from openmusic_auth.users import endpoints as users
 from openmusic_auth.users.service import UserService
-from openmusic_kit.database import open_database
-from openmusic_kit.health import HardCheck, Health, SoftCheck
-from openmusic_kit.messaging import Broker
-from openmusic_kit.outbox import OutboxRelay
-from openmusic_kit.web import create_service_app
+from openmusic_kit.database.database import open_database
+from openmusic_kit.messaging.broker import Broker
+from openmusic_kit.messaging.outbox import OutboxRelay
+from openmusic_kit.web.app import create_service_app
+from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 
 ROUTERS = (users.router, users.internal_router, authentications.router, keys.router)
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from openmusic_kit.events import EventData
+from openmusic_kit.messaging.events import EventData
 
 
 class UserRegistered(EventData):

@@ -3,7 +3,7 @@ from pathlib import Path
 from openmusic_catalog.app import create_app
 from openmusic_catalog.settings import Settings
 from openmusic_kit.cli import run_cli, serve
-from openmusic_kit.migrations import migrate
+from openmusic_kit.database.migrations import migrate
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

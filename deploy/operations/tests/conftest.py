@@ -10,7 +10,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from openmusic_kit import topology
+from openmusic_kit.messaging import topology
 from openmusic_operations.dead_letters import QUEUES
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import aio_pika
 import pytest
 
-from openmusic_kit.messaging import Broker, Rejected, Subscription
-from openmusic_kit.topology import Queue
+from openmusic_kit.messaging.broker import Broker
+from openmusic_kit.messaging.consumer import Subscription, UnprocessableMessage
+from openmusic_kit.messaging.topology import Queue
 from openmusic_operations.dead_queue import WORN, connected, every
 from openmusic_operations.errors import QueueMissing
 
@@ -185,7 +186,7 @@ async def test_what_died_of_a_cause_that_is_mended_is_handled_after_a_replay(
 
     async def handle(envelope: Any) -> None:
         if not mended.is_set():
-            raise Rejected("the shelf is full")
+            raise UnprocessableMessage("the shelf is full")
         handled.append(envelope.id)
 
     broker = Broker(rabbitmq_url)

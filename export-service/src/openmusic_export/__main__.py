@@ -4,7 +4,7 @@ from pathlib import Path
 from openmusic_export.app import create_app, create_worker
 from openmusic_export.settings import Settings, WorkerSettings
 from openmusic_kit.cli import run_cli, serve
-from openmusic_kit.migrations import migrate
+from openmusic_kit.database.migrations import migrate
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

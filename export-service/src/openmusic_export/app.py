@@ -15,13 +15,13 @@ from openmusic_export.exports import endpoints as exports
 from openmusic_export.exports.service import ExportService
 from openmusic_export.playlists import Playlists
 from openmusic_export.settings import Settings, WorkerSettings
-from openmusic_kit.clients import ServiceClient
-from openmusic_kit.database import open_database
-from openmusic_kit.health import HardCheck, Health, SoftCheck
-from openmusic_kit.messaging import Broker
-from openmusic_kit.outbox import OutboxRelay
-from openmusic_kit.signing_keys import open_token_verifier
-from openmusic_kit.web import create_service_app
+from openmusic_kit.database.database import open_database
+from openmusic_kit.identity.token_verification import open_token_verifier
+from openmusic_kit.messaging.broker import Broker
+from openmusic_kit.messaging.outbox import OutboxRelay
+from openmusic_kit.web.app import create_service_app
+from openmusic_kit.web.clients import ServiceClient
+from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 
 logger = logging.getLogger(__name__)
 

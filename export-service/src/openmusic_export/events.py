@@ -3,16 +3,16 @@
 from typing import ClassVar
 
 from openmusic_export.addresses import MailAddress
-from openmusic_kit.events import EventData
-from openmusic_kit.messaging import Queue, RetrySchedule
-from openmusic_kit.schemas import Key
+from openmusic_kit.messaging.events import EventData
+from openmusic_kit.messaging.topology import Queue, RetrySchedule
+from openmusic_kit.web.schemas import ShortText
 
 
 class ExportRequested(EventData):
     event_type: ClassVar[str] = "export.requested"
     event_version: ClassVar[int] = 1
-    job_id: Key
-    playlist_id: Key
+    job_id: ShortText
+    playlist_id: ShortText
     target_email: MailAddress
 
 

@@ -2,9 +2,9 @@
 
 from typing import TypeVar
 
-from openmusic_kit.clients import ServiceClient
 from openmusic_kit.ids import is_id
-from openmusic_kit.schemas import Answer, WireModel
+from openmusic_kit.web.clients import ServiceClient
+from openmusic_kit.web.schemas import DataResponse, WireModel
 
 
 class PlaylistOwner(WireModel):
@@ -33,13 +33,13 @@ class Playlists:
         self._client = client
 
     async def owner_of(self, playlist_id: str) -> str | None:
-        found = await self._ask(playlist_id, "/owner", Answer[PlaylistOwner])
+        found = await self._ask(playlist_id, "/owner", DataResponse[PlaylistOwner])
         return found.owner_id if found else None
 
     async def get(self, playlist_id: str) -> Playlist | None:
-        return await self._ask(playlist_id, "", Answer[Playlist])
+        return await self._ask(playlist_id, "", DataResponse[Playlist])
 
-    async def _ask(self, playlist_id: str, what: str, shape: type[Answer[T]]) -> T | None:
+    async def _ask(self, playlist_id: str, what: str, shape: type[DataResponse[T]]) -> T | None:
         if not is_id("playlist", playlist_id):
             return None
         answer = await self._client.get(f"/internal/playlists/{playlist_id}{what}")

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from openmusic_kit.messaging.topology import DEAD_LETTER_LIFE
 from openmusic_kit.settings import BrokerSettings, DatabaseSettings, IdentitySettings, ServiceSettings
-from openmusic_kit.topology import DEAD_LETTER_LIFE
 
 MAIL_PAGE = "maildev"  # the host that shows mails instead of delivering them, in compose.yaml and deploy/kubernetes
 EXAMPLE_DOMAIN = "openmusic.example"

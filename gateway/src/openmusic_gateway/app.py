@@ -27,14 +27,14 @@ from openmusic_gateway.routes import Route, RouteTable
 from openmusic_gateway.service_session import service_session
 from openmusic_gateway.settings import Settings
 from openmusic_gateway.upstreams import Upstream, resolving
-from openmusic_kit.access_log import AccessLog
+from openmusic_kit.cache.redis_client import open_redis
 from openmusic_kit.context import new_request_id
 from openmusic_kit.context import request_id as request_id_variable
 from openmusic_kit.errors import ServiceError, Unauthenticated
-from openmusic_kit.health import HardCheck, Health, SoftCheck
-from openmusic_kit.identity import TokenVerifier, bearer_token
-from openmusic_kit.redis_client import open_redis
-from openmusic_kit.signing_keys import open_token_verifier
+from openmusic_kit.identity.token_verification import open_token_verifier
+from openmusic_kit.identity.token_verifier import TokenVerifier, bearer_token
+from openmusic_kit.web.access_log import AccessLog
+from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,10 @@ import socket
 
 import aiohttp
 
-from openmusic_kit import edge, paging
+from openmusic_kit import edge
 from openmusic_kit.cli import KEEP_ALIVE
-from openmusic_kit.clients import send_once
+from openmusic_kit.web import paging
+from openmusic_kit.web.clients import send_once
 
 POOLED = KEEP_ALIVE / 2  # seconds that an idle connection is kept: the service must not be the one that closes it
 MAX_HEADER_LENGTH = 1_024 + max(edge.MAX_HEADER_LENGTH, paging.MAX_LINK_LENGTH)  # bytes of one, its name included

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from openmusic_kit.errors import ServiceError
 from openmusic_kit.logs import configure_logging
-from openmusic_kit.memory import give_back_what_is_freed
-from openmusic_kit.protocol import bounded
+from openmusic_kit.memory import tune_malloc
 from openmusic_kit.settings import ServiceSettings
+from openmusic_kit.web.protocol import bounded
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -50,7 +50,7 @@ def _explain(error: ValidationError) -> str:
 
 def serve(app: str | Callable[..., object], settings: ServiceSettings, *, announced: bool = False) -> None:
     """Serves until SIGTERM or SIGINT, then lets the requests in flight finish. ``announced``: see `bounded`."""
-    give_back_what_is_freed()
+    tune_malloc()
     uvicorn.run(
         app,
         host=settings.host,

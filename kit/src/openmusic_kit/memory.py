@@ -6,7 +6,7 @@ LARGE = 262_144  # bytes
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # the numbers of mallopt(3)
 
 
-def give_back_what_is_freed() -> None:
+def tune_malloc() -> None:
     """Has glibc map each large block by itself, and unmap it when it is freed. With another library nothing changes.
 
     By default it does so only until it has met such blocks a few times; then they come out of its heaps, one for each

@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from openmusic_kit.clients import ServiceClient
-from openmusic_kit.health import HardCheck, Health, SoftCheck
-from openmusic_kit.messaging import Broker
-from openmusic_kit.web import create_service_app
+from openmusic_kit.messaging.broker import Broker
+from openmusic_kit.web.app import create_service_app
+from openmusic_kit.web.clients import ServiceClient
+from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 from openmusic_media.covers import endpoints as covers
 from openmusic_media.covers.consumer import subscription
 from openmusic_media.covers.service import CoverService

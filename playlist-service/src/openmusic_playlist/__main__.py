@@ -2,13 +2,13 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from openmusic_kit.cache import Cache
+from openmusic_kit.cache.cache import Cache
+from openmusic_kit.cache.redis_client import open_redis
 from openmusic_kit.cli import run_cli, serve
-from openmusic_kit.clients import ServiceClient
-from openmusic_kit.database import open_database
+from openmusic_kit.database.database import open_database
+from openmusic_kit.database.migrations import migrate
 from openmusic_kit.edge_purges import EdgePurges
-from openmusic_kit.migrations import migrate
-from openmusic_kit.redis_client import open_redis
+from openmusic_kit.web.clients import ServiceClient
 from openmusic_playlist.app import create_app
 from openmusic_playlist.read_copies.rebuild import Rebuild
 from openmusic_playlist.settings import Settings

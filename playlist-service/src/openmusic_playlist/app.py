@@ -5,16 +5,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from openmusic_kit.cache import Cache
-from openmusic_kit.clients import ServiceClient
-from openmusic_kit.database import open_database
+from openmusic_kit.cache.cache import Cache
+from openmusic_kit.cache.pending_changes import PendingChanges
+from openmusic_kit.cache.redis_client import open_redis
+from openmusic_kit.database.database import open_database
 from openmusic_kit.edge_purges import EdgePurges
-from openmusic_kit.health import HardCheck, Health, SoftCheck
-from openmusic_kit.messaging import Broker
-from openmusic_kit.pending_changes import PendingChanges
-from openmusic_kit.redis_client import open_redis
-from openmusic_kit.signing_keys import open_token_verifier
-from openmusic_kit.web import create_service_app
+from openmusic_kit.identity.token_verification import open_token_verifier
+from openmusic_kit.messaging.broker import Broker
+from openmusic_kit.web.app import create_service_app
+from openmusic_kit.web.clients import ServiceClient
+from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 from openmusic_playlist.activities import endpoints as activities
 from openmusic_playlist.activities.service import ActivityService
 from openmusic_playlist.collaborations import endpoints as collaborations

@@ -5,9 +5,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from openmusic_auth.authentications.errors import RefreshTokenInvalid, WrongCredentials
 from openmusic_auth.authentications.schemas import AccessToken, Login, RefreshTokenPayload, Tokens
 from openmusic_auth.authentications.service import AuthenticationService
-from openmusic_kit.openapi import failing
-from openmusic_kit.schemas import Answer, Created, Done
-from openmusic_kit.web import TimedRoute
+from openmusic_kit.web.app import TimedRoute
+from openmusic_kit.web.openapi import error_responses
+from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 
 
 async def _authentications(request: Request) -> AuthenticationService:
@@ -28,18 +28,18 @@ router = APIRouter(
 )
 
 
-@router.post("", status_code=201, responses=failing(WrongCredentials))
-async def log_in(login: Login, authentications: Authentications) -> Created[Tokens]:
+@router.post("", status_code=201, responses=error_responses(WrongCredentials))
+async def log_in(login: Login, authentications: Authentications) -> CreatedResponse[Tokens]:
     access_token, refresh_token = await authentications.log_in(login)
-    return Created(message="Logged in", data=Tokens(access_token=access_token, refresh_token=refresh_token))
+    return CreatedResponse(message="Logged in", data=Tokens(access_token=access_token, refresh_token=refresh_token))
 
 
-@router.put("", responses=failing(RefreshTokenInvalid))
-async def refresh(payload: RefreshTokenPayload, authentications: Authentications) -> Answer[AccessToken]:
-    return Answer(data=AccessToken(access_token=await authentications.refresh(payload.refresh_token)))
+@router.put("", responses=error_responses(RefreshTokenInvalid))
+async def refresh(payload: RefreshTokenPayload, authentications: Authentications) -> DataResponse[AccessToken]:
+    return DataResponse(data=AccessToken(access_token=await authentications.refresh(payload.refresh_token)))
 
 
-@router.delete("", responses=failing(RefreshTokenInvalid))
-async def log_out(payload: RefreshTokenPayload, authentications: Authentications) -> Done:
+@router.delete("", responses=error_responses(RefreshTokenInvalid))
+async def log_out(payload: RefreshTokenPayload, authentications: Authentications) -> MessageResponse:
     await authentications.log_out(payload.refresh_token)
-    return Done(message="Logged out")
+    return MessageResponse(message="Logged out")

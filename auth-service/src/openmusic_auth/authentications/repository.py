@@ -1,4 +1,4 @@
-from openmusic_kit.database import Connection
+from openmusic_kit.database.database import Connection
 
 
 class RefreshTokenRepository:

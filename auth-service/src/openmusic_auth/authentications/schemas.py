@@ -2,11 +2,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from openmusic_kit.schemas import AnyId, WireModel
+from openmusic_kit.web.schemas import OpaqueId, WireModel
 
 
 class Login(WireModel):
-    username: AnyId
+    username: OpaqueId
     password: Annotated[str, Field(min_length=1, max_length=128, repr=False)]
 
 

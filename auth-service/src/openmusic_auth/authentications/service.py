@@ -11,8 +11,8 @@ from openmusic_auth.keys.service import SigningKeys
 from openmusic_auth.passwords import Passwords
 from openmusic_auth.settings import Settings
 from openmusic_auth.users.repository import UserRepository
-from openmusic_kit.database import Database
-from openmusic_kit.identity import ALGORITHM, TOKEN_TYPE
+from openmusic_kit.database.database import Database
+from openmusic_kit.identity.token_verifier import ALGORITHM, TOKEN_TYPE
 
 REFRESH_TOKEN_BYTES = 32
 

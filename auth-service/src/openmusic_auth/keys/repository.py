@@ -1,6 +1,6 @@
 from psycopg.rows import DictRow
 
-from openmusic_kit.database import Connection
+from openmusic_kit.database.database import Connection
 
 
 class KeyRepository:

@@ -1,6 +1,6 @@
 from typing import Literal
 
-from openmusic_kit.schemas import WireModel
+from openmusic_kit.web.schemas import WireModel
 
 
 class PublicKey(WireModel):

@@ -15,7 +15,7 @@ from uuid_utils import uuid7
 from openmusic_auth.keys.errors import SigningKeyUnreadable
 from openmusic_auth.keys.repository import KeyRepository
 from openmusic_kit import tasks
-from openmusic_kit.database import Database
+from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Unavailable
 
 logger = logging.getLogger(__name__)

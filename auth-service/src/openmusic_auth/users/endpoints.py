@@ -6,10 +6,10 @@ from openmusic_auth.users.errors import UsernameTaken, UserNotFound
 from openmusic_auth.users.schemas import Registration, User, UserCopies, UserCopy, UserData, UserId
 from openmusic_auth.users.service import UserService
 from openmusic_kit import edge
-from openmusic_kit.openapi import failing
-from openmusic_kit.paging import PAGE_SIZE
-from openmusic_kit.schemas import Answer, Created, StoredText
-from openmusic_kit.web import InternalRoute, TimedRoute
+from openmusic_kit.web.app import InternalRoute, TimedRoute
+from openmusic_kit.web.openapi import error_responses
+from openmusic_kit.web.paging import PAGE_SIZE
+from openmusic_kit.web.schemas import CreatedResponse, DataResponse, StoredText
 
 
 async def _users(request: Request) -> UserService:
@@ -23,26 +23,26 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=TimedRoute)
 internal_router = APIRouter(prefix="/internal/users", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201, responses=failing(UsernameTaken))
-async def register(registration: Registration, users: Users) -> Created[UserId]:
-    return Created(message="User registered", data=UserId(user_id=await users.register(registration)))
+@router.post("", status_code=201, responses=error_responses(UsernameTaken))
+async def register(registration: Registration, users: Users) -> CreatedResponse[UserId]:
+    return CreatedResponse(message="User registered", data=UserId(user_id=await users.register(registration)))
 
 
-@router.get("/{user_id}", responses=failing(UserNotFound))
-async def get_user(user_id: str, users: Users, response: Response) -> Answer[UserData]:
+@router.get("/{user_id}", responses=error_responses(UserNotFound))
+async def get_user(user_id: str, users: Users, response: Response) -> DataResponse[UserData]:
     user = User.model_validate(await users.get(user_id))
     response.headers.update(edge.public(f"user:{user_id}"))
-    return Answer(data=UserData(user=user))
+    return DataResponse(data=UserData(user=user))
 
 
 @internal_router.get("")
 async def get_user_copies(
     users: Users, after: StoredText = "", limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
-) -> Answer[UserCopies]:
+) -> DataResponse[UserCopies]:
     rows = await users.list_copies(after, limit)
-    return Answer(data=UserCopies(users=[UserCopy.model_validate(row) for row in rows]))
+    return DataResponse(data=UserCopies(users=[UserCopy.model_validate(row) for row in rows]))
 
 
 @internal_router.get("/{user_id}")
-async def get_user_copy(user_id: str, users: Users) -> Answer[UserCopy]:
-    return Answer(data=UserCopy.model_validate(await users.get(user_id)))
+async def get_user_copy(user_id: str, users: Users) -> DataResponse[UserCopy]:
+    return DataResponse(data=UserCopy.model_validate(await users.get(user_id)))

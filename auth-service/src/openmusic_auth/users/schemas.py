@@ -3,7 +3,7 @@ from typing import Annotated
 from pydantic import Field, WithJsonSchema
 
 from openmusic_kit.ids import id_schema
-from openmusic_kit.schemas import Text, WireModel
+from openmusic_kit.web.schemas import Text, WireModel
 
 Id = Annotated[str, WithJsonSchema(id_schema("user"))]
 Username = Annotated[Text, Field(max_length=255)]

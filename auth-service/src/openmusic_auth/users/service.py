@@ -6,7 +6,7 @@ from openmusic_auth.passwords import Passwords
 from openmusic_auth.users.errors import UsernameTaken, UserNotFound
 from openmusic_auth.users.repository import UserRepository
 from openmusic_auth.users.schemas import Registration
-from openmusic_kit.database import Database
+from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id, require_id
 
 

@@ -7,9 +7,9 @@ from openmusic_catalog.albums.schemas import AlbumData, AlbumId, AlbumPayload, C
 from openmusic_catalog.albums.service import AlbumService
 from openmusic_catalog.edge_tags import album_tag, likes_tag
 from openmusic_kit import edge
-from openmusic_kit.openapi import CACHED, failing
-from openmusic_kit.schemas import Answer, Created, Done
-from openmusic_kit.web import InternalRoute, TimedRoute, cacheable_answer
+from openmusic_kit.web.app import InternalRoute, TimedRoute, cacheable_answer
+from openmusic_kit.web.openapi import CACHED, error_responses
+from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 
 
 async def _albums(request: Request) -> AlbumService:
@@ -24,30 +24,32 @@ internal_router = APIRouter(prefix="/internal/albums", route_class=InternalRoute
 
 
 @router.post("", status_code=201)
-async def add_album(payload: AlbumPayload, albums: Albums) -> Created[AlbumId]:
-    return Created(message="Album added", data=AlbumId(album_id=await albums.add(payload)))
+async def add_album(payload: AlbumPayload, albums: Albums) -> CreatedResponse[AlbumId]:
+    return CreatedResponse(message="Album added", data=AlbumId(album_id=await albums.add(payload)))
 
 
-@router.get("/{album_id}", response_model=Answer[AlbumData], responses={**failing(AlbumNotFound), **CACHED})
+@router.get(
+    "/{album_id}", response_model=DataResponse[AlbumData], responses={**error_responses(AlbumNotFound), **CACHED}
+)
 async def get_album(album_id: str, albums: Albums) -> Response:
     return cacheable_answer(await albums.get(album_id), edge.public(album_tag(album_id)))
 
 
-@router.put("/{album_id}", responses=failing(AlbumNotFound))
-async def update_album(album_id: str, payload: AlbumPayload, albums: Albums, response: Response) -> Done:
+@router.put("/{album_id}", responses=error_responses(AlbumNotFound))
+async def update_album(album_id: str, payload: AlbumPayload, albums: Albums, response: Response) -> MessageResponse:
     await albums.update(album_id, payload)
     response.headers.update(edge.purging(album_tag(album_id)))
-    return Done(message="Album updated")
+    return MessageResponse(message="Album updated")
 
 
-@router.delete("/{album_id}", responses=failing(AlbumNotFound))
-async def delete_album(album_id: str, albums: Albums, response: Response) -> Done:
+@router.delete("/{album_id}", responses=error_responses(AlbumNotFound))
+async def delete_album(album_id: str, albums: Albums, response: Response) -> MessageResponse:
     await albums.delete(album_id)
     response.headers.update(edge.purging(album_tag(album_id), likes_tag(album_id)))
-    return Done(message="Album deleted")
+    return MessageResponse(message="Album deleted")
 
 
 @internal_router.put("/{album_id}/cover")
-async def set_cover(album_id: str, payload: CoverPayload, albums: Albums) -> Done:
+async def set_cover(album_id: str, payload: CoverPayload, albums: Albums) -> MessageResponse:
     await albums.set_cover(album_id, payload.path)
-    return Done(message="Cover set")
+    return MessageResponse(message="Cover set")

@@ -3,7 +3,7 @@ from typing import Annotated
 from pydantic import WithJsonSchema
 
 from openmusic_kit.ids import id_schema
-from openmusic_kit.schemas import Int32, Text, WireModel
+from openmusic_kit.web.schemas import Int32, Text, WireModel
 
 Id = Annotated[str, WithJsonSchema(id_schema("album"))]
 SongId = Annotated[str, WithJsonSchema(id_schema("song"))]

@@ -3,10 +3,10 @@ from openmusic_catalog.albums.repository import AlbumRepository
 from openmusic_catalog.albums.schemas import Album, AlbumData, AlbumPayload
 from openmusic_catalog.cache_keys import album_key, likes_key
 from openmusic_catalog.events import AlbumCoverReplaced, AlbumDeleted
-from openmusic_kit.cache import Cache, Cached
-from openmusic_kit.database import Database
+from openmusic_kit.cache.cache import Cache, Cached
+from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id, require_id
-from openmusic_kit.schemas import Answer
+from openmusic_kit.web.schemas import DataResponse
 
 
 class AlbumService:
@@ -35,7 +35,7 @@ class AlbumService:
             raise AlbumNotFound
         path = row.pop("cover_path")
         album = Album.model_validate({**row, "cover_url": path and f"{self._public_url}{path}"})
-        return Answer(data=AlbumData(album=album)).model_dump_json(by_alias=True).encode()
+        return DataResponse(data=AlbumData(album=album)).model_dump_json(by_alias=True).encode()
 
     async def update(self, album_id: str, payload: AlbumPayload) -> None:
         require_id("album", album_id, AlbumNotFound)

@@ -8,9 +8,9 @@ from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
 from openmusic_catalog.likes.schemas import LikesData
 from openmusic_catalog.likes.service import LikeService
 from openmusic_kit import edge
-from openmusic_kit.openapi import CACHED, failing
-from openmusic_kit.schemas import Answer, Done
-from openmusic_kit.web import CurrentUser, ProtectedRoute, TimedRoute, cacheable_answer
+from openmusic_kit.web.app import CurrentUser, ProtectedRoute, TimedRoute, cacheable_answer
+from openmusic_kit.web.openapi import CACHED, error_responses
+from openmusic_kit.web.schemas import DataResponse, MessageResponse
 
 
 async def _likes(request: Request) -> LikeService:
@@ -24,20 +24,20 @@ router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"], route_clas
 protected_router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"], route_class=ProtectedRoute)
 
 
-@protected_router.post("", status_code=201, responses=failing(AlbumNotFound, AlreadyLiked))
-async def like_album(album_id: str, user_id: CurrentUser, likes: Likes, response: Response) -> Done:
+@protected_router.post("", status_code=201, responses=error_responses(AlbumNotFound, AlreadyLiked))
+async def like_album(album_id: str, user_id: CurrentUser, likes: Likes, response: Response) -> MessageResponse:
     await likes.like(album_id, user_id)
     response.headers.update(edge.purging(likes_tag(album_id)))
-    return Done(message="Album liked")
+    return MessageResponse(message="Album liked")
 
 
-@protected_router.delete("", responses=failing(AlbumNotFound, LikeNotFound))
-async def unlike_album(album_id: str, user_id: CurrentUser, likes: Likes, response: Response) -> Done:
+@protected_router.delete("", responses=error_responses(AlbumNotFound, LikeNotFound))
+async def unlike_album(album_id: str, user_id: CurrentUser, likes: Likes, response: Response) -> MessageResponse:
     await likes.unlike(album_id, user_id)
     response.headers.update(edge.purging(likes_tag(album_id)))
-    return Done(message="Album no longer liked")
+    return MessageResponse(message="Album no longer liked")
 
 
-@router.get("", response_model=Answer[LikesData], responses={**failing(AlbumNotFound), **CACHED})
+@router.get("", response_model=DataResponse[LikesData], responses={**error_responses(AlbumNotFound), **CACHED})
 async def count_likes(album_id: str, likes: Likes) -> Response:
     return cacheable_answer(await likes.count(album_id), edge.public(likes_tag(album_id)))

@@ -1,4 +1,4 @@
-from openmusic_kit.schemas import WireModel
+from openmusic_kit.web.schemas import WireModel
 
 
 class LikesData(WireModel):

@@ -5,10 +5,10 @@ from openmusic_catalog.cache_keys import likes_key
 from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
 from openmusic_catalog.likes.repository import LikeRepository
 from openmusic_catalog.likes.schemas import LikesData
-from openmusic_kit.cache import Cache, Cached
-from openmusic_kit.database import Database
+from openmusic_kit.cache.cache import Cache, Cached
+from openmusic_kit.database.database import Database
 from openmusic_kit.ids import require_id
-from openmusic_kit.schemas import Answer
+from openmusic_kit.web.schemas import DataResponse
 
 
 class LikeService:
@@ -46,4 +46,4 @@ class LikeService:
             row = await LikeRepository(connection).count(album_id)
         if row is None:
             raise AlbumNotFound
-        return Answer(data=LikesData(likes=row["likes"])).model_dump_json(by_alias=True).encode()
+        return DataResponse(data=LikesData(likes=row["likes"])).model_dump_json(by_alias=True).encode()

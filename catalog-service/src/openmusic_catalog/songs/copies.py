@@ -8,9 +8,9 @@ import asyncio
 import logging
 
 from openmusic_catalog.songs.schemas import SongChange
-from openmusic_kit.clients import TIMEOUT, ServiceClient
+from openmusic_kit.cache.pending_changes import PendingChanges
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.pending_changes import PendingChanges
+from openmusic_kit.web.clients import TIMEOUT, ServiceClient
 
 logger = logging.getLogger(__name__)
 

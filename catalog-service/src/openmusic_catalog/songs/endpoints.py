@@ -17,10 +17,10 @@ from openmusic_catalog.songs.schemas import (
 )
 from openmusic_catalog.songs.service import SongService
 from openmusic_kit import edge
-from openmusic_kit.openapi import PAGED, failing
-from openmusic_kit.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
-from openmusic_kit.schemas import Answer, Created, Done, StoredText
-from openmusic_kit.web import InternalRoute, TimedRoute
+from openmusic_kit.web.app import InternalRoute, TimedRoute
+from openmusic_kit.web.openapi import PAGED, error_responses
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse, StoredText
 
 
 async def _songs(request: Request) -> SongService:
@@ -44,14 +44,14 @@ router = APIRouter(prefix="/songs", tags=["songs"], route_class=TimedRoute)
 internal_router = APIRouter(prefix="/internal/songs", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201, responses=failing(AlbumNotFound))
-async def add_song(payload: SongPayload, songs: Songs, response: Response) -> Created[SongId]:
+@router.post("", status_code=201, responses=error_responses(AlbumNotFound))
+async def add_song(payload: SongPayload, songs: Songs, response: Response) -> CreatedResponse[SongId]:
     song_id = await songs.add(payload)
     response.headers.update(_purging(song_id, {payload.album_id}))
-    return Created(message="Song added", data=SongId(song_id=song_id))
+    return CreatedResponse(message="Song added", data=SongId(song_id=song_id))
 
 
-@router.get("", responses={**failing(CursorInvalid), **PAGED})
+@router.get("", responses={**error_responses(CursorInvalid), **PAGED})
 async def search_songs(
     response: Response,
     songs: Songs,
@@ -59,7 +59,7 @@ async def search_songs(
     performer: SearchText = "",
     limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
     cursor: str = "",
-) -> Answer[SongsData]:
+) -> DataResponse[SongsData]:
     """The first ``limit`` songs that match; the header ``Link`` leads to the next page."""
     rows = await songs.search(title, performer, decode_cursor(cursor), limit + 1)
     page = rows[:limit]
@@ -71,45 +71,45 @@ async def search_songs(
             limit=limit,
             cursor=encode_cursor(page[-1]["id"]),
         )
-    return Answer(data=SongsData(songs=[SongSummary.model_validate(row) for row in page]))
+    return DataResponse(data=SongsData(songs=[SongSummary.model_validate(row) for row in page]))
 
 
-@router.get("/{song_id}", responses=failing(SongNotFound))
-async def get_song(song_id: str, songs: Songs, response: Response) -> Answer[SongData]:
+@router.get("/{song_id}", responses=error_responses(SongNotFound))
+async def get_song(song_id: str, songs: Songs, response: Response) -> DataResponse[SongData]:
     song = Song.model_validate(await songs.get(song_id))
     response.headers.update(edge.public(*_tags(song_id, {song.album_id})))
-    return Answer(data=SongData(song=song))
+    return DataResponse(data=SongData(song=song))
 
 
-@router.put("/{song_id}", responses=failing(SongNotFound, AlbumNotFound))
-async def update_song(song_id: str, payload: SongPayload, songs: Songs, response: Response) -> Done:
+@router.put("/{song_id}", responses=error_responses(SongNotFound, AlbumNotFound))
+async def update_song(song_id: str, payload: SongPayload, songs: Songs, response: Response) -> MessageResponse:
     response.headers.update(_purging(song_id, await songs.update(song_id, payload)))
-    return Done(message="Song updated")
+    return MessageResponse(message="Song updated")
 
 
-@router.delete("/{song_id}", responses=failing(SongNotFound))
-async def delete_song(song_id: str, songs: Songs, response: Response) -> Done:
+@router.delete("/{song_id}", responses=error_responses(SongNotFound))
+async def delete_song(song_id: str, songs: Songs, response: Response) -> MessageResponse:
     response.headers.update(_purging(song_id, await songs.delete(song_id)))
-    return Done(message="Song deleted")
+    return MessageResponse(message="Song deleted")
 
 
 @internal_router.get("")
 async def get_song_copies(
     songs: Songs, after: StoredText = "", limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
-) -> Answer[SongCopies]:
+) -> DataResponse[SongCopies]:
     rows = await songs.list_copies(after, limit)
-    return Answer(data=SongCopies(songs=[SongCopy.model_validate(row) for row in rows]))
+    return DataResponse(data=SongCopies(songs=[SongCopy.model_validate(row) for row in rows]))
 
 
 @internal_router.get("/by-ids")
 async def get_song_copies_by_ids(
     songs: Songs, ids: Annotated[StoredText, Query(max_length=40_000)]
-) -> Answer[SongCopies]:
+) -> DataResponse[SongCopies]:
     """``ids`` have commas between them; the answer has those that there are, in any order."""
     rows = await songs.list_copies_of(ids.split(","))
-    return Answer(data=SongCopies(songs=[SongCopy.model_validate(row) for row in rows]))
+    return DataResponse(data=SongCopies(songs=[SongCopy.model_validate(row) for row in rows]))
 
 
 @internal_router.get("/{song_id}")
-async def get_song_copy(song_id: str, songs: Songs) -> Answer[SongCopy]:
-    return Answer(data=SongCopy.model_validate(await songs.get(song_id)))
+async def get_song_copy(song_id: str, songs: Songs) -> DataResponse[SongCopy]:
+    return DataResponse(data=SongCopy.model_validate(await songs.get(song_id)))

@@ -4,7 +4,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import DictRow
 
-from openmusic_kit.database import Connection
+from openmusic_kit.database.database import Connection
 
 _HAS_TRIGRAMS = re.compile(r"[^\W_]{3}")
 """Of a text without three letters or digits in a row pg_trgm knows next to nothing."""

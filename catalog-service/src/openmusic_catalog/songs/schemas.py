@@ -3,11 +3,11 @@ from typing import Annotated
 from pydantic import Field, WithJsonSchema
 
 from openmusic_kit.ids import id_schema
-from openmusic_kit.schemas import AnyId, Int32, Text, Whole, WireModel
+from openmusic_kit.web.schemas import Int32, IntegralFloat, OpaqueId, Text, WireModel
 
 Id = Annotated[str, WithJsonSchema(id_schema("song"))]
 AlbumId = Annotated[str, WithJsonSchema(id_schema("album"))]
-Seconds = Annotated[int, Field(ge=0, le=2**31 - 1), Whole]
+Seconds = Annotated[int, Field(ge=0, le=2**31 - 1), IntegralFloat]
 
 
 class SongPayload(WireModel):
@@ -16,7 +16,7 @@ class SongPayload(WireModel):
     genre: Text
     performer: Text
     duration: Seconds | None = None
-    album_id: AnyId | None = None
+    album_id: OpaqueId | None = None
 
 
 class SongId(WireModel):

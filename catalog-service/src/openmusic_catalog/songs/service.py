@@ -8,8 +8,8 @@ from openmusic_catalog.songs.copies import SongCopyHolders
 from openmusic_catalog.songs.errors import SongNotFound
 from openmusic_catalog.songs.repository import SongRepository
 from openmusic_catalog.songs.schemas import SongChange, SongPayload, SongText
-from openmusic_kit.cache import Cache
-from openmusic_kit.database import Database
+from openmusic_kit.cache.cache import Cache
+from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id, require_id
 
 
@@ -66,7 +66,7 @@ class SongService:
             before = await songs.lock_album_of(song_id)
             if before is None:
                 raise SongNotFound
-            await work.outdate(*_keys(before["album_id"]))
+            await work.invalidate(*_keys(before["album_id"]))
             try:
                 version = await songs.update(song_id, payload.model_dump())
             except ForeignKeyViolation as error:
@@ -88,7 +88,7 @@ class SongService:
             before = await songs.lock_album_of(song_id)
             if before is None:
                 raise SongNotFound
-            await work.outdate(*_keys(before["album_id"]))
+            await work.invalidate(*_keys(before["album_id"]))
             version = await songs.delete(song_id)
             if version is None:
                 raise SongNotFound

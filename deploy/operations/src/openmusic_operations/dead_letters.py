@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from openmusic_kit.topology import Queue
+from openmusic_kit.messaging.topology import Queue
 from openmusic_operations.dead_queue import DeadQueue, connected, every, with_id
 from openmusic_operations.errors import OperationFailed, QueueMissing
 from openmusic_operations.presentation import harmless, in_a_list, whole

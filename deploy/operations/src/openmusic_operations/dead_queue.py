@@ -8,7 +8,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, DeliveryError
 
-from openmusic_kit.topology import Queue
+from openmusic_kit.messaging.topology import Queue
 from openmusic_operations.errors import BrokerAway, LetterMissing, QueueMissing
 from openmusic_operations.letters import Letter, letter_id
 

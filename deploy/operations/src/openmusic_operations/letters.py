@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from openmusic_kit.consumer import DIED, REASON
+from openmusic_kit.messaging.consumer import DIED, REASON
 
 UNKNOWN = "-"
 

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from openmusic_export.events import ExportRequested
 from openmusic_export.exports.repository import JobRepository
 from openmusic_kit import tasks
-from openmusic_kit.database import Database
-from openmusic_kit.events import Envelope
-from openmusic_kit.messaging import Broker, Queue
-from openmusic_kit.schemas import describe
+from openmusic_kit.database.database import Database
+from openmusic_kit.messaging.broker import Broker
+from openmusic_kit.messaging.events import Envelope
+from openmusic_kit.messaging.topology import Queue
+from openmusic_kit.web.schemas import describe
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from openmusic_export.playlists import Playlists
 from openmusic_export.settings import WorkerSettings
 from openmusic_kit import tasks
 from openmusic_kit.context import redelivered
-from openmusic_kit.database import Database
+from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.messaging import Rejected
+from openmusic_kit.messaging.consumer import UnprocessableMessage
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class DeliveryService:
                 reason = await self._conclude(jobs, attempt, error)
                 await work.commit()
                 if reason:
-                    raise Rejected(reason) from error
+                    raise UnprocessableMessage(reason) from error
                 return None
             try:
                 if offer is not None:
@@ -85,12 +85,12 @@ class DeliveryService:
         if row is None:
             if await jobs.exists(job_id):
                 raise JobTaken
-            raise Rejected("unknown job")
+            raise UnprocessableMessage("unknown job")
         if row["status"] == "failed":
             if row["dead_event_id"] not in {None, event_id}:
                 return None
             if redelivered.get():  # it did not get among the dead letters, from which alone it may be sent back
-                raise Rejected(row["reason"])
+                raise UnprocessableMessage(row["reason"])
             await jobs.revive(job_id)
             return Attempt(job_id, event_id, row["attempts"] + 1, copies=0, failing_for=0)
         if row["status"] in DONE or not row["due"]:
@@ -122,7 +122,7 @@ class DeliveryService:
                     raise
                 await asyncio.sleep(RECORD_INTERVAL)
         if reason:
-            raise Rejected(reason) from outcome
+            raise UnprocessableMessage(reason) from outcome
 
     async def _conclude(self, jobs: JobRepository, attempt: Attempt, outcome: Exception | None) -> str | None:
         """Writes down what came of the attempt. Returns why the job becomes a dead letter, or None."""

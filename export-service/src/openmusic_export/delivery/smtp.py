@@ -15,7 +15,7 @@ from aiosmtplib.email import flatten_message
 from openmusic_export.delivery.errors import MailInDoubt, MailNotSent, MailRefused
 from openmusic_export.delivery.replies import is_final, is_mendable, is_refused, is_taken
 from openmusic_export.settings import WorkerSettings
-from openmusic_kit.connections import IDLE_IN_TRANSACTION_TIMEOUT
+from openmusic_kit.database.connections import IDLE_IN_TRANSACTION_TIMEOUT
 from openmusic_kit.errors import Unavailable
 
 REUSE_WITHIN = 5.0  # seconds; servers close connections that idle longer

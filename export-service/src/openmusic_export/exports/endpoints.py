@@ -5,9 +5,9 @@ from fastapi import APIRouter, Depends, Request
 from openmusic_export.exports.errors import OwnerOnly, PlaylistNotFound
 from openmusic_export.exports.schemas import ExportPayload
 from openmusic_export.exports.service import ExportService
-from openmusic_kit.openapi import failing
-from openmusic_kit.schemas import Done
-from openmusic_kit.web import CurrentUser, ProtectedRoute
+from openmusic_kit.web.app import CurrentUser, ProtectedRoute
+from openmusic_kit.web.openapi import error_responses
+from openmusic_kit.web.schemas import MessageResponse
 
 ACCEPTED = "Permintaan Anda sedang kami proses"  # existing clients compare this text
 
@@ -20,12 +20,12 @@ async def _exports(request: Request) -> ExportService:
 router = APIRouter(prefix="/export", tags=["exports"], route_class=ProtectedRoute)
 
 
-@router.post("/playlists/{playlist_id}", status_code=201, responses=failing(PlaylistNotFound, OwnerOnly))
+@router.post("/playlists/{playlist_id}", status_code=201, responses=error_responses(PlaylistNotFound, OwnerOnly))
 async def export_playlist(
     playlist_id: str,
     payload: ExportPayload,
     user_id: CurrentUser,
     exports: Annotated[ExportService, Depends(_exports)],
-) -> Done:
+) -> MessageResponse:
     await exports.request(playlist_id, payload.target_email, user_id)
-    return Done(message=ACCEPTED)
+    return MessageResponse(message=ACCEPTED)

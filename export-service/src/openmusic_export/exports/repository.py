@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 from psycopg.rows import DictRow
 
-from openmusic_kit.database import Connection
+from openmusic_kit.database.database import Connection
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ from typing import Annotated
 from pydantic import Field
 
 from openmusic_export.addresses import MailAddress
-from openmusic_kit.schemas import WireModel
+from openmusic_kit.web.schemas import WireModel
 
 
 class ExportPayload(WireModel):

@@ -2,7 +2,7 @@ from openmusic_export.events import ExportRequested
 from openmusic_export.exports.errors import OwnerOnly, PlaylistNotFound
 from openmusic_export.exports.repository import JobRepository
 from openmusic_export.playlists import Playlists
-from openmusic_kit.database import Database
+from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id
 
 

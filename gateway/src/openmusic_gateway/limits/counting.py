@@ -11,7 +11,7 @@ from limits.aio.strategies import FixedWindowRateLimiter, SlidingWindowCounterRa
 from redis.asyncio import Redis
 
 from openmusic_gateway.limits.policy import Limit
-from openmusic_kit.outages import RedisCalls
+from openmusic_kit.cache.outages import RedisCalls
 
 
 class Counts:

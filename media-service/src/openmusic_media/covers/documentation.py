@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from openmusic_kit.openapi import Responses, failing
+from openmusic_kit.web.openapi import Responses, error_responses
 from openmusic_media.covers.errors import (
     AlbumNotFound,
     CoverMissing,
@@ -29,7 +29,9 @@ _FIELDS = {
     },
 }
 FORM: dict[str, Any] = {"required": True, "content": {"multipart/form-data": {"schema": _FIELDS}}}
-UPLOADING = failing(NotAForm, CoverMissing, SeveralCovers, NotAnImage, ImageTooBig, AlbumNotFound, CoverTooLarge)
+UPLOADING = error_responses(
+    NotAForm, CoverMissing, SeveralCovers, NotAnImage, ImageTooBig, AlbumNotFound, CoverTooLarge
+)
 
 
 def _text(description: str, pattern: str) -> dict[str, Any]:
@@ -49,7 +51,7 @@ _PART = {"Content-Range": _text("Which bytes these are", "^bytes [0-9]+-[0-9]+/[
 _SIZE = {"Content-Range": _text("How many bytes there are", r"^bytes \*/[0-9]+$")}
 _IMAGE = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in sorted(set(CONTENT_TYPES.values()))}
 WHOLE: Responses = {
-    **failing(CoverNotFound),
+    **error_responses(CoverNotFound),
     200: {"description": "The image", "headers": _KEPT, "content": _IMAGE},
     304: {"description": "The client has it already", "headers": _KEPT},
 }

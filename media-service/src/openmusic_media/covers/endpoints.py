@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from openmusic_kit import edge
-from openmusic_kit.schemas import Done
+from openmusic_kit.web.schemas import MessageResponse
 from openmusic_media.covers import documentation
 from openmusic_media.covers.errors import CoverTooLarge
 from openmusic_media.covers.forms import cover_in
@@ -31,11 +31,11 @@ router = APIRouter(tags=["covers"])
     responses=documentation.UPLOADING,
     openapi_extra={"requestBody": documentation.FORM},
 )
-async def upload_cover(album_id: str, request: Request, covers: Covers, response: Response) -> Done:
+async def upload_cover(album_id: str, request: Request, covers: Covers, response: Response) -> MessageResponse:
     """A multipart form with the file field ``cover``."""
     await covers.replace(album_id, await _uploaded(request))
     response.headers.update(edge.purging(f"album:{album_id}"))  # the catalogue's tag of the album's answer
-    return Done(message="Cover uploaded")
+    return MessageResponse(message="Cover uploaded")
 
 
 async def _uploaded(request: Request) -> bytes:

@@ -6,9 +6,9 @@ import uuid
 
 from anyio import CapacityLimiter, to_thread
 
-from openmusic_kit.clients import ServiceClient
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import require_id
+from openmusic_kit.web.clients import ServiceClient
 from openmusic_media.covers.errors import AlbumNotFound, CoverNotFound, CoverTooLarge
 from openmusic_media.covers.images import clean
 from openmusic_media.storage.content_types import CONTENT_TYPES

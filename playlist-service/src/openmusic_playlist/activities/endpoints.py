@@ -3,11 +3,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit import edge
-from openmusic_kit.openapi import PAGED, failing
-from openmusic_kit.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, encode_cursor, next_page_link
-from openmusic_kit.schemas import Answer
-from openmusic_kit.streaming import stream_list
-from openmusic_kit.web import CurrentUser, ProtectedRoute
+from openmusic_kit.web.app import CurrentUser, ProtectedRoute
+from openmusic_kit.web.openapi import PAGED, error_responses
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.schemas import DataResponse
+from openmusic_kit.web.streaming import stream_list
 from openmusic_playlist.activities.schemas import ActivitiesData, Activity
 from openmusic_playlist.activities.service import ActivityService
 from openmusic_playlist.edge_tags import playlist_tag
@@ -24,8 +24,8 @@ router = APIRouter(prefix="/playlists/{playlist_id}/activities", tags=["playlist
 
 @router.get(
     "",
-    response_model=Answer[ActivitiesData],
-    responses={**failing(PlaylistNotFound, NotYourPlaylist, CursorInvalid), **PAGED},
+    response_model=DataResponse[ActivitiesData],
+    responses={**error_responses(PlaylistNotFound, NotYourPlaylist, CursorInvalid), **PAGED},
 )
 async def get_activities(
     playlist_id: str,
@@ -34,7 +34,7 @@ async def get_activities(
     activities: Annotated[ActivityService, Depends(_activities)],
     limit: Limit = None,
     cursor: str = "",
-) -> Answer[ActivitiesData] | Response:
+) -> DataResponse[ActivitiesData] | Response:
     """All of them, unless there is a ``limit``."""
 
     async def behind(position: str, number: int) -> list[Activity]:
@@ -43,11 +43,11 @@ async def get_activities(
 
     page = await behind(decode_cursor(cursor), limit + 1 if limit else PAGE_SIZE)
     if limit is None and len(page) == PAGE_SIZE:
-        empty = Answer(data=ActivitiesData(playlist_id=playlist_id, activities=[]))
+        empty = DataResponse(data=ActivitiesData(playlist_id=playlist_id, activities=[]))
         return stream_list(empty, page, lambda last: behind(str(last.position), PAGE_SIZE))
     response.headers.update(edge.private(playlist_tag(playlist_id)))
     if limit is not None and len(page) > limit:
         page = page[:limit]
         cursor = encode_cursor(str(page[-1].position))
         response.headers["Link"] = next_page_link(f"/playlists/{playlist_id}/activities", limit=limit, cursor=cursor)
-    return Answer(data=ActivitiesData(playlist_id=playlist_id, activities=page))
+    return DataResponse(data=ActivitiesData(playlist_id=playlist_id, activities=page))

@@ -3,7 +3,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from openmusic_kit.schemas import WireModel
+from openmusic_kit.web.schemas import WireModel
 from openmusic_playlist.playlists.schemas import Id
 
 

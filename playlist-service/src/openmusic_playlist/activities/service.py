@@ -1,7 +1,7 @@
 from psycopg.rows import DictRow
 
-from openmusic_kit.database import Database
-from openmusic_kit.paging import CursorInvalid
+from openmusic_kit.database.database import Database
+from openmusic_kit.web.paging import CursorInvalid
 from openmusic_playlist.activities.repository import ActivityRepository
 from openmusic_playlist.playlists.access import access_to
 

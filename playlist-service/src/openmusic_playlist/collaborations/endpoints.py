@@ -3,9 +3,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit import edge
-from openmusic_kit.openapi import failing
-from openmusic_kit.schemas import Created, Done
-from openmusic_kit.web import CurrentUser, ProtectedRoute
+from openmusic_kit.web.app import CurrentUser, ProtectedRoute
+from openmusic_kit.web.openapi import error_responses
+from openmusic_kit.web.schemas import CreatedResponse, MessageResponse
 from openmusic_playlist.collaborations.errors import (
     AlreadyCollaborating,
     CollaboratingWithOneself,
@@ -35,20 +35,22 @@ router = APIRouter(prefix="/collaborations", tags=["collaborations"], route_clas
 @router.post(
     "",
     status_code=201,
-    responses=failing(PlaylistNotFound, UserNotFound, OwnerOnly, AlreadyCollaborating, CollaboratingWithOneself),
+    responses=error_responses(
+        PlaylistNotFound, UserNotFound, OwnerOnly, AlreadyCollaborating, CollaboratingWithOneself
+    ),
 )
 async def add_collaboration(
     payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations, response: Response
-) -> Created[CollaborationId]:
+) -> CreatedResponse[CollaborationId]:
     collaboration_id = await collaborations.add(payload, user_id)
     response.headers.update(_purging(payload))
-    return Created(message="Collaborator added", data=CollaborationId(collaboration_id=collaboration_id))
+    return CreatedResponse(message="Collaborator added", data=CollaborationId(collaboration_id=collaboration_id))
 
 
-@router.delete("", responses=failing(PlaylistNotFound, UserNotFound, CollaborationNotFound, OwnerOnly))
+@router.delete("", responses=error_responses(PlaylistNotFound, UserNotFound, CollaborationNotFound, OwnerOnly))
 async def delete_collaboration(
     payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations, response: Response
-) -> Done:
+) -> MessageResponse:
     await collaborations.delete(payload, user_id)
     response.headers.update(_purging(payload))
-    return Done(message="Collaborator removed")
+    return MessageResponse(message="Collaborator removed")

@@ -3,12 +3,12 @@ from typing import Annotated
 from pydantic import WithJsonSchema
 
 from openmusic_kit.ids import id_schema
-from openmusic_kit.schemas import AnyId, WireModel
+from openmusic_kit.web.schemas import OpaqueId, WireModel
 
 
 class CollaborationPayload(WireModel):
-    playlist_id: AnyId
-    user_id: AnyId
+    playlist_id: OpaqueId
+    user_id: OpaqueId
 
 
 class CollaborationId(WireModel):

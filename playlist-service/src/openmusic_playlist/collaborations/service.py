@@ -1,7 +1,7 @@
 from psycopg.errors import UniqueViolation
 
-from openmusic_kit.cache import Cache
-from openmusic_kit.database import Database
+from openmusic_kit.cache.cache import Cache
+from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id
 from openmusic_playlist.cache_keys import songs_key
 from openmusic_playlist.collaborations.errors import (

@@ -3,7 +3,7 @@ from typing import LiteralString
 
 from psycopg.rows import DictRow
 
-from openmusic_kit.database import Connection
+from openmusic_kit.database.database import Connection
 
 _MEMBER: LiteralString = """
     playlist AS MATERIALIZED (

@@ -1,9 +1,9 @@
-from openmusic_kit.schemas import AnyId, WireModel
+from openmusic_kit.web.schemas import OpaqueId, WireModel
 from openmusic_playlist.playlists.schemas import Id, Song
 
 
 class SongPayload(WireModel):
-    song_id: AnyId
+    song_id: OpaqueId
 
 
 class PlaylistWithSongs(WireModel):

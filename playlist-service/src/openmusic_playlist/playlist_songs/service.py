@@ -5,10 +5,10 @@ from typing import Self
 from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
 
-from openmusic_kit.cache import Cache, Cached
-from openmusic_kit.database import Database
+from openmusic_kit.cache.cache import Cache, Cached
+from openmusic_kit.database.database import Database
 from openmusic_kit.ids import require_id
-from openmusic_kit.schemas import Answer
+from openmusic_kit.web.schemas import DataResponse
 from openmusic_playlist.cache_keys import songs_key
 from openmusic_playlist.playlist_songs.errors import AlreadyInPlaylist, NotInPlaylist, SongNotFound
 from openmusic_playlist.playlist_songs.repository import PlaylistSongRepository
@@ -136,7 +136,7 @@ class PlaylistSongService:
     async def _load(self, playlist_id: str, incarnation: str | None) -> bytes:
         row = await self._playlists.load(playlist_id, incarnation)
         playlist = PlaylistWithSongs.model_validate(row)
-        answer = Answer(data=PlaylistData(playlist=playlist)).model_dump_json(by_alias=True).encode()
+        answer = DataResponse(data=PlaylistData(playlist=playlist)).model_dump_json(by_alias=True).encode()
         return _Kept(incarnation, row["members"], [song.id for song in playlist.songs], answer).joined()
 
 

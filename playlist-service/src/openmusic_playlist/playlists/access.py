@@ -1,6 +1,6 @@
 """Who may do what with a playlist."""
 
-from openmusic_kit.database import Connection
+from openmusic_kit.database.database import Connection
 from openmusic_kit.ids import require_id
 from openmusic_playlist.playlists.errors import NotYourPlaylist, OwnerOnly, PlaylistNotFound
 from openmusic_playlist.playlists.repository import PlaylistRepository

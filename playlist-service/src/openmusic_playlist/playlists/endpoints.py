@@ -3,11 +3,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit import edge
-from openmusic_kit.openapi import PAGED, failing
-from openmusic_kit.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, encode_cursor, next_page_link
-from openmusic_kit.schemas import Answer, Created, Done
-from openmusic_kit.streaming import stream_list
-from openmusic_kit.web import CurrentUser, InternalRoute, ProtectedRoute
+from openmusic_kit.web.app import CurrentUser, InternalRoute, ProtectedRoute
+from openmusic_kit.web.openapi import PAGED, error_responses
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
+from openmusic_kit.web.streaming import stream_list
 from openmusic_playlist.edge_tags import playlist_tag, playlists_tag
 from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
 from openmusic_playlist.playlists.schemas import (
@@ -35,20 +35,20 @@ internal_router = APIRouter(prefix="/internal/playlists", route_class=InternalRo
 @router.post("", status_code=201)
 async def add_playlist(
     payload: PlaylistPayload, user_id: CurrentUser, playlists: Playlists, response: Response
-) -> Created[PlaylistId]:
+) -> CreatedResponse[PlaylistId]:
     playlist_id = await playlists.add(payload.name, user_id)
     response.headers.update(edge.purging(playlists_tag(user_id)))
-    return Created(message="Playlist added", data=PlaylistId(playlist_id=playlist_id))
+    return CreatedResponse(message="Playlist added", data=PlaylistId(playlist_id=playlist_id))
 
 
-@router.get("", response_model=Answer[PlaylistsData], responses={**failing(CursorInvalid), **PAGED})
+@router.get("", response_model=DataResponse[PlaylistsData], responses={**error_responses(CursorInvalid), **PAGED})
 async def list_playlists(
     response: Response,
     user_id: CurrentUser,
     playlists: Playlists,
     limit: Limit = None,
     cursor: str = "",
-) -> Answer[PlaylistsData] | Response:
+) -> DataResponse[PlaylistsData] | Response:
     """All of them, unless there is a ``limit``."""
 
     async def behind(playlist_id: str, number: int) -> list[PlaylistSummary]:
@@ -58,27 +58,29 @@ async def list_playlists(
     after = decode_cursor(cursor)
     page = await behind(after, limit + 1 if limit else PAGE_SIZE)
     if limit is None and len(page) == PAGE_SIZE:
-        empty = Answer(data=PlaylistsData(playlists=[]))
+        empty = DataResponse(data=PlaylistsData(playlists=[]))
         return stream_list(empty, page, lambda last: behind(last.id, PAGE_SIZE))
     response.headers.update(edge.private(playlists_tag(user_id)))
     if limit is not None and len(page) > limit:
         page = page[:limit]
         response.headers["Link"] = next_page_link("/playlists", limit=limit, cursor=encode_cursor(page[-1].id))
-    return Answer(data=PlaylistsData(playlists=page))
+    return DataResponse(data=PlaylistsData(playlists=page))
 
 
-@router.delete("/{playlist_id}", responses=failing(PlaylistNotFound, OwnerOnly))
-async def delete_playlist(playlist_id: str, user_id: CurrentUser, playlists: Playlists, response: Response) -> Done:
+@router.delete("/{playlist_id}", responses=error_responses(PlaylistNotFound, OwnerOnly))
+async def delete_playlist(
+    playlist_id: str, user_id: CurrentUser, playlists: Playlists, response: Response
+) -> MessageResponse:
     members = await playlists.delete(playlist_id, user_id)
     response.headers.update(edge.purging(playlist_tag(playlist_id), *map(playlists_tag, members)))
-    return Done(message="Playlist deleted")
+    return MessageResponse(message="Playlist deleted")
 
 
 @internal_router.get("/{playlist_id}/owner")
-async def get_owner(playlist_id: str, playlists: Playlists) -> Answer[Owner]:
-    return Answer(data=Owner(owner_id=await playlists.owner_of(playlist_id)))
+async def get_owner(playlist_id: str, playlists: Playlists) -> DataResponse[Owner]:
+    return DataResponse(data=Owner(owner_id=await playlists.owner_of(playlist_id)))
 
 
 @internal_router.get("/{playlist_id}")
-async def get_playlist_copy(playlist_id: str, playlists: Playlists) -> Answer[PlaylistCopy]:
-    return Answer(data=PlaylistCopy.model_validate(await playlists.get_with_songs(playlist_id)))
+async def get_playlist_copy(playlist_id: str, playlists: Playlists) -> DataResponse[PlaylistCopy]:
+    return DataResponse(data=PlaylistCopy.model_validate(await playlists.get_with_songs(playlist_id)))

@@ -1,7 +1,7 @@
 from psycopg.rows import DictRow
 
-from openmusic_kit.cache import Cache
-from openmusic_kit.database import Database
+from openmusic_kit.cache.cache import Cache
+from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.ids import new_id, require_id
 from openmusic_playlist.cache_keys import songs_key
@@ -42,7 +42,7 @@ class PlaylistService:
                 raise PlaylistNotFound
             if owner_id != user_id:
                 raise OwnerOnly
-            await work.outdate(songs_key(playlist_id))
+            await work.invalidate(songs_key(playlist_id))
             collaborators = await playlists.delete(playlist_id)
             await work.commit()
         return [owner_id, *collaborators]

@@ -1,12 +1,13 @@
 """Keeps the copies of songs and user names up to date with the events of their owners."""
 
-from openmusic_kit.cache import Cache
-from openmusic_kit.database import Database
+from openmusic_kit.cache.cache import Cache
+from openmusic_kit.cache.pending_changes import PendingChanges
+from openmusic_kit.database.database import Database
 from openmusic_kit.edge_purges import EdgePurges
-from openmusic_kit.events import Envelope
-from openmusic_kit.inbox import first_seen, was_seen
-from openmusic_kit.messaging import Queue, Rejected, Subscription
-from openmusic_kit.pending_changes import PendingChanges
+from openmusic_kit.messaging.consumer import Subscription, UnprocessableMessage
+from openmusic_kit.messaging.events import Envelope
+from openmusic_kit.messaging.inbox import mark_processed, was_seen
+from openmusic_kit.messaging.topology import Queue
 from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.read_copies.repository import UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongData, SongDeletedData, UserData
@@ -36,11 +37,11 @@ class ReadCopies:
             case ("user.registered", 1):
                 await self._keep_user(event, UserData.model_validate(event.data))
             case _:
-                raise Rejected(f"unknown event {event.type} v{event.version}")
+                raise UnprocessableMessage(f"unknown event {event.type} v{event.version}")
 
     async def _keep_song(self, event: Envelope, song: SongData) -> None:
         async with self._cache.unit_of_work() as work:
-            if not await first_seen(work.connection, event.id):
+            if not await mark_processed(work.connection, event.id):
                 return
             playlists = await keep_song(
                 work,
@@ -64,11 +65,11 @@ class ReadCopies:
         await self._pending.settle(song.song_id, event.sequence)
         await sweep(self._database, song.song_id)
         async with self._database.unit_of_work() as work:
-            await first_seen(work.connection, event.id)
+            await mark_processed(work.connection, event.id)
             await work.commit()
 
     async def _keep_user(self, event: Envelope, user: UserData) -> None:
         async with self._database.unit_of_work() as work:
-            if await first_seen(work.connection, event.id):
+            if await mark_processed(work.connection, event.id):
                 await UserCopyRepository(work.connection).keep(user.user_id, user.username)
                 await work.commit()

@@ -2,8 +2,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from openmusic_kit.schemas import Done
-from openmusic_kit.web import InternalRoute
+from openmusic_kit.web.app import InternalRoute
+from openmusic_kit.web.schemas import MessageResponse
 from openmusic_playlist.read_copies.freshness import Freshness
 from openmusic_playlist.read_copies.schemas import SongChange
 
@@ -19,7 +19,7 @@ internal_router = APIRouter(prefix="/internal/read-copies", route_class=Internal
 @internal_router.put("/songs/{song_id}")
 async def apply_song_change(
     song_id: str, change: SongChange, freshness: Annotated[Freshness, Depends(_freshness)]
-) -> Done:
+) -> MessageResponse:
     """For a change that could not be marked as pending."""
     await freshness.apply({song_id: change})
-    return Done(message="Change applied")
+    return MessageResponse(message="Change applied")

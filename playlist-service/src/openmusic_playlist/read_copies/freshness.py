@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from openmusic_kit.cache import Cache
-from openmusic_kit.database import Database
+from openmusic_kit.cache.cache import Cache
+from openmusic_kit.cache.pending_changes import PendingChange, PendingChanges
+from openmusic_kit.database.database import Database
 from openmusic_kit.edge_purges import EdgePurges
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.pending_changes import PendingChange, PendingChanges
 from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.read_copies.repository import SongCopyRepository
 from openmusic_playlist.read_copies.schemas import SongChange

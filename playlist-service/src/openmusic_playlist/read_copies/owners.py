@@ -1,10 +1,10 @@
 """Asks those who own songs and users, for what no event has told us yet."""
 
-from openmusic_kit.clients import ServiceClient
-from openmusic_kit.database import Database
+from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import is_id
-from openmusic_kit.schemas import Answer
+from openmusic_kit.web.clients import ServiceClient
+from openmusic_kit.web.schemas import DataResponse
 from openmusic_playlist.read_copies.freshness import Freshness
 from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongAnswer, SongChange, UserAnswer
@@ -58,7 +58,7 @@ class Owners:
         answer = await self._auth.get(f"/internal/users/{user_id}")
         if not answer.found:
             return False
-        user = answer.parse(Answer[UserAnswer]).data
+        user = answer.parse(DataResponse[UserAnswer]).data
         async with self._database.unit_of_work() as work:
             await UserCopyRepository(work.connection).keep(user.id, user.username)
             await work.commit()

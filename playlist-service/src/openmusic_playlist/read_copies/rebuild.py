@@ -15,13 +15,13 @@ from urllib.parse import urlencode
 
 from psycopg.rows import DictRow
 
-from openmusic_kit.cache import Cache, Change
-from openmusic_kit.clients import ServiceClient
-from openmusic_kit.database import Database
+from openmusic_kit.cache.cache import Cache, CachedUnitOfWork
+from openmusic_kit.database.database import Database
 from openmusic_kit.edge_purges import EdgePurges
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import is_id
-from openmusic_kit.schemas import Answer
+from openmusic_kit.web.clients import ServiceClient
+from openmusic_kit.web.schemas import DataResponse
 from openmusic_playlist.cache_keys import songs_key
 from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.read_copies.errors import NothingOwned
@@ -112,7 +112,7 @@ class Rebuild:
         if not is_id("song", song_id):
             return None
         answer = await self._catalog.get(f"/internal/songs/{song_id}")
-        return answer.parse(Answer[SongAnswer]).data if answer.found else None
+        return answer.parse(DataResponse[SongAnswer]).data if answer.found else None
 
     async def _require_no_copies(self) -> None:
         async with self._database.read() as connection:
@@ -140,10 +140,10 @@ class Rebuild:
             copies = UserCopyRepository(work.connection)
             await copies.replace(user.id, user.username)
             playlists.extend(await copies.playlists_of(user.id))
-            await work.outdate(*map(songs_key, playlists))
+            await work.invalidate(*map(songs_key, playlists))
 
     @asynccontextmanager
-    async def _changing(self) -> AsyncIterator[tuple[Change, list[str]]]:
+    async def _changing(self) -> AsyncIterator[tuple[CachedUnitOfWork, list[str]]]:
         """A unit of work, and a list for the playlists that it alters."""
         playlists: list[str] = []
         async with self._cache.unit_of_work() as work:
@@ -152,17 +152,17 @@ class Rebuild:
         await self._edges.publish(map(playlist_tag, playlists))
 
     async def _page_of_songs(self, after: str) -> list[SongAnswer]:
-        return (await _page(self._catalog, "songs", after, Answer[SongsAnswer])).songs
+        return (await _page(self._catalog, "songs", after, DataResponse[SongsAnswer])).songs
 
     async def _page_of_users(self, after: str) -> list[UserAnswer]:
-        return (await _page(self._auth, "users", after, Answer[UsersAnswer])).users
+        return (await _page(self._auth, "users", after, DataResponse[UsersAnswer])).users
 
     def _tell(self, copied: str, what: str) -> None:
         self._mended += 1
         self._report(f"{copied} {what}")
 
 
-async def _page(owner: ServiceClient, kind: str, after: str, shape: type[Answer[T]]) -> T:
+async def _page(owner: ServiceClient, kind: str, after: str, shape: type[DataResponse[T]]) -> T:
     answer = await owner.get(f"/internal/{kind}?{urlencode({'after': after, 'limit': PAGE})}")
     if not answer.found:
         raise Unavailable(f"The owner of {kind} is too old: it does not list them")

@@ -2,21 +2,21 @@
 
 from typing import Self
 
-from openmusic_kit.schemas import Int64, Key, StoredText, WireModel
+from openmusic_kit.web.schemas import Int64, ShortText, StoredText, WireModel
 
 
 class SongData(WireModel):
-    song_id: Key
+    song_id: ShortText
     title: StoredText
     performer: StoredText
 
 
 class SongDeletedData(WireModel):
-    song_id: Key
+    song_id: ShortText
 
 
 class UserData(WireModel):
-    user_id: Key
+    user_id: ShortText
     username: StoredText
 
 

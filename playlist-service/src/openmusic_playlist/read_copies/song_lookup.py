@@ -6,9 +6,9 @@ from itertools import islice
 from typing import Protocol
 from urllib.parse import urlencode
 
-from openmusic_kit.clients import ATTEMPTS, TIMEOUT, Reply
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.schemas import Answer
+from openmusic_kit.web.clients import ATTEMPTS, TIMEOUT, Reply
+from openmusic_kit.web.schemas import DataResponse
 from openmusic_playlist.read_copies.schemas import SongAnswer, SongsAnswer
 
 AT_ONCE = 2  # questions under way; with more to do each asks for more songs
@@ -85,5 +85,5 @@ class SongLookup:
         answer = await self._catalog.get(f"/internal/songs/by-ids?{urlencode({'ids': ','.join(song_ids)}, safe=',')}")
         if not answer.found:
             raise Unavailable("The catalogue is too old: it does not tell of several songs")
-        songs = answer.parse(Answer[SongsAnswer]).data.songs
+        songs = answer.parse(DataResponse[SongsAnswer]).data.songs
         return {song.id: song for song in songs}

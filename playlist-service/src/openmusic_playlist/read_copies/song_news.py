@@ -5,8 +5,8 @@ Each function changes the copy and outdates every playlist that shows it. It giv
 
 from collections.abc import Mapping
 
-from openmusic_kit.cache import Change
-from openmusic_kit.database import Database
+from openmusic_kit.cache.cache import CachedUnitOfWork
+from openmusic_kit.database.database import Database
 from openmusic_playlist.cache_keys import songs_key
 from openmusic_playlist.read_copies.repository import SongCopyRepository
 from openmusic_playlist.read_copies.schemas import SongChange
@@ -14,26 +14,26 @@ from openmusic_playlist.read_copies.schemas import SongChange
 SWEPT_AT_ONCE = 500  # playlists
 
 
-async def keep_song(work: Change, *, song_id: str, title: str, performer: str, version: int) -> list[str]:
+async def keep_song(work: CachedUnitOfWork, *, song_id: str, title: str, performer: str, version: int) -> list[str]:
     """Makes the copy newer, if it is."""
     copies = SongCopyRepository(work.connection)
     if not await copies.keep(song_id, title, performer, version):
         return []
     playlists = await copies.playlists_with(song_id)
-    await work.outdate(*map(songs_key, playlists))
+    await work.invalidate(*map(songs_key, playlists))
     return playlists
 
 
-async def bury_song(work: Change, *, song_id: str, version: int) -> list[str]:
+async def bury_song(work: CachedUnitOfWork, *, song_id: str, version: int) -> list[str]:
     """From now on no playlist shows it and none takes it. :func:`sweep` is to follow."""
     copies = SongCopyRepository(work.connection)
     await copies.bury(song_id, version)
     playlists = await copies.playlists_with(song_id)
-    await work.outdate(*map(songs_key, playlists))
+    await work.invalidate(*map(songs_key, playlists))
     return playlists
 
 
-async def apply_changes(work: Change, changes: Mapping[str, SongChange]) -> list[str]:
+async def apply_changes(work: CachedUnitOfWork, changes: Mapping[str, SongChange]) -> list[str]:
     """Of several songs, by id; in the order of their ids, as locks are taken."""
     playlists = []
     for song_id, change in sorted(changes.items()):
@@ -57,10 +57,10 @@ async def sweep(database: Database, song_id: str) -> None:
             pass
 
 
-async def replace_song(work: Change, *, song_id: str, title: str, performer: str, version: int) -> list[str]:
+async def replace_song(work: CachedUnitOfWork, *, song_id: str, title: str, performer: str, version: int) -> list[str]:
     """Whatever the copy is: for one that is wrong, while nobody else can change it."""
     copies = SongCopyRepository(work.connection)
     await copies.replace(song_id, title, performer, version)
     playlists = await copies.playlists_with(song_id)
-    await work.outdate(*map(songs_key, playlists))
+    await work.invalidate(*map(songs_key, playlists))
     return playlists

@@ -8,8 +8,8 @@ from urllib.request import ProxyHandler, build_opener
 from anyio import to_thread
 
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.identity import TokenVerifier
-from openmusic_kit.key_set import FETCH_TIMEOUT
+from openmusic_kit.identity.key_set import FETCH_TIMEOUT
+from openmusic_kit.identity.token_verifier import TokenVerifier
 from openmusic_kit.settings import IdentitySettings
 
 _direct = build_opener(ProxyHandler({}))

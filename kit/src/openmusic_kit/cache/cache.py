@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from openmusic_kit import tasks
-from openmusic_kit.database import Connection, Database, UnitOfWork
+from openmusic_kit.cache.generations import Generations
+from openmusic_kit.cache.leases import LeasedEntries
+from openmusic_kit.cache.lookups import Lookups
+from openmusic_kit.cache.outages import RedisCalls
+from openmusic_kit.database.database import Connection, Database, UnitOfWork
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.generations import Generations
-from openmusic_kit.leases import LeasedEntries
-from openmusic_kit.lookups import Lookups
-from openmusic_kit.outages import RedisCalls
 
 PATIENCE = 0.2  # seconds to wait for another process that is filling the entry
 POLL = 0.005  # seconds between looks while waiting for it
-LIFT_RETRY = 0.2  # seconds until a fence that could not be lifted is tried again
+RELEASE_RETRY = 0.2  # seconds until a fence that could not be lifted is tried again
 
 Load = Callable[[], Awaitable[bytes]]
 
@@ -33,14 +33,14 @@ class Cached:
 
 
 @dataclass
-class _Flight:
+class _InFlightLoad:
     """One fill that several readers wait for. Who joins before it ``departed`` may have its result.
 
     The result is None when another process has filled the entry: then everybody looks again.
     """
 
     task: asyncio.Task[bytes | None]
-    departed: bool = False
+    started: bool = False
 
     async def over(self) -> None:
         """For whoever came too late for its result. Raises Unavailable if it did: nobody waits for a second failure."""
@@ -63,19 +63,19 @@ class _Fence:
     lifetime: float
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     names: list[str] = field(default_factory=list)
-    stands: bool = True
+    registered: bool = True
     """Whether Redis has heard of all of it."""
-    linger: float = 0.0
-    lapses: float = field(init=False)
+    hold_for: float = 0.0
+    expires_at: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lapses = time.monotonic() + self.lifetime
+        self.expires_at = time.monotonic() + self.lifetime
 
-    def stands_for(self, seconds: float) -> bool:
-        return not self.names or (self.stands and time.monotonic() + seconds <= self.lapses)
+    def holds_for(self, seconds: float) -> bool:
+        return not self.names or (self.registered and time.monotonic() + seconds <= self.expires_at)
 
 
-class Change(UnitOfWork):
+class CachedUnitOfWork(UnitOfWork):
     """A unit of work that outdates entries: no one can fill them before it has committed, and none is left after it."""
 
     def __init__(self, connection: Connection, cache: "Cache", fence: _Fence) -> None:
@@ -84,7 +84,7 @@ class Change(UnitOfWork):
         self._fence = fence
         self.committed = False
 
-    async def outdate(self, *keys: str) -> None:
+    async def invalidate(self, *keys: str) -> None:
         """Adds entries, before it commits."""
         await self._cache.fence(self._fence, keys)
 
@@ -93,8 +93,8 @@ class Change(UnitOfWork):
 
         Either the fence stands that long, or the change moves the generation.
         """
-        if not self._fence.stands_for(self._cache.in_doubt):
-            await self._cache.generations.move(self.connection)
+        if not self._fence.holds_for(self._cache.in_doubt):
+            await self._cache.generations.bump(self.connection)
         await super().commit()
         self.committed = True
 
@@ -107,8 +107,8 @@ class Cache:
         self._entries = LeasedEntries(redis)
         self._database = database
         self._prefix = prefix
-        self._flights: dict[str, _Flight] = {}
-        self._to_lift: list[_Fence] = []
+        self._loads: dict[str, _InFlightLoad] = {}
+        self._to_release: list[_Fence] = []
         self._ending: set[asyncio.Task[None]] = set()
         self._redis = RedisCalls()
         self._lookups = Lookups(self._find)
@@ -122,7 +122,7 @@ class Cache:
             async with self.generations.running():
                 yield
         finally:
-            await tasks.stop(*self._ending, *(flight.task for flight in self._flights.values()))
+            await tasks.stop(*self._ending, *(loading.task for loading in self._loads.values()))
             await self._entries.aclose()
 
     async def ping(self) -> None:
@@ -139,13 +139,13 @@ class Cache:
             value = await self._lookups.get(name)
             if value is not None:
                 return Cached(value, hit=True)
-            while (flight := self._flight(name, load, ttl)).departed:
-                await flight.over()
-            if (value := await flight.landed()) is not None:
+            while (loading := self._join(name, load, ttl)).started:
+                await loading.over()
+            if (value := await loading.landed()) is not None:
                 return Cached(value, hit=False)
 
     @asynccontextmanager
-    async def unit_of_work(self, *keys: str, one_statement: bool = False) -> AsyncIterator[Change]:
+    async def unit_of_work(self, *keys: str, one_statement: bool = False) -> AsyncIterator[CachedUnitOfWork]:
         """A change of what these entries, and those that it names later, are made from.
 
         One that is a single statement is cheaper, and must be followed by ``commit`` if it changed anything.
@@ -153,11 +153,11 @@ class Cache:
         fence, change = _Fence(self._fence_lifetime), None
         try:
             await self.fence(fence, keys)
-            async with self._database.unit_of_work(one_statement=one_statement and fence.stands) as work:
-                change = Change(work.connection, self, fence)
+            async with self._database.unit_of_work(one_statement=one_statement and fence.registered) as work:
+                change = CachedUnitOfWork(work.connection, self, fence)
                 yield change
         except (Unavailable, TimeoutError, asyncio.CancelledError):
-            fence.linger = self.in_doubt
+            fence.hold_for = self.in_doubt
             raise
         finally:
             committed = change is not None and change.committed
@@ -169,33 +169,35 @@ class Cache:
         if keys:
             names = [f"{self._prefix}:{key}" for key in keys]
             fence.names += names
-            fence.stands &= await self._redis.done(lambda: self._entries.fence(names, fence.token, fence.lifetime))
+            fence.registered &= await self._redis.done(lambda: self._entries.fence(names, fence.token, fence.lifetime))
 
     async def _end(self, fence: _Fence, *, committed: bool) -> None:
-        if await self._lift(fence):
+        if await self._release(fence):
             return
-        if not self._to_lift:
-            self._in_background(self._lift_later())
-        self._to_lift.append(fence)
+        if not self._to_release:
+            self._in_background(self._release_later())
+        self._to_release.append(fence)
         if not committed:
             return
-        if fence.stands:  # but perhaps not to the end
+        if fence.registered:  # but perhaps not to the end
             async with self._database.unit_of_work() as work:
-                await self.generations.move(work.connection)
+                await self.generations.bump(work.connection)
                 await work.commit()
-        await self.generations.known_to_all()
+        await self.generations.wait_until_visible()
 
-    async def _lift(self, fence: _Fence) -> bool:
+    async def _release(self, fence: _Fence) -> bool:
         return not fence.names or await self._redis.done(
-            lambda: self._entries.drop(fence.names, fence.token, fence.linger), even_in_an_outage=True
+            lambda: self._entries.drop(fence.names, fence.token, fence.hold_for), even_in_an_outage=True
         )
 
-    async def _lift_later(self) -> None:
+    async def _release_later(self) -> None:
         """Spares readers the rest of the fences' lives."""
-        while self._to_lift:
-            await asyncio.sleep(LIFT_RETRY)
-            while self._to_lift and (self._to_lift[0].lapses < time.monotonic() or await self._lift(self._to_lift[0])):
-                self._to_lift.pop(0)
+        while self._to_release:
+            await asyncio.sleep(RELEASE_RETRY)
+            while self._to_release and (
+                self._to_release[0].expires_at < time.monotonic() or await self._release(self._to_release[0])
+            ):
+                self._to_release.pop(0)
 
     def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -203,16 +205,16 @@ class Cache:
         task.add_done_callback(self._ending.discard)
         return task
 
-    def _flight(self, name: str, load: Load, ttl: int) -> _Flight:
+    def _join(self, name: str, load: Load, ttl: int) -> _InFlightLoad:
         """The one under way, or a new one."""
-        flight = self._flights.get(name)
-        if flight is None or flight.task.done():
-            flight = _Flight(asyncio.create_task(self._fly(name, load, ttl), name=f"fill {name}"))
-            flight.task.add_done_callback(tasks.mark_seen)
-            self._flights[name] = flight
-        return flight
+        loading = self._loads.get(name)
+        if loading is None or loading.task.done():
+            loading = _InFlightLoad(asyncio.create_task(self._load_once(name, load, ttl), name=f"fill {name}"))
+            loading.task.add_done_callback(tasks.mark_seen)
+            self._loads[name] = loading
+        return loading
 
-    async def _fly(self, name: str, load: Load, ttl: int) -> bytes | None:
+    async def _load_once(self, name: str, load: Load, ttl: int) -> bytes | None:
         token = uuid.uuid4().hex
         granted = False
         try:
@@ -223,7 +225,7 @@ class Cache:
                 granted = answer == "granted"
                 if answer == "filled" or (answer == "taken" and await self._other_has_filled(name)):
                     return None
-            self._flights[name].departed = True
+            self._loads[name].started = True
             value = await self._loaded(load)
             if granted and generation is not None:
                 await self._redis.done(lambda: self._entries.store(name, token, generation, value, ttl))
@@ -234,7 +236,7 @@ class Cache:
         else:
             return value
         finally:
-            del self._flights[name]
+            del self._loads[name]
 
     async def _loaded(self, load: Load) -> bytes:
         try:

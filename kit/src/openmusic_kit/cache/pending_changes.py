@@ -17,7 +17,7 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
-from openmusic_kit.outages import RedisCalls
+from openmusic_kit.cache.outages import RedisCalls
 
 MOST = 500  # changes pending at once; each reader fetches them all
 INCARNATION = ""

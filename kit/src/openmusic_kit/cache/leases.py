@@ -105,10 +105,10 @@ class LeasedEntries:
         for batch in _batches(keys):
             await cast("Awaitable[None]", self._fence(keys=batch, args=[token, _whole(lifetime)]))
 
-    async def drop(self, keys: Sequence[str], token: str, linger: float) -> None:
+    async def drop(self, keys: Sequence[str], token: str, hold_for: float) -> None:
         """Drops the entries and whatever lease there is; that fence, and no other's, stands ``linger`` seconds more."""
         for batch in _batches(keys):
-            await cast("Awaitable[None]", self._drop(keys=batch, args=[token, _whole(linger)]))
+            await cast("Awaitable[None]", self._drop(keys=batch, args=[token, _whole(hold_for)]))
 
     async def ping(self) -> None:
         await self._redis.ping()

@@ -70,7 +70,7 @@ PAGED: Responses = {200: {"headers": _LINK}}
 """What an endpoint declares whose answer is one page of a list."""
 
 
-def failing(*kinds: type[errors.ServiceError]) -> Responses:
+def error_responses(*kinds: type[errors.ServiceError]) -> Responses:
     """What an endpoint declares whose rules raise these errors."""
     messages: dict[int, list[str]] = {}
     for kind in kinds:

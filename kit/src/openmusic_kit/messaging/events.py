@@ -7,7 +7,7 @@ import uuid_utils
 from pydantic import Field
 
 from openmusic_kit.context import request_id
-from openmusic_kit.schemas import Int32, Int64, Key, WireModel
+from openmusic_kit.web.schemas import Int32, Int64, ShortText, WireModel
 
 REQUEST_ID = r"^[A-Za-z0-9._-]{0,64}$"
 """It is logged, and sent on in the headers of requests."""
@@ -26,10 +26,10 @@ class Envelope(WireModel):
     ``sequence`` grows by one with each change of the aggregate.
     """
 
-    id: Key
-    type: Key
+    id: ShortText
+    type: ShortText
     version: Int32
-    aggregate_id: Key
+    aggregate_id: ShortText
     sequence: Annotated[Int64, Field(ge=1)]
     time: datetime
     request_id: str = Field(default="", pattern=REQUEST_ID)

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 import psycopg
 
 from openmusic_kit import tasks
-from openmusic_kit.database import Connection, Database
+from openmusic_kit.database.database import Connection, Database
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +48,11 @@ class Generations:
         """None when it is not known for certain: then the cache must not be used."""
         return self._number if time.monotonic() < self._good_until else None
 
-    async def move(self, connection: Connection) -> None:
+    async def bump(self, connection: Connection) -> None:
         """Makes all entries outdated once the transaction commits. The last thing to do in it: others wait here."""
         await connection.execute("UPDATE cache_generation SET number = number + 1")
 
-    async def known_to_all(self) -> None:
+    async def wait_until_visible(self) -> None:
         """Returns when no process uses a number from before this call."""
         await asyncio.sleep(LEASE + MARGIN)
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from openmusic_kit.context import request_id
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.identity import CREDENTIAL_HEADER
+from openmusic_kit.identity.token_verifier import CREDENTIAL_HEADER
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from faststream.rabbit import RabbitMessage
 from pydantic import ValidationError
 
 from openmusic_kit.context import redelivered, request_id
-from openmusic_kit.events import Envelope
-from openmusic_kit.schemas import describe
-from openmusic_kit.topology import Queue
+from openmusic_kit.messaging.events import Envelope
+from openmusic_kit.messaging.topology import Queue
+from openmusic_kit.web.schemas import describe
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Send(Protocol):
     async def __call__(self, body: bytes, *, queue: str, message_id: str, headers: dict[str, Any]) -> None: ...
 
 
-class Rejected(Exception):
+class UnprocessableMessage(Exception):
     """Raised by a handler for a message that can never be handled; the text is the reason."""
 
 
@@ -82,30 +82,32 @@ class Consumer:
     async def _handle(self, message: RabbitMessage) -> None:
         try:
             if len(message.body) > MAX_BODY:
-                raise Rejected(f"too large: {len(message.body)} bytes, and no event has more than {MAX_BODY}")
+                raise UnprocessableMessage(
+                    f"too large: {len(message.body)} bytes, and no event has more than {MAX_BODY}"
+                )
             envelope = Envelope.model_validate_json(message.body)
             request_id.set(envelope.request_id)
             redelivered.set(bool(message.raw_message.redelivered))
             if envelope.routing_key not in self.queue.routing_keys:
-                raise Rejected(f"unknown event: {envelope.routing_key}")
+                raise UnprocessableMessage(f"unknown event: {envelope.routing_key}")
             await self._handler(envelope)
         except ValidationError as error:
-            await self._bury(message, f"malformed: {describe(error)}")
-        except Rejected as error:
-            await self._bury(message, str(error))
+            await self._dead_letter(message, f"malformed: {describe(error)}")
+        except UnprocessableMessage as error:
+            await self._dead_letter(message, str(error))
         except Exception as error:
-            await self._set_aside(message, error)
+            await self._schedule_retry(message, error)
         else:
             await message.ack()
 
-    async def _bury(self, message: RabbitMessage, reason: str) -> None:
+    async def _dead_letter(self, message: RabbitMessage, reason: str) -> None:
         logger.error("message is dead", extra={"queue": self.queue.name, "id": message.message_id, "reason": reason})
         await self._move(message, self.queue.dead, *_history(message), reason, {DIED: _milliseconds(time.time())})
 
-    async def _set_aside(self, message: RabbitMessage, error: Exception) -> None:
+    async def _schedule_retry(self, message: RabbitMessage, error: Exception) -> None:
         failures, first_failure = _history(message)
         if time.time() - first_failure >= self.queue.retry.give_up_after:
-            await self._bury(message, repr(error))
+            await self._dead_letter(message, repr(error))
             return
         attempt = failures + 1
         logger.warning(

@@ -22,15 +22,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from openmusic_kit import errors, openapi
-from openmusic_kit.access_log import AccessLog
+from openmusic_kit import errors
 from openmusic_kit.context import new_request_id, request_id
-from openmusic_kit.health import Health
-from openmusic_kit.identity import CREDENTIAL_HEADER, bearer_token
+from openmusic_kit.identity.token_verifier import CREDENTIAL_HEADER, bearer_token
 from openmusic_kit.settings import ServiceSettings
+from openmusic_kit.web import openapi
+from openmusic_kit.web.access_log import AccessLog
+from openmusic_kit.web.health import Health
 
 if TYPE_CHECKING:  # not every service has a cache, and its client is six megabytes
-    from openmusic_kit.cache import Cached
+    from openmusic_kit.cache.cache import Cached
 
 logger = logging.getLogger(__name__)
 

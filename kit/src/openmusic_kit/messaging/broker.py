@@ -17,12 +17,11 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage
 from yarl import URL
 
-from openmusic_kit import tasks, topology
-from openmusic_kit.consumer import Consumer, Rejected, Subscription
+from openmusic_kit import tasks
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.topology import EXCHANGE, Queue, RetrySchedule
-
-__all__ = ["Broker", "Queue", "Rejected", "RetrySchedule", "Subscription"]
+from openmusic_kit.messaging import topology
+from openmusic_kit.messaging.consumer import Consumer, Subscription
+from openmusic_kit.messaging.topology import EXCHANGE, Queue
 
 logger = logging.getLogger(__name__)
 
@@ -50,14 +49,14 @@ class Broker:
 
     def __init__(self, url: str, grace: float = 10.0) -> None:
         self._grace = grace
-        self._incomplete = asyncio.Event()
-        self._deaf = False
+        self._topology_dirty = asyncio.Event()
+        self._must_reconnect = False
         self._broker = RabbitBroker(
             str(URL(url).update_query(heartbeat=HEARTBEAT)),
             timeout=CONNECT_TIMEOUT,
             reconnect_interval=RETRY_INTERVAL,
             on_close=[lambda *_: self._lost()],
-            on_reconnected=[lambda *_: self._incomplete.set()],
+            on_reconnected=[lambda *_: self._topology_dirty.set()],
             graceful_timeout=grace,
             default_channel=Channel(on_return_raises=True),
             ack_policy=AckPolicy.MANUAL,
@@ -115,7 +114,7 @@ class Broker:
                 async with asyncio.timeout(DECLARE_TIMEOUT):
                     return await topology.depth(await self._connect(), queue)
         except Exception:
-            self._incomplete.set()  # perhaps for want of the queue
+            self._topology_dirty.set()  # perhaps for want of the queue
             raise
 
     async def publish(self, body: bytes, *, routing_key: str, message_id: str) -> None:
@@ -136,13 +135,13 @@ class Broker:
                         body, content_type="application/json", persist=True, mandatory=True, **options
                     )
         except Exception:
-            self._incomplete.set()  # perhaps for want of a queue
+            self._topology_dirty.set()  # perhaps for want of a queue
             raise
 
     async def _keep_connected(self) -> None:
         warned = False
         while True:
-            self._incomplete.clear()
+            self._topology_dirty.clear()
             try:
                 with _loss_of_connection_as_error():
                     await self._complete()
@@ -157,13 +156,13 @@ class Broker:
             warned = False
             with suppress(TimeoutError):
                 async with asyncio.timeout(DECLARE_INTERVAL):
-                    await self._incomplete.wait()
+                    await self._topology_dirty.wait()
 
     async def _complete(self) -> None:
         """Connects if need be, and puts into its place what is missing there."""
-        if self._deaf:
+        if self._must_reconnect:
             await self._stop()
-            self._deaf = False
+            self._must_reconnect = False
         try:
             async with asyncio.timeout(DECLARE_TIMEOUT):
                 connection = await self._connect()
@@ -193,8 +192,8 @@ class Broker:
         The library consumes again at once on the same channel, where RabbitMQ may still be burying the old queue and
         then delivers nothing from the new one, ever. A connection made anew starts clean.
         """
-        self._deaf = True
-        self._incomplete.set()
+        self._must_reconnect = True
+        self._topology_dirty.set()
 
     async def _connect(self) -> RobustConnection:
         """Sees an attempt through even when it is no longer wanted: the library does not take a cancellation."""

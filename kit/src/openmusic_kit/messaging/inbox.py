@@ -3,13 +3,13 @@
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-from openmusic_kit.topology import DEAD_LETTER_LIFE, RetrySchedule
+from openmusic_kit.messaging.topology import DEAD_LETTER_LIFE, RetrySchedule
 
-REMEMBERED = RetrySchedule().give_up_after + DEAD_LETTER_LIFE
+RETENTION = RetrySchedule().give_up_after + DEAD_LETTER_LIFE
 """Seconds. A message comes again until it is given up, and from the dead letters after that."""
 
 
-async def first_seen(connection: AsyncConnection[DictRow], event_id: str) -> bool:
+async def mark_processed(connection: AsyncConnection[DictRow], event_id: str) -> bool:
     """Whether the event is new. It counts as applied once the transaction commits; forgets a few very old ids."""
     cursor = await connection.execute(
         """
@@ -21,7 +21,7 @@ async def first_seen(connection: AsyncConnection[DictRow], event_id: str) -> boo
         )
         INSERT INTO inbox (event_id) VALUES (%(event_id)s) ON CONFLICT (event_id) DO NOTHING
         """,
-        {"event_id": event_id, "remembered": REMEMBERED},
+        {"event_id": event_id, "remembered": RETENTION},
     )
     return cursor.rowcount == 1
 

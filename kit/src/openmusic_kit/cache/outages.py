@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
-from openmusic_kit.redis_client import MAX_WAIT
+from openmusic_kit.cache.redis_client import MAX_WAIT
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import PoolTimeout, TooManyRequests
 
-from openmusic_kit import outbox
-from openmusic_kit.connections import (
+from openmusic_kit.database.connections import (
     ALIVE_CHECK,
     ANSWER_MARGIN,
     IDLE_IN_TRANSACTION_TIMEOUT,
@@ -22,7 +21,8 @@ from openmusic_kit.connections import (
     connection_string,
 )
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.events import EventData
+from openmusic_kit.messaging import outbox
+from openmusic_kit.messaging.events import EventData
 from openmusic_kit.settings import DatabaseSettings
 
 __all__ = ["Connection", "Database", "UnitOfWork", "connection_string", "open_database"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import jwt
 
 from openmusic_kit.errors import Unauthenticated
-from openmusic_kit.key_set import KeySet, KeySource
+from openmusic_kit.identity.key_set import KeySet, KeySource
 
 CREDENTIAL_HEADER = "X-Service-Credential"
 """Carries what the services share, and what opens ``/internal`` routes to them."""

@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from openmusic_kit.connections import BoundedConnection
+from openmusic_kit.database.connections import BoundedConnection
 
 logger = logging.getLogger(__name__)
 

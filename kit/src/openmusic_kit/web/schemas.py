@@ -64,10 +64,10 @@ Text = Annotated[
 ]
 """Text that a person reads, 1 to 1000 characters."""
 
-Key = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
 """What names something in a message, short enough for an index."""
 
-AnyId = Annotated[str, StringConstraints(min_length=1)]
+OpaqueId = Annotated[str, StringConstraints(min_length=1)]
 """An id in a body: whatever text it is, it either names something or is not found."""
 
 
@@ -76,24 +76,24 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = BeforeValidator(_whole)
+IntegralFloat = BeforeValidator(_whole)
 """Stands behind the limits of a number, so that they are in its schema."""
 
-Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), Whole]
+Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), IntegralFloat]
 Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 
 
-class Done(WireModel):
+class MessageResponse(WireModel):
     status: Literal["success"] = "success"
     message: str
 
 
-class Answer(WireModel, Generic[T]):
+class DataResponse(WireModel, Generic[T]):
     status: Literal["success"] = "success"
     data: T
 
 
-class Created(WireModel, Generic[T]):
+class CreatedResponse(WireModel, Generic[T]):
     status: Literal["success"] = "success"
     message: str
     data: T

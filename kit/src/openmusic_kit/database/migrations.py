@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 
-from openmusic_kit.connections import KEEPALIVES, SERVER_OPTIONS, parameters, server_options
+from openmusic_kit.database.connections import KEEPALIVES, SERVER_OPTIONS, parameters, server_options
 from openmusic_kit.settings import DatabaseSettings
 
 logger = logging.getLogger(__name__)

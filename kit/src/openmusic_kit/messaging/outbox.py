@@ -18,13 +18,13 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from openmusic_kit import tasks
+from openmusic_kit.database.notifications import listen_for_ever
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.events import Envelope, EventData
-from openmusic_kit.notifications import listen_for_ever
+from openmusic_kit.messaging.events import Envelope, EventData
 
 if TYPE_CHECKING:
-    from openmusic_kit.database import Database
-    from openmusic_kit.messaging import Broker
+    from openmusic_kit.database.database import Database
+    from openmusic_kit.messaging.broker import Broker
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from fastapi.responses import StreamingResponse
 
-from openmusic_kit.paging import PAGE_SIZE
-from openmusic_kit.schemas import WireModel
+from openmusic_kit.web.paging import PAGE_SIZE
+from openmusic_kit.web.schemas import WireModel
 
 T = TypeVar("T", bound=WireModel)
 
