@@ -120,12 +120,18 @@ class Process:
         assert int(found.value) >= known, f"{found} was read after {known} was acknowledged"
 
     async def change(self, *, one_statement: bool) -> None:
-        async with self.cache.unit_of_work("key", one_statement=one_statement) as work:
-            await work.connection.execute("UPDATE source")
-            if self.world.chance(0.5):
-                await work.invalidate("other")
-            await work.commit()
-        self.shared.acknowledged = max(self.shared.acknowledged, work.connection.wrote)  # type: ignore[attr-defined]
+        connection: Any
+        if one_statement:
+            async with self.cache.autocommit("key") as connection:
+                await connection.execute("UPDATE source")
+        else:
+            async with self.cache.unit_of_work("key") as work:
+                connection = work.connection
+                await connection.execute("UPDATE source")
+                if self.world.chance(0.5):
+                    await work.invalidate("other")
+                await work.commit()
+        self.shared.acknowledged = max(self.shared.acknowledged, connection.wrote)
 
     async def watch(self, over: asyncio.Event) -> None:
         while not over.is_set():
@@ -278,12 +284,22 @@ class FakeDatabase(Database):
         self._process = process
 
     @asynccontextmanager
-    async def unit_of_work(self, *, one_statement: bool = False) -> AsyncIterator[UnitOfWork]:
+    async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
+        async with self._transaction(autocommit=False) as transaction:
+            yield UnitOfWork(transaction)
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[Any]:
+        async with self._transaction(autocommit=True) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def _transaction(self, *, autocommit: bool) -> AsyncIterator[Any]:
         transaction = Transaction(self._process)
-        transaction.autocommit = one_statement
+        transaction.autocommit = autocommit
         in_doubt = False
         try:
-            yield UnitOfWork(transaction)  # type: ignore[arg-type]
+            yield transaction
         except (psycopg.OperationalError, asyncio.CancelledError) as error:
             in_doubt = True
             if isinstance(error, psycopg.OperationalError):

@@ -47,8 +47,8 @@ async def _write(database: Database) -> None:
 
 
 async def _write_at_once(database: Database) -> None:
-    async with database.unit_of_work(one_statement=True) as work:
-        await work.connection.execute("INSERT INTO inbox (event_id) VALUES (gen_random_uuid()::text)")
+    async with database.autocommit() as connection:
+        await connection.execute("INSERT INTO inbox (event_id) VALUES (gen_random_uuid()::text)")
 
 
 @pytest.mark.parametrize("use", [Database.ping, _write, _write_at_once])
@@ -224,11 +224,13 @@ async def test_connections_that_postgresql_hung_up_on_are_not_handed_out(
     await asyncio.gather(*(database.ping() for _ in range(20)))
 
 
-async def test_a_single_statement_commits_itself(database: Database) -> None:
-    async with database.unit_of_work(one_statement=True) as work:
-        await work.connection.execute("INSERT INTO inbox (event_id) VALUES ('single')")
+async def test_a_single_statement_commits_itself_and_a_second_is_refused(database: Database) -> None:
+    async with database.autocommit() as connection:
+        await connection.execute("INSERT INTO inbox (event_id) VALUES ('single')")
+        with pytest.raises(RuntimeError, match="one statement"):
+            await connection.execute("INSERT INTO inbox (event_id) VALUES ('second')")
     async with database.read() as connection:
-        cursor = await connection.execute("SELECT FROM inbox WHERE event_id = 'single'")
+        cursor = await connection.execute("SELECT FROM inbox WHERE event_id IN ('single', 'second')")
         assert cursor.rowcount == 1
 
 

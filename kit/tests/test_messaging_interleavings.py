@@ -14,7 +14,7 @@ from openmusic_kit import tasks
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.messaging import outbox
 from openmusic_kit.messaging.broker import Broker
-from openmusic_kit.messaging.outbox import OutboxRelay
+from openmusic_kit.messaging.relay import OutboxRelay
 from openmusic_testkit.interleavings import World, explore
 
 SMALL_BATCH = 3
@@ -40,7 +40,7 @@ class FakeDatabase:
                 wake()
         return self.added
 
-    async def listen_for_ever(self, _conninfo: str, _channel: str, notified: Callable[[], object]) -> None:
+    async def listen_forever(self, _conninfo: str, _channel: str, notified: Callable[[], object]) -> None:
         await self.world.pause()
         self.notified.append(notified)
         notified()
@@ -121,7 +121,7 @@ class FakeBroker:
 @asynccontextmanager
 async def relaying(database: FakeDatabase, broker: FakeBroker, relays: int = 1) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        stack.enter_context(mock.patch.object(outbox, "listen_for_ever", database.listen_for_ever))
+        stack.enter_context(mock.patch.object(outbox, "listen_forever", database.listen_forever))
         for _ in range(relays):
             relay = OutboxRelay(database, broker)  # type: ignore[arg-type]  # fakes
             await stack.enter_async_context(relay.running())

@@ -9,11 +9,12 @@ import pytest
 from psycopg import AsyncConnection
 
 from openmusic_kit.database.database import Database, open_database
+from openmusic_kit.messaging import outbox
 from openmusic_kit.messaging.broker import Broker
 from openmusic_kit.messaging.consumer import Subscription
 from openmusic_kit.messaging.events import Envelope, EventData
 from openmusic_kit.messaging.inbox import RETENTION, mark_processed
-from openmusic_kit.messaging.outbox import BATCH, OutboxRelay
+from openmusic_kit.messaging.relay import BATCH, OutboxRelay
 from openmusic_kit.messaging.topology import DEAD_LETTER_LIFE, Queue, RetrySchedule
 from openmusic_kit.settings import DatabaseSettings
 
@@ -70,7 +71,7 @@ def drain(open_channel: Callable[[], Any], queue: Queue) -> Callable[[], Awaitab
 
 async def record(database: Database, event: EventData, sequence: int = 1) -> None:
     async with database.unit_of_work() as work:
-        await work.record(event, aggregate_id="thing-1", sequence=sequence)
+        await outbox.append(work.connection, event, aggregate_id="thing-1", sequence=sequence)
         await work.commit()
 
 
@@ -79,7 +80,7 @@ async def test_an_event_is_published_once_its_change_is_committed(
 ) -> None:
     async with relaying():
         async with database.unit_of_work() as work:
-            await work.record(moved("nowhere"), aggregate_id="thing-1", sequence=1)
+            await outbox.append(work.connection, moved("nowhere"), aggregate_id="thing-1", sequence=1)
         await record(database, moved("the shelf"), sequence=2)
         await eventually(lambda: _is_zero(waiting))
     (only,) = await drain()
@@ -95,7 +96,7 @@ async def test_a_commit_wakes_the_relay(
     eventually: Eventually,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("openmusic_kit.messaging.outbox.POLL_INTERVAL", 3600)
+    monkeypatch.setattr("openmusic_kit.messaging.relay.POLL_INTERVAL", 3600)
     async with relaying():
         await record(database, moved("the shelf"))
         await eventually(lambda: _is_zero(waiting), seconds=5)
@@ -110,7 +111,7 @@ async def test_several_relays_publish_each_event_once(
     events = 1000
     async with database.unit_of_work() as work:
         for number in range(1, events + 1):
-            await work.record(moved(str(number)), aggregate_id="thing-1", sequence=number)
+            await outbox.append(work.connection, moved(str(number)), aggregate_id="thing-1", sequence=number)
         await work.commit()
     async with relaying(relays=3):
         await eventually(lambda: _is_zero(waiting))
@@ -133,7 +134,7 @@ async def test_an_event_that_is_not_confirmed_stays(
         full = await channel.declare_queue(exclusive=True, arguments=refuses)
         await full.bind("openmusic.events", "thing.moved.v1")
         await record(database, moved("the shelf"))
-        await eventually(lambda: "no queue takes events" in caplog.text)
+        await eventually(lambda: "events are unroutable" in caplog.text)
         assert await waiting() == 1
         await channel.queue_delete(full.name)
         await eventually(lambda: _is_zero(waiting))
@@ -153,7 +154,7 @@ async def test_an_event_that_no_queue_takes_waits_for_the_first_that_does(
     key = f"{unwanted.event_type}.v1"
     async with relaying(knows_the_queue=False), open_channel() as channel:
         await record(database, unwanted)
-        await eventually(lambda: "no queue takes events" in caplog.text)
+        await eventually(lambda: "events are unroutable" in caplog.text)
         assert await waiting() == 1
         late = await channel.declare_queue(exclusive=True)
         await late.bind("openmusic.events", key)
@@ -173,8 +174,8 @@ async def test_events_that_no_queue_takes_do_not_hold_up_the_others(
 ) -> None:
     async with database.unit_of_work() as work:
         for number in range(1, BATCH + 2):
-            await work.record(unwanted, aggregate_id="lost", sequence=number)
-        await work.record(moved("the shelf"), aggregate_id="thing-1", sequence=1)
+            await outbox.append(work.connection, unwanted, aggregate_id="lost", sequence=number)
+        await outbox.append(work.connection, moved("the shelf"), aggregate_id="thing-1", sequence=1)
         await work.commit()
 
     async with relaying():
@@ -286,7 +287,7 @@ async def test_the_relay_outlives_a_restart_of_postgresql(
         await asyncio.to_thread(test_stack.start_process, "postgres")
         await eventually(lambda: _succeeds(database.ping))
         await eventually(lambda: _listens(database))
-        monkeypatch.setattr("openmusic_kit.messaging.outbox.POLL_INTERVAL", 3600)
+        monkeypatch.setattr("openmusic_kit.messaging.relay.POLL_INTERVAL", 3600)
         await record(database, moved("the floor"), sequence=2)
         await eventually(lambda: _is_zero(waiting))
     assert {envelope.sequence for envelope in await drain()} == {1, 2}

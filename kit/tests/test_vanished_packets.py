@@ -12,7 +12,7 @@ from openmusic_kit.database.database import Database, open_database
 from openmusic_kit.messaging.broker import Broker
 from openmusic_kit.messaging.consumer import Subscription
 from openmusic_kit.messaging.events import Envelope, EventData
-from openmusic_kit.messaging.outbox import OutboxRelay
+from openmusic_kit.messaging.relay import OutboxRelay
 from openmusic_kit.messaging.topology import Queue
 from openmusic_kit.settings import DatabaseSettings
 from openmusic_testkit.vanishing import VanishingProxy

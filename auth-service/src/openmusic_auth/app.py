@@ -15,7 +15,7 @@ from openmusic_auth.users import endpoints as users
 from openmusic_auth.users.service import UserService
 from openmusic_kit.database.database import open_database
 from openmusic_kit.messaging.broker import Broker
-from openmusic_kit.messaging.outbox import OutboxRelay
+from openmusic_kit.messaging.relay import OutboxRelay
 from openmusic_kit.web.app import create_service_app
 from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 

@@ -18,7 +18,7 @@ from openmusic_export.settings import Settings, WorkerSettings
 from openmusic_kit.database.database import open_database
 from openmusic_kit.identity.token_verification import open_token_verifier
 from openmusic_kit.messaging.broker import Broker
-from openmusic_kit.messaging.outbox import OutboxRelay
+from openmusic_kit.messaging.relay import OutboxRelay
 from openmusic_kit.web.app import create_service_app
 from openmusic_kit.web.clients import ServiceClient
 from openmusic_kit.web.health import HardCheck, Health, SoftCheck

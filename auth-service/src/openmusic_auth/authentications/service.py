@@ -29,10 +29,9 @@ class AuthenticationService:
         user_id = await self._authenticate(login)
         access_token = self._access_token(user_id)
         refresh_token = secrets.token_urlsafe(REFRESH_TOKEN_BYTES)
-        async with self._database.unit_of_work(one_statement=True) as work:
-            tokens = RefreshTokenRepository(work.connection)
+        async with self._database.autocommit() as connection:
+            tokens = RefreshTokenRepository(connection)
             await tokens.add(_hashed(refresh_token), user_id, self._settings.refresh_token_age)
-            await work.commit()
         return access_token, refresh_token
 
     async def refresh(self, refresh_token: str) -> str:
@@ -43,10 +42,9 @@ class AuthenticationService:
         return self._access_token(user_id)
 
     async def log_out(self, refresh_token: str) -> None:
-        async with self._database.unit_of_work(one_statement=True) as work:
-            if not await RefreshTokenRepository(work.connection).delete(_hashed(refresh_token)):
+        async with self._database.autocommit() as connection:
+            if not await RefreshTokenRepository(connection).delete(_hashed(refresh_token)):
                 raise RefreshTokenInvalid
-            await work.commit()
 
     async def _authenticate(self, login: Login) -> str:
         user = None
@@ -62,9 +60,8 @@ class AuthenticationService:
 
     async def _rehash(self, user_id: str, password: str) -> None:
         password_hash = await self._passwords.hash(password)
-        async with self._database.unit_of_work(one_statement=True) as work:
-            await UserRepository(work.connection).set_password_hash(user_id, password_hash)
-            await work.commit()
+        async with self._database.autocommit() as connection:
+            await UserRepository(connection).set_password_hash(user_id, password_hash)
 
     def _access_token(self, user_id: str) -> str:
         kid, key = self._keys.current()

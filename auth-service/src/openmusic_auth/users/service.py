@@ -8,6 +8,7 @@ from openmusic_auth.users.repository import UserRepository
 from openmusic_auth.users.schemas import Registration
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id, require_id
+from openmusic_kit.messaging import outbox
 
 
 class UserService:
@@ -26,7 +27,7 @@ class UserService:
             except UniqueViolation as error:
                 raise UsernameTaken from error
             event = UserRegistered(user_id=user_id, username=registration.username)
-            await work.record(event, aggregate_id=user_id, sequence=1)
+            await outbox.append(work.connection, event, aggregate_id=user_id, sequence=1)
             await work.commit()
         return user_id
 

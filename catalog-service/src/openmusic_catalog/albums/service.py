@@ -6,6 +6,7 @@ from openmusic_catalog.events import AlbumCoverReplaced, AlbumDeleted
 from openmusic_kit.cache.cache import Cache, Cached
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id, require_id
+from openmusic_kit.messaging import outbox
 from openmusic_kit.web.schemas import DataResponse
 
 
@@ -18,9 +19,8 @@ class AlbumService:
 
     async def add(self, payload: AlbumPayload) -> str:
         album_id = new_id("album")
-        async with self._database.unit_of_work(one_statement=True) as work:
-            await AlbumRepository(work.connection).add(album_id, payload.name, payload.year)
-            await work.commit()
+        async with self._database.autocommit() as connection:
+            await AlbumRepository(connection).add(album_id, payload.name, payload.year)
         return album_id
 
     async def get(self, album_id: str) -> Cached:
@@ -39,10 +39,9 @@ class AlbumService:
 
     async def update(self, album_id: str, payload: AlbumPayload) -> None:
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.unit_of_work(album_key(album_id), one_statement=True) as work:
-            if not await AlbumRepository(work.connection).update(album_id, payload.name, payload.year):
+        async with self._cache.autocommit(album_key(album_id)) as connection:
+            if not await AlbumRepository(connection).update(album_id, payload.name, payload.year):
                 raise AlbumNotFound
-            await work.commit()
 
     async def set_cover(self, album_id: str, path: str) -> None:
         """Refers to the new cover and announces that the one before is no longer used."""
@@ -54,7 +53,7 @@ class AlbumService:
             previous = changed["previous_path"]
             if previous and previous != path:  # a repeated call must not announce its own cover as unused
                 event = AlbumCoverReplaced(album_id=album_id, path=previous)
-                await work.record(event, aggregate_id=album_id, sequence=changed["version"])
+                await outbox.append(work.connection, event, aggregate_id=album_id, sequence=changed["version"])
             await work.commit()
 
     async def delete(self, album_id: str) -> None:
@@ -65,5 +64,6 @@ class AlbumService:
             version = await AlbumRepository(work.connection).delete(album_id)
             if version is None:
                 raise AlbumNotFound
-            await work.record(AlbumDeleted(album_id=album_id), aggregate_id=album_id, sequence=version)
+            event = AlbumDeleted(album_id=album_id)
+            await outbox.append(work.connection, event, aggregate_id=album_id, sequence=version)
             await work.commit()

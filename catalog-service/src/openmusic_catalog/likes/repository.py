@@ -13,12 +13,20 @@ class LikeRepository:
             {"album_id": album_id, "user_id": user_id},
         )
 
-    async def delete(self, album_id: str, user_id: str) -> bool:
+    async def delete(self, album_id: str, user_id: str) -> bool | None:
+        """Whether there was a like, or None when there is no such album."""
         cursor = await self._connection.execute(
-            "DELETE FROM album_likes WHERE album_id = %(album_id)s AND user_id = %(user_id)s",
+            """
+            WITH deleted AS (
+                DELETE FROM album_likes WHERE album_id = %(album_id)s AND user_id = %(user_id)s RETURNING album_id
+            )
+            SELECT d.album_id IS NOT NULL AS liked
+            FROM albums a LEFT JOIN deleted d ON d.album_id = a.id WHERE a.id = %(album_id)s
+            """,
             {"album_id": album_id, "user_id": user_id},
         )
-        return cursor.rowcount == 1
+        row = await cursor.fetchone()
+        return row["liked"] if row else None
 
     async def count(self, album_id: str) -> DictRow | None:
         """``{likes}``, or None when there is no such album."""

@@ -19,22 +19,20 @@ class LikeService:
 
     async def like(self, album_id: str, user_id: str) -> None:
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.unit_of_work(likes_key(album_id), one_statement=True) as work:
+        async with self._cache.autocommit(likes_key(album_id)) as connection:
             try:
-                await LikeRepository(work.connection).add(album_id, user_id)
+                await LikeRepository(connection).add(album_id, user_id)
             except ForeignKeyViolation as error:
                 raise AlbumNotFound from error
             except UniqueViolation as error:
                 raise AlreadyLiked from error
-            await work.commit()
 
     async def unlike(self, album_id: str, user_id: str) -> None:
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.unit_of_work(likes_key(album_id), one_statement=True) as work:
-            likes = LikeRepository(work.connection)
-            if not await likes.delete(album_id, user_id):
-                raise LikeNotFound if await likes.count(album_id) else AlbumNotFound
-            await work.commit()
+        async with self._cache.autocommit(likes_key(album_id)) as connection:
+            liked = await LikeRepository(connection).delete(album_id, user_id)
+            if not liked:
+                raise AlbumNotFound if liked is None else LikeNotFound
 
     async def count(self, album_id: str) -> Cached:
         """The answer as the bytes to send."""

@@ -11,6 +11,7 @@ from openmusic_catalog.songs.schemas import SongChange, SongPayload, SongText
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id, require_id
+from openmusic_kit.messaging import outbox
 
 
 class SongService:
@@ -30,7 +31,7 @@ class SongService:
             except ForeignKeyViolation as error:
                 raise AlbumNotFound from error
             created = SongCreated(song_id=song_id, title=payload.title, performer=payload.performer)
-            await work.record(created, aggregate_id=song_id, sequence=1)
+            await outbox.append(work.connection, created, aggregate_id=song_id, sequence=1)
             await work.commit()
         return song_id
 
@@ -74,7 +75,7 @@ class SongService:
             if version is None:
                 raise SongNotFound
             updated = SongUpdated(song_id=song_id, title=payload.title, performer=payload.performer)
-            await work.record(updated, aggregate_id=song_id, sequence=version)
+            await outbox.append(work.connection, updated, aggregate_id=song_id, sequence=version)
             await work.commit()
         song = SongText(title=payload.title, performer=payload.performer)
         await self._copies.tell(song_id, SongChange(version=version, song=song))
@@ -92,7 +93,7 @@ class SongService:
             version = await songs.delete(song_id)
             if version is None:
                 raise SongNotFound
-            await work.record(SongDeleted(song_id=song_id), aggregate_id=song_id, sequence=version)
+            await outbox.append(work.connection, SongDeleted(song_id=song_id), aggregate_id=song_id, sequence=version)
             await work.commit()
         await self._copies.tell(song_id, SongChange(version=version, song=None))
         return {before["album_id"]}

@@ -87,5 +87,5 @@ class Announcer:
 
     async def _take_back(self, jobs: list[DictRow]) -> None:
         """So that they are announced at the next look, and not half a minute later."""
-        async with self._database.unit_of_work(one_statement=True) as work:
-            await JobRepository(work.connection).take_back([job["id"] for job in jobs])
+        async with self._database.autocommit() as connection:
+            await JobRepository(connection).take_back([job["id"] for job in jobs])

@@ -4,6 +4,7 @@ from openmusic_export.exports.repository import JobRepository
 from openmusic_export.playlists import Playlists
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id
+from openmusic_kit.messaging import outbox
 
 
 class ExportService:
@@ -22,5 +23,5 @@ class ExportService:
         async with self._database.unit_of_work() as work:
             await JobRepository(work.connection).add(job_id, playlist_id, target_email, user_id)
             event = ExportRequested(job_id=job_id, playlist_id=playlist_id, target_email=target_email)
-            await work.record(event, aggregate_id=job_id, sequence=1)
+            await outbox.append(work.connection, event, aggregate_id=job_id, sequence=1)
             await work.commit()

@@ -65,6 +65,8 @@ class _Fence:
     names: list[str] = field(default_factory=list)
     registered: bool = True
     """Whether Redis has heard of all of it."""
+    committed: bool = False
+    """Whether its change is."""
     hold_for: float = 0.0
     expires_at: float = field(init=False)
 
@@ -82,7 +84,6 @@ class CachedUnitOfWork(UnitOfWork):
         super().__init__(connection)
         self._cache = cache
         self._fence = fence
-        self.committed = False
 
     async def invalidate(self, *keys: str) -> None:
         """Adds entries, before it commits."""
@@ -96,7 +97,7 @@ class CachedUnitOfWork(UnitOfWork):
         if not self._fence.holds_for(self._cache.in_doubt):
             await self._cache.generations.bump(self.connection)
         await super().commit()
-        self.committed = True
+        self._fence.committed = True
 
 
 class Cache:
@@ -145,23 +146,37 @@ class Cache:
                 return Cached(value, hit=False)
 
     @asynccontextmanager
-    async def unit_of_work(self, *keys: str, one_statement: bool = False) -> AsyncIterator[CachedUnitOfWork]:
-        """A change of what these entries, and those that it names later, are made from.
+    async def unit_of_work(self, *keys: str) -> AsyncIterator[CachedUnitOfWork]:
+        """A change of what these entries, and those that it names later, are made from."""
+        async with self._fenced(keys) as fence, self._database.unit_of_work() as work:
+            yield CachedUnitOfWork(work.connection, self, fence)
 
-        One that is a single statement is cheaper, and must be followed by ``commit`` if it changed anything.
-        """
-        fence, change = _Fence(self._fence_lifetime), None
+    @asynccontextmanager
+    async def autocommit(self, *keys: str) -> AsyncIterator[Connection]:
+        """The same in a single statement, which is cheaper. An exception means that it changed nothing."""
+        async with self._fenced(keys) as fence:
+            if not fence.registered:  # the generation has to move in the same transaction
+                async with self._database.unit_of_work() as work:
+                    yield work.connection
+                    await CachedUnitOfWork(work.connection, self, fence).commit()
+                return
+            async with self._database.autocommit() as connection:
+                yield connection
+            if not fence.holds_for(self.in_doubt):
+                await self._bump()
+            fence.committed = True
+
+    @asynccontextmanager
+    async def _fenced(self, keys: Sequence[str]) -> AsyncIterator[_Fence]:
+        fence = _Fence(self._fence_lifetime)
         try:
             await self.fence(fence, keys)
-            async with self._database.unit_of_work(one_statement=one_statement and fence.registered) as work:
-                change = CachedUnitOfWork(work.connection, self, fence)
-                yield change
+            yield fence
         except (Unavailable, TimeoutError, asyncio.CancelledError):
             fence.hold_for = self.in_doubt
             raise
         finally:
-            committed = change is not None and change.committed
-            ending = self._in_background(self._end(fence, committed=committed))
+            ending = self._in_background(self._end(fence))
             await asyncio.shield(ending)  # goes on even if the one who waits is cancelled
 
     async def fence(self, fence: _Fence, keys: Sequence[str]) -> None:
@@ -171,19 +186,21 @@ class Cache:
             fence.names += names
             fence.registered &= await self._redis.done(lambda: self._entries.fence(names, fence.token, fence.lifetime))
 
-    async def _end(self, fence: _Fence, *, committed: bool) -> None:
+    async def _end(self, fence: _Fence) -> None:
         if await self._release(fence):
             return
         if not self._to_release:
             self._in_background(self._release_later())
         self._to_release.append(fence)
-        if not committed:
+        if not fence.committed:
             return
         if fence.registered:  # but perhaps not to the end
-            async with self._database.unit_of_work() as work:
-                await self.generations.bump(work.connection)
-                await work.commit()
+            await self._bump()
         await self.generations.wait_until_visible()
+
+    async def _bump(self) -> None:
+        async with self._database.autocommit() as connection:
+            await self.generations.bump(connection)
 
     async def _release(self, fence: _Fence) -> bool:
         return not fence.names or await self._redis.done(

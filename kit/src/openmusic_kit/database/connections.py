@@ -7,11 +7,11 @@ the deadline of each answer here.
 
 import select
 import time
-from typing import Any
+from typing import Any, Self, cast
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.abc import RV, PQGen
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.abc import RV, Params, PQGen, QueryNoTemplate
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, Row
 from psycopg_pool import AsyncConnectionPool
@@ -39,6 +39,8 @@ class BoundedConnection(AsyncConnection[Row]):
     """
 
     answer_timeout: float = CONNECT_TIMEOUT
+    spent: bool = False
+    """Whether a :class:`SingleStatementCursor` has executed its statement."""
 
     async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's
         if timeout is not None:
@@ -58,6 +60,24 @@ class BoundedConnection(AsyncConnection[Row]):
         except psycopg.Error:
             self.pgconn.finish()
             raise
+
+
+class SingleStatementCursor(AsyncCursor[Row]):
+    """Executes one statement for its connection; a second would be a transaction of its own."""
+
+    async def execute(  # type: ignore[override]  # template strings are not used
+        self,
+        query: QueryNoTemplate,
+        params: Params | None = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool | None = None,
+    ) -> Self:
+        connection = cast("BoundedConnection[Row]", self.connection)
+        if connection.spent:
+            raise RuntimeError("autocommit() takes one statement; use unit_of_work() for more")
+        connection.spent = True
+        return await super().execute(query, params, prepare=prepare, binary=binary)
 
 
 Connection = BoundedConnection[DictRow]

@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool, and a unit of work that commits a change together with the events that tell of it."""
+"""PostgreSQL: a pool, transactions, and single statements that commit themselves."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
+from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import PoolTimeout, TooManyRequests
 
@@ -17,12 +18,11 @@ from openmusic_kit.database.connections import (
     BoundedConnection,
     Connection,
     ConnectionPool,
+    SingleStatementCursor,
     answer_timeout,
     connection_string,
 )
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.messaging import outbox
-from openmusic_kit.messaging.events import EventData
 from openmusic_kit.settings import DatabaseSettings
 
 __all__ = ["Connection", "Database", "UnitOfWork", "connection_string", "open_database"]
@@ -37,10 +37,6 @@ class UnitOfWork:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-
-    async def record(self, event: EventData, *, aggregate_id: str, sequence: int) -> None:
-        """Adds the event to the outbox; it is published if, and only if, this transaction commits."""
-        await outbox.append(self.connection, event, aggregate_id, sequence)
 
     async def commit(self) -> None:
         await self.connection.commit()
@@ -64,15 +60,25 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
-        """A connection in autocommit mode, for single statements."""
+        """A connection for reads; each is a transaction."""
         async with self._connection() as connection:
             yield connection
 
     @asynccontextmanager
-    async def unit_of_work(self, *, one_statement: bool = False) -> AsyncIterator[UnitOfWork]:
-        """With ``one_statement`` that one commits itself, which saves two round trips."""
+    async def autocommit(self) -> AsyncIterator[Connection]:
+        """A connection for one statement that commits itself, which saves two round trips. It refuses a second."""
         async with self._connection() as connection:
-            await connection.set_autocommit(one_statement)
+            connection.cursor_factory = SingleStatementCursor
+            connection.spent = False
+            try:
+                yield connection
+            finally:
+                connection.cursor_factory = AsyncCursor
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
+        async with self._connection() as connection:
+            await connection.set_autocommit(False)
             try:
                 yield UnitOfWork(connection)
             finally:

@@ -1,4 +1,4 @@
-"""PostgreSQL's notifications, over a connection of their own that is renewed whenever it is lost."""
+"""PostgreSQL's notifications, over a dedicated connection that reconnects when it is lost."""
 
 import asyncio
 import logging
@@ -11,12 +11,12 @@ from openmusic_kit.database.connections import BoundedConnection
 
 logger = logging.getLogger(__name__)
 
-CHECK_INTERVAL = 2.0  # seconds between two questions whether the connection still works
+CHECK_INTERVAL = 2.0  # seconds between checks that the connection still works
 RECONNECT_INTERVAL = 1.0  # seconds
 
 
-async def listen_for_ever(conninfo: str, channel: LiteralString, notified: Callable[[], object]) -> None:
-    """Calls ``notified`` with every notification, and after each new connection, as some may have been missed."""
+async def listen_forever(conninfo: str, channel: LiteralString, notified: Callable[[], object]) -> None:
+    """Calls ``notified`` for each notification, and after each connect, as some may have been missed."""
     while True:
         try:
             connection: BoundedConnection[Any]
@@ -26,7 +26,7 @@ async def listen_for_ever(conninfo: str, channel: LiteralString, notified: Calla
                 while True:
                     async for _ in connection.notifies(timeout=CHECK_INTERVAL):
                         notified()
-                    await connection.execute(f"LISTEN {channel}")  # changes nothing: a question that wants an answer
+                    await connection.execute(f"LISTEN {channel}")  # a no-op that needs an answer
         except psycopg.Error as error:
             logger.debug("listener lost its connection", extra={"channel": channel, "error": repr(error)})
         await asyncio.sleep(RECONNECT_INTERVAL)

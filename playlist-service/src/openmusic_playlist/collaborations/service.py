@@ -30,24 +30,20 @@ class CollaborationService:
         if payload.user_id == owner_id:
             raise CollaboratingWithOneself
         collaboration_id = new_id("collab")
-        async with self._cache.unit_of_work(songs_key(payload.playlist_id), one_statement=True) as work:
-            collaborations = CollaborationRepository(work.connection)
+        async with self._cache.autocommit(songs_key(payload.playlist_id)) as connection:
+            collaborations = CollaborationRepository(connection)
             try:
                 if not await collaborations.add(collaboration_id, payload.playlist_id, payload.user_id, owner_id):
                     raise PlaylistNotFound  # the owner of a playlist never changes, so it was deleted since we looked
             except UniqueViolation as error:
                 raise AlreadyCollaborating from error
-            await work.commit()
         return collaboration_id
 
     async def delete(self, payload: CollaborationPayload, owner_id: str) -> None:
         await self._check(payload, owner_id)
-        async with self._cache.unit_of_work(songs_key(payload.playlist_id), one_statement=True) as work:
-            if not await CollaborationRepository(work.connection).delete(
-                payload.playlist_id, payload.user_id, owner_id
-            ):
+        async with self._cache.autocommit(songs_key(payload.playlist_id)) as connection:
+            if not await CollaborationRepository(connection).delete(payload.playlist_id, payload.user_id, owner_id):
                 raise CollaborationNotFound
-            await work.commit()
 
     async def _check(self, payload: CollaborationPayload, owner_id: str) -> None:
         """Playlist, then user, then whether the one who asks owns the playlist."""

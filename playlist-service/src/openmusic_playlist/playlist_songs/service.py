@@ -86,14 +86,13 @@ class PlaylistSongService:
 
     async def _add(self, playlist_id: str, song: SongAnswer, user_id: str) -> bool:
         """Whether our copy of the song was new enough."""
-        async with self._cache.unit_of_work(songs_key(playlist_id), one_statement=True) as work:
-            songs = PlaylistSongRepository(work.connection)
+        async with self._cache.autocommit(songs_key(playlist_id)) as connection:
+            songs = PlaylistSongRepository(connection)
             try:
                 found = await songs.add(playlist_id, song.id, user_id, least_version=song.version)
             except UniqueViolation as error:
                 raise AlreadyInPlaylist from error
             _require_member(found)
-            await work.commit()
         return bool(found["changed"])
 
     async def delete(self, playlist_id: str, song_id: str, user_id: str) -> None:
@@ -102,14 +101,13 @@ class PlaylistSongService:
         if not await self._owners.song_is_known(song_id):
             raise SongNotFound
         access.require_member()
-        async with self._cache.unit_of_work(songs_key(playlist_id), one_statement=True) as work:
-            found = await PlaylistSongRepository(work.connection).delete(playlist_id, song_id, user_id)
+        async with self._cache.autocommit(songs_key(playlist_id)) as connection:
+            found = await PlaylistSongRepository(connection).delete(playlist_id, song_id, user_id)
             _require_member(found)
             if not found["song"]:
                 raise SongNotFound
             if not found["changed"]:
                 raise NotInPlaylist
-            await work.commit()
 
     async def get(self, playlist_id: str, user_id: str) -> Songs:
         """Who may read it is kept with the answer, so that a hit asks no database."""

@@ -23,9 +23,8 @@ class PlaylistService:
             raise Unauthenticated
         playlist_id = new_id("playlist")
         incarnation = await self._freshness.incarnation()  # it has no song that could be compared
-        async with self._database.unit_of_work(one_statement=True) as work:
-            await PlaylistRepository(work.connection).add(playlist_id, name, user_id, incarnation)
-            await work.commit()
+        async with self._database.autocommit() as connection:
+            await PlaylistRepository(connection).add(playlist_id, name, user_id, incarnation)
         return playlist_id
 
     async def visible_to(self, user_id: str, after: str, limit: int) -> list[DictRow]:
