@@ -13,7 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from openmusic_gateway import answers
+from openmusic_gateway import responses
 from openmusic_gateway.limits.policy import TOO_MANY
 from openmusic_gateway.routes import ROUTES, Route
 from openmusic_kit.web.openapi import CACHED, RETRY_AFTER, failure, operations
@@ -105,16 +105,16 @@ def _shape(path: str) -> list[str]:
 def _add_what_the_gateway_does(operation: dict[str, Any], route: Route) -> None:
     if route.protected != ("security" in operation):
         raise ValueError(f"gateway and service disagree on whether {route.method} {route.pattern} is protected")
-    added = {429: TOO_MANY, 431: answers.HEADERS_TOO_LARGE, 502: "The service did not give a usable answer"}
+    added = {429: TOO_MANY, 431: responses.HEADERS_TOO_LARGE, 502: "The service returned no valid response"}
     added[504] = "The service took too long"
     if "requestBody" in operation:
-        added[408] = answers.BODY_TOO_SLOW
+        added[408] = responses.BODY_TOO_SLOW
     said = operation["responses"]
     said |= {str(status): failure(status, description) for status, description in added.items()}
     if route.method == "HEAD":
         for answer in said.values():
             answer.pop("content", None)
-    if route.kept:
+    if route.cacheable:
         _add_the_edge(operation)
     operation["responses"] = dict(sorted(said.items()))
 
@@ -185,7 +185,7 @@ def _add_options(path: str, methods: dict[str, Any]) -> None:
     first = next(iter(methods.values()))
     allow = {"Allow": {"description": "The methods of this path", "required": True, "schema": {"type": "string"}}}
     told = {"description": "There is such a path", "headers": failure(500, "")["headers"] | allow}
-    refused = {404: answers.NOT_FOUND, 431: answers.HEADERS_TOO_LARGE}
+    refused = {404: responses.NOT_FOUND, 431: responses.HEADERS_TOO_LARGE}
     methods["options"] = {
         "tags": first["tags"],
         "summary": "The methods of this path",

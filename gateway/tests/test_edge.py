@@ -246,14 +246,14 @@ def test_what_is_not_asked_for_again_takes_no_memory() -> None:
 def test_what_was_fetched_before_a_purge_is_not_kept_however_many_purges_follow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("openmusic_gateway.edge.entries.TAGS_REMEMBERED", 10)
+    monkeypatch.setattr("openmusic_gateway.edge.entries.MAX_PURGED_TAGS", 10)
     entries = Entries(1_000_000)
-    before = entries.moment
+    before = entries.epoch
     entries.purge(["a"])
     for number in range(100):
         entries.purge([f"other {number}"])
     entries.put(("one", b"", ""), _entry(tags=("a",)), before, 0)
-    entries.put(("two", b"", ""), _entry(tags=("b",)), entries.moment, 0)
+    entries.put(("two", b"", ""), _entry(tags=("b",)), entries.epoch, 0)
 
     assert entries.get(("one", b"", ""), 0) is None
     assert entries.get(("two", b"", ""), 0)
@@ -280,5 +280,5 @@ def test_a_kind_stands_for_all_tags_of_that_kind(tag: str, purged: str, outdated
     fetching.put(("a", b"", ""), _entry(tags=("other:1", tag)), 0, 0)
     assert [len(kept), len(fetching)] == [0 if outdated else 1] * 2
 
-    fetching.put(("b", b"", ""), _entry(tags=("other:1", tag)), fetching.moment, 0)
+    fetching.put(("b", b"", ""), _entry(tags=("other:1", tag)), fetching.epoch, 0)
     assert fetching.get(("b", b"", ""), 0), "what was fetched after the purge is new"

@@ -20,7 +20,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from openmusic_gateway.edge import cache as cache_module
 from openmusic_gateway.edge import channel as channel_module
-from openmusic_gateway.edge.cache import Answer, EdgeCache
+from openmusic_gateway.edge.cache import EdgeCache, FetchedResponse
 from openmusic_gateway.edge.channel import REGISTRY, PurgeChannel
 from openmusic_gateway.edge.entries import Key
 from openmusic_kit.cache.redis_client import open_redis
@@ -72,9 +72,9 @@ class HeldUpChannel(PurgeChannel):
     held: list[tuple[bytes, bytes]] | None = None
     publisher: Publisher
 
-    def _take(self, channel: bytes, data: bytes) -> None:
+    def _handle(self, channel: bytes, data: bytes) -> None:
         if self.held is None:
-            super()._take(channel, data)
+            super()._handle(channel, data)
         else:
             self.held.append((channel, data))
 
@@ -84,7 +84,7 @@ class HeldUpChannel(PurgeChannel):
         else:
             held, self.held = self.held, None
             for message in held:
-                super()._take(*message)
+                super()._handle(*message)
 
     async def cut(self) -> None:
         """What was held up is lost with the connection."""
@@ -110,10 +110,10 @@ class World:
     violations: list[str] = field(default_factory=list)
 
     async def start(self, number: int) -> None:
-        def open_channel(on_purge: Callable[[list[str]], None], on_silence: Callable[[], None]) -> HeldUpChannel:
+        def open_channel(on_purge: Callable[[list[str]], None], on_disconnect: Callable[[], None]) -> HeldUpChannel:
             publisher = Publisher(open_redis(self.configuration))
             subscriptions = open_redis(self.configuration, retries=0)
-            channel = HeldUpChannel(publisher, subscriptions, on_purge, on_silence)  # type: ignore[arg-type]  # a proxy
+            channel = HeldUpChannel(publisher, subscriptions, on_purge, on_disconnect)  # type: ignore[arg-type]  # a proxy
             channel.publisher = publisher
             self.channels[number] = channel
             return channel
@@ -127,16 +127,16 @@ class World:
         self.waiting.append(gate)
         await gate.wait()
 
-    async def load(self) -> Answer:
+    async def load(self) -> FetchedResponse:
         await self.pause()
         value = self.committed
         await self.pause()
-        return Answer([], str(value).encode(), (TAG,))
+        return FetchedResponse([], str(value).encode(), (TAG,))
 
     async def read(self, number: int) -> None:
         known = self.answered
         cache = self.caches[number]
-        entry = cache.get(KEY) or await cache.fetched(KEY, asyncio.get_running_loop().time() + 60)
+        entry = cache.get(KEY) or await cache.join(KEY, asyncio.get_running_loop().time() + 60)
         if entry is not None:
             self.hits += 1
             found = int(entry.body)
@@ -235,7 +235,7 @@ def quick() -> Iterator[None]:
     """Times a fifth as long as the real ones, so that hypothesis sees many leases run out."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (channel_module, cache_module):
-            for name in ("LIFETIME", "LEASE", "BEAT", "MARGIN", "RECONNECT"):
+            for name in ("LIFETIME", "LEASE", "HEARTBEAT_INTERVAL", "MARGIN", "RECONNECT_DELAY"):
                 if hasattr(module, name):
                     patch.setattr(module, name, getattr(channel_module, name) / (1 if module is cache_module else 5))
         yield
@@ -317,7 +317,7 @@ def test_the_world_above_notices_a_write_that_does_not_wait(
 ) -> None:
     async def do_not_wait(*_: Any) -> None: ...
 
-    monkeypatch.setattr(PurgeChannel, "_until_settled", do_not_wait)
+    monkeypatch.setattr(PurgeChannel, "_wait_for_acknowledgements", do_not_wait)
 
     assert play(redis_server, PURGE_HELD_UP).violations
 
@@ -344,7 +344,7 @@ def test_the_world_above_notices_a_fill_that_is_kept_although_it_was_purged(
 def test_the_world_above_notices_a_fetch_that_is_joined_when_it_is_too_old(
     redis_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module._Flight, "may_be_joined", lambda *_: True)
+    monkeypatch.setattr(cache_module._InFlightFetch, "is_joinable", lambda *_: True)
 
     assert play(redis_server, LATE_JOIN).violations
 
@@ -366,8 +366,8 @@ async def test_a_registry_that_has_just_begun_is_not_believed_to_know_everyone(
     """Redis was restarted: a gateway may still be fresh without being registered."""
     waited: list[float] = []
 
-    async def note(_: PurgeChannel, moment: float) -> None:
-        waited.append(moment)
+    async def note(_: PurgeChannel, deadline: float) -> None:
+        waited.append(deadline)
 
     monkeypatch.setattr(PurgeChannel, "_sleep_until", note)
     configuration = CacheSettings(redis_server=redis_server[0], redis_port=redis_server[1])
@@ -386,8 +386,8 @@ async def test_a_registry_that_has_just_begun_is_not_believed_to_know_everyone(
 async def test_a_write_without_redis_waits_until_nothing_older_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
 
-    async def note(_: PurgeChannel, moment: float) -> None:
-        waited.append(moment)
+    async def note(_: PurgeChannel, deadline: float) -> None:
+        waited.append(deadline)
 
     monkeypatch.setattr(PurgeChannel, "_sleep_until", note)
     nowhere = CacheSettings(redis_server="127.0.0.1", redis_port=1)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from openmusic_gateway.edge.cache import Answer, EdgeCache, not_modified
+from openmusic_gateway.edge.cache import EdgeCache, FetchedResponse
 from openmusic_gateway.edge.channel import LEASE, LIFETIME, MARGIN, PurgeChannel
 from openmusic_gateway.edge.entries import Key
+from openmusic_gateway.edge.sending import not_modified
 from openmusic_testkit.interleavings import Crash, World, explore
 
 KEY: Key = ("/thing", b"", "")
@@ -20,9 +21,9 @@ TAG = "thing:1"
 class Channel:
     """To nobody: always in step unless the test says otherwise."""
 
-    def __init__(self, on_purge: Callable[[list[str]], None], on_silence: Callable[[], None]) -> None:
+    def __init__(self, on_purge: Callable[[list[str]], None], on_disconnect: Callable[[], None]) -> None:
         self.on_purge = on_purge
-        self.on_silence = on_silence
+        self.on_disconnect = on_disconnect
         self.fresh = True
 
     @asynccontextmanager
@@ -35,19 +36,19 @@ class Channel:
 def _alone() -> tuple[EdgeCache, Channel]:
     channels: list[Channel] = []
 
-    def channel(on_purge: Callable[[list[str]], None], on_silence: Callable[[], None]) -> Any:
-        channels.append(Channel(on_purge, on_silence))
+    def channel(on_purge: Callable[[list[str]], None], on_disconnect: Callable[[], None]) -> Any:
+        channels.append(Channel(on_purge, on_disconnect))
         return channels[0]
 
     return EdgeCache(1_000_000, channel), channels[0]
 
 
-def _answer(body: bytes = b"x") -> Answer:
-    return Answer([], body, (TAG,))
+def _answer(body: bytes = b"x") -> FetchedResponse:
+    return FetchedResponse([], body, (TAG,))
 
 
 async def _read(cache: EdgeCache, load: Callable[[], Any], deadline: float) -> Any:
-    return cache.get(KEY) or await cache.fetched(KEY, deadline) or await cache.fetch(KEY, load)
+    return cache.get(KEY) or await cache.join(KEY, deadline) or await cache.fetch(KEY, load)
 
 
 FETCH = 2.0  # seconds that a fetch takes before it gives or fails
@@ -60,7 +61,7 @@ def test_readers_whose_fetch_is_given_up_or_fails_do_not_wait_for_one_another_in
     async def readers(world: World) -> None:
         cache, _ = _alone()
 
-        async def load() -> Answer:
+        async def load() -> FetchedResponse:
             return await world.answer(_answer(), FETCH, failing=0.6)
 
         async def read() -> None:
@@ -78,13 +79,13 @@ def test_who_joins_waits_no_longer_than_its_own_deadline() -> None:
     async def readers(world: World) -> None:
         cache, _ = _alone()
 
-        async def load() -> Answer:
+        async def load() -> FetchedResponse:
             await asyncio.sleep(60)
             return _answer()
 
         async def join(seconds: float) -> None:
             with pytest.raises(TimeoutError):
-                await world.within(seconds + 0.01, cache.fetched(KEY, world.now + seconds))
+                await world.within(seconds + 0.01, cache.join(KEY, world.now + seconds))
 
         first = asyncio.ensure_future(cache.fetch(KEY, load))
         await world.pause(0.001)
@@ -101,14 +102,14 @@ def test_a_fetch_is_joined_until_its_answer_could_not_be_kept_any_more() -> None
             cache, _ = _alone()
             go_on = asyncio.Event()
 
-            async def load(go_on: asyncio.Event = go_on) -> Answer:
+            async def load(go_on: asyncio.Event = go_on) -> FetchedResponse:
                 await go_on.wait()
                 return _answer()
 
             first = asyncio.ensure_future(cache.fetch(KEY, load))
             await world.pause(0.0)
             await world.pause(age)
-            second = asyncio.ensure_future(cache.fetched(KEY, world.now + 10))
+            second = asyncio.ensure_future(cache.join(KEY, world.now + 10))
             await world.pause(0.001)
             assert second.done() is not joined
             go_on.set()
@@ -123,7 +124,7 @@ async def test_who_asks_after_a_purge_is_not_given_what_was_fetched_before_it(pu
     cache, channel = _alone()
     go_on = asyncio.Event()
 
-    async def load() -> Answer:
+    async def load() -> FetchedResponse:
         await go_on.wait()
         return _answer()
 
@@ -133,7 +134,7 @@ async def test_who_asks_after_a_purge_is_not_given_what_was_fetched_before_it(pu
     await asyncio.sleep(0)
     if purged == "meanwhile":
         channel.on_purge([TAG])
-    second = asyncio.ensure_future(cache.fetched(KEY, asyncio.get_running_loop().time() + 10))
+    second = asyncio.ensure_future(cache.join(KEY, asyncio.get_running_loop().time() + 10))
     await asyncio.sleep(0)
     if purged == "after":
         channel.on_purge([TAG])
@@ -149,7 +150,7 @@ async def test_a_gateway_that_is_out_of_step_neither_keeps_nor_gives_nor_joins()
     loads: list[int] = []
     go_on = asyncio.Event()
 
-    async def load() -> Answer:
+    async def load() -> FetchedResponse:
         loads.append(1)
         await go_on.wait()
         return _answer()
@@ -157,7 +158,7 @@ async def test_a_gateway_that_is_out_of_step_neither_keeps_nor_gives_nor_joins()
     first = asyncio.ensure_future(cache.fetch(KEY, load))
     await asyncio.sleep(0)
     channel.fresh = False
-    assert await cache.fetched(KEY, 0.0) is None
+    assert await cache.join(KEY, 0.0) is None
     go_on.set()
     await first
     channel.fresh = True
@@ -167,13 +168,13 @@ async def test_a_gateway_that_is_out_of_step_neither_keeps_nor_gives_nor_joins()
     channel.fresh = False
     assert cache.get(KEY) is None
     channel.fresh = True
-    channel.on_silence()
+    channel.on_disconnect()
     assert cache.get(KEY) is None, "what may have been outdated unheard is dropped"
 
     go_on.clear()
     fetching = asyncio.ensure_future(cache.fetch(KEY, load))
     await asyncio.sleep(0)
-    channel.on_silence()
+    channel.on_disconnect()
     go_on.set()
     await fetching
     assert cache.get(KEY) is None, "and so is what was being fetched meanwhile"
@@ -186,7 +187,7 @@ async def test_an_answer_is_kept_for_a_lifetime_from_when_it_began_to_be_fetched
     monkeypatch.setattr(time, "monotonic", lambda: now)
     cache, _ = _alone()
 
-    async def load() -> Answer:
+    async def load() -> FetchedResponse:
         nonlocal now
         now += 0.5
         return _answer()
@@ -203,8 +204,8 @@ async def test_an_answer_is_kept_for_a_lifetime_from_when_it_began_to_be_fetched
 async def test_what_comes_from_a_cache_of_the_service_is_kept_without_saying_so() -> None:
     cache, _ = _alone()
 
-    async def load() -> Answer:
-        return Answer([(b"x-data-source", b"cache"), (b"x-other", b"1")], b"x", (TAG,))
+    async def load() -> FetchedResponse:
+        return FetchedResponse([(b"x-data-source", b"cache"), (b"x-other", b"1")], b"x", (TAG,))
 
     await cache.fetch(KEY, load)
     entry = cache.get(KEY)
@@ -215,8 +216,8 @@ async def test_what_comes_from_a_cache_of_the_service_is_kept_without_saying_so(
 async def test_an_answer_without_tags_is_not_kept() -> None:
     cache, _ = _alone()
 
-    async def load() -> Answer:
-        return Answer([], b"x", ())
+    async def load() -> FetchedResponse:
+        return FetchedResponse([], b"x", ())
 
     await cache.fetch(KEY, load)
     assert cache.get(KEY) is None
@@ -264,9 +265,9 @@ def test_a_gateway_is_in_step_for_a_lease_from_when_it_sent_the_beat_that_came_b
     channel, _ = _channel(lambda: now)
     assert not channel.fresh
     now = 100.9
-    channel._take(b"gateway:me", b"beat 100.0")
+    channel._handle(b"gateway:me", b"beat 100.0")
     assert channel.fresh
-    channel._take(b"gateway:me", b"beat 99.0")
+    channel._handle(b"gateway:me", b"beat 99.0")
     now = 100.0 + LEASE - MARGIN - 0.001
     assert channel.fresh, "an older beat takes nothing away"
     now += 0.002
@@ -275,7 +276,7 @@ def test_a_gateway_is_in_step_for_a_lease_from_when_it_sent_the_beat_that_came_b
 
 def test_a_beat_that_comes_too_late_proves_nothing() -> None:
     channel, _ = _channel(lambda: 100.0 + LEASE)
-    channel._take(b"gateway:me", b"beat 100.0")
+    channel._handle(b"gateway:me", b"beat 100.0")
     assert not channel.fresh
 
 
@@ -283,7 +284,7 @@ def test_acknowledgements_that_nobody_can_send_do_not_pile_up(monkeypatch: pytes
     monkeypatch.setattr("openmusic_gateway.edge.channel.MAX_ACKNOWLEDGEMENTS", 3)
     channel, purged = _channel(lambda: 0.0)
     for number in range(5):
-        channel._take(b"gateway:purges", b'{"id": %d, "from": "other", "tags": ["thing:%d"]}' % (number, number))
+        channel._handle(b"gateway:purges", b'{"id": %d, "from": "other", "tags": ["thing:%d"]}' % (number, number))
 
     waiting = [channel._acknowledgements.get_nowait() for _ in range(channel._acknowledgements.qsize())]
     assert waiting == [("other", 2), ("other", 3), ("other", 4)]
@@ -292,8 +293,8 @@ def test_acknowledgements_that_nobody_can_send_do_not_pile_up(monkeypatch: pytes
 
 def test_a_purge_of_its_own_or_of_a_service_is_taken_without_an_acknowledgement() -> None:
     channel, purged = _channel(lambda: 0.0)
-    channel._take(b"gateway:purges", b'{"id": 1, "from": "%s", "tags": ["thing:1"]}' % channel._id.encode())
-    channel._take(b"gateway:purges", b'{"tags": ["thing:2"]}')
+    channel._handle(b"gateway:purges", b'{"id": 1, "from": "%s", "tags": ["thing:1"]}' % channel._id.encode())
+    channel._handle(b"gateway:purges", b'{"tags": ["thing:2"]}')
 
     assert purged == [["thing:1"], ["thing:2"]]
     assert channel._acknowledgements.empty()
@@ -324,7 +325,7 @@ async def test_a_message_that_nobody_can_read_may_be_a_purge() -> None:
 
     redis: Any = Redis()
     channel = PurgeChannel(redis, redis, lambda _: None, lambda: silenced.append(None))
-    listening = asyncio.create_task(channel._listen_for_ever())
+    listening = asyncio.create_task(channel._listen())
     async with asyncio.timeout(10):
         await opened.wait()
     listening.cancel()

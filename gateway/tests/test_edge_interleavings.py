@@ -13,7 +13,7 @@ import pytest
 
 from openmusic_gateway.edge import cache as cache_module
 from openmusic_gateway.edge import channel as channel_module
-from openmusic_gateway.edge.cache import Answer, EdgeCache
+from openmusic_gateway.edge.cache import EdgeCache, FetchedResponse
 from openmusic_gateway.edge.channel import LIFETIME, MARGIN, REGISTRY, PurgeChannel
 from openmusic_gateway.edge.entries import Entries, Key
 from openmusic_kit.edge_purges import EdgePurges
@@ -79,7 +79,7 @@ class Connection:
             raise ConnectionError
 
     def register_script(self, text: str) -> Callable[..., Awaitable[Any]]:
-        work: Callable[..., Any] = self._broker.beat if text == channel_module._BEAT else self._broker.purge
+        work: Callable[..., Any] = self._broker.beat if text == channel_module._HEARTBEAT else self._broker.purge
         return lambda keys, args: self._command(lambda: work(*args))  # noqa: ARG005 - there is one key
 
     async def publish(self, channel: str, message: str) -> None:
@@ -162,13 +162,13 @@ class Installation:
         """The newest value that no read which begins now may miss."""
         self.reads_from_edge = 0
 
-    async def load(self) -> Answer:
+    async def load(self) -> FetchedResponse:
         await self.world.pause(0.0, 0.001, 0.3)
         value = self.committed
         await self.world.pause(0.0, 0.001, 0.5, 1.5)
         if self.world.chance(0.1):
             raise Crash
-        return Answer([], str(value).encode(), (TAG,))
+        return FetchedResponse([], str(value).encode(), (TAG,))
 
     def commit(self) -> int:
         self.committed += 1
@@ -194,9 +194,9 @@ class Gateway:
         self.cache: EdgeCache
 
     async def start(self) -> None:
-        def channel(on_purge: Callable[[list[str]], None], on_silence: Callable[[], None]) -> PurgeChannel:
+        def channel(on_purge: Callable[[list[str]], None], on_disconnect: Callable[[], None]) -> PurgeChannel:
             redis: Any = self.connection
-            return PurgeChannel(redis, redis, on_purge, on_silence, clock=lambda: self._world.now)
+            return PurgeChannel(redis, redis, on_purge, on_disconnect, clock=lambda: self._world.now)
 
         self.cache = EdgeCache(1_000_000, channel)
         await self._process.enter_async_context(self.cache.running())
@@ -215,7 +215,7 @@ class Gateway:
         deadline = self._world.now + DEADLINE
         cache = self.cache
         try:
-            entry = cache.get(KEY) or await cache.fetched(KEY, deadline)
+            entry = cache.get(KEY) or await cache.join(KEY, deadline)
             answer = entry or await cache.fetch(KEY, self._installation.load)
         except Crash:
             return
@@ -292,11 +292,15 @@ async def _at_once(*_: Any) -> None: ...
 
 RULES: dict[str, tuple[Any, str, Any]] = {
     "purges are published": (PurgeChannel, "purge", _at_once),
-    "a write waits for acknowledgements": (PurgeChannel, "_until_settled", _at_once),
+    "a write waits for acknowledgements": (PurgeChannel, "_wait_for_acknowledgements", _at_once),
     "a write waits while Redis is away": (PurgeChannel, "_sleep_until", _at_once),
     "a gateway that is cut off falls silent": (PurgeChannel, "fresh", True),
     "a fill that raced with a purge is dropped": (Entries, "purged_since", lambda *_: False),
-    "a fetch is joined only while its answer may be kept": (cache_module._Flight, "may_be_joined", lambda *_: True),
+    "a fetch is joined only while its answer may be kept": (
+        cache_module._InFlightFetch,
+        "is_joinable",
+        lambda *_: True,
+    ),
     "the purge of a gateway's own write is taken at once": (Entries, "purge", lambda *_: None),
 }
 

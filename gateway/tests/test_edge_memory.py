@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from openmusic_gateway.edge.entries import LONGEST_KEY, TAGS_REMEMBERED, Entries, Entry, Key, size_of
+from openmusic_gateway.edge.entries import MAX_KEY_LENGTH, MAX_PURGED_TAGS, Entries, Entry, Key, size_of
 from openmusic_kit.edge import MAX_TAGS
 
 MEGABYTE = 1_000_000
@@ -26,7 +26,7 @@ def small(number: int) -> tuple[Key, Entry]:
 
 def with_a_long_query(number: int) -> tuple[Key, Entry]:
     name = NUMBERED.format(number)
-    query = name.encode() + bytes(LONGEST_KEY - 100)
+    query = name.encode() + bytes(MAX_KEY_LENGTH - 100)
     return (f"/albums/{name}", query, "user"), _entry(name.encode(), (f"album:{name}",))
 
 
@@ -68,7 +68,7 @@ def test_the_memory_of_the_edge_cache_is_what_it_may_be(shape: Callable[[int], t
 
 def test_an_answer_under_a_key_that_is_too_long_is_not_kept() -> None:
     entries = Entries(MEGABYTE)
-    for length in (LONGEST_KEY, LONGEST_KEY + 1):
+    for length in (MAX_KEY_LENGTH, MAX_KEY_LENGTH + 1):
         entries.put(("/" * 10, b"x" * (length - 10), ""), _entry(b"x", ("a:1",)), 0, 0.0)
 
     assert len(entries) == 1
@@ -77,12 +77,12 @@ def test_an_answer_under_a_key_that_is_too_long_is_not_kept() -> None:
 def test_room_is_given_back_when_what_took_it_is_removed() -> None:
     entries = Entries(3 * size_of(*small(0)))
     for number in range(20):
-        entries.put(*small(number), entries.moment, 0.0)
+        entries.put(*small(number), entries.epoch, 0.0)
         entries.purge([f"album:{NUMBERED.format(number)}"])
     assert not entries._by_label, "nor do tags that nothing has any more take memory"
     for number in range(3):
-        entries.put(*small(number), entries.moment, 0.0)
-        entries.put(*small(number), entries.moment, 0.0)
+        entries.put(*small(number), entries.epoch, 0.0)
+        entries.put(*small(number), entries.epoch, 0.0)
 
     assert len(entries) == 3
 
@@ -92,20 +92,20 @@ def test_what_is_remembered_of_purges_is_bounded() -> None:
     gc.collect()
     tracemalloc.start()
     try:
-        for number in range(2 * TAGS_REMEMBERED):
+        for number in range(2 * MAX_PURGED_TAGS):
             entries.purge([f"album:{NUMBERED.format(number)}"])
         taken = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
 
-    assert taken < 400 * TAGS_REMEMBERED
+    assert taken < 400 * MAX_PURGED_TAGS
 
 
 def test_all_room_is_given_back_when_everything_is_dropped() -> None:
     entries = Entries(3 * size_of(*small(0)))
     for _ in range(2):
         for number in range(3):
-            entries.put(*small(number), entries.moment, 0.0)
+            entries.put(*small(number), entries.epoch, 0.0)
         assert len(entries) == 3
         entries.clear()
         assert len(entries) == 0

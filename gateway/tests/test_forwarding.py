@@ -5,15 +5,19 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
-from openmusic_gateway.answers import Refused
+from openmusic_gateway.asgi import Headers, HTTPScope, Received, Send
+from openmusic_gateway.asgi import Sent as SentMessage
 from openmusic_gateway.body import Body
-from openmusic_gateway.forwarding import AnswerBroken, Forwarder
-from openmusic_gateway.service_session import MAX_HEADER_LENGTH, POOLED, service_session
-from openmusic_gateway.upstreams import REST, Upstream
+from openmusic_gateway.forwarding import Forwarder
+from openmusic_gateway.reply import UpstreamInterrupted
+from openmusic_gateway.request import Request
+from openmusic_gateway.responses import HttpError
+from openmusic_gateway.routes import Route
+from openmusic_gateway.service_session import MAX_HEADER_LENGTH, POOL_IDLE_TIMEOUT, service_session
+from openmusic_gateway.upstreams import EJECTION_TIME, Upstream
 from openmusic_kit.cli import KEEP_ALIVE
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -65,8 +69,26 @@ class Cut(Replica):
         writer.close()
 
 
-async def nothing() -> dict[str, Any]:
+async def nothing() -> Received:
     raise AssertionError("nothing is to be received")
+
+
+async def drop(_: object) -> None: ...
+
+
+def request_for(method: str, headers: Headers, send: Send = drop) -> Request:
+    scope: HTTPScope = {
+        "type": "http",
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": method,
+        "path": "/things",
+        "raw_path": b"/things",
+        "query_string": b"",
+        "headers": headers,
+        "client": None,
+    }
+    return Request(scope, dict(headers), nothing, send, Route(method, "/things", "thing"), "", "id", "10.0.0.1")
 
 
 async def _refused_at() -> str:
@@ -85,23 +107,22 @@ class Asker:
     async def __call__(self, method: str, content: bytes = b"") -> int:
         """The status, whoever gave it."""
         body = Body(nothing, {}, 1_000, 1.0)
-        body.small = content
+        body.buffered = content
         headers = [(b"content-length", b"%d" % len(content))]
-        scope = {"method": method, "raw_path": b"/things", "query_string": b"", "headers": headers}
         deadline = self._forwarder.deadline()
         try:
-            reply = await self._forwarder.ask(scope, body, "thing", "id", "10.0.0.1", deadline)
-        except Refused as refused:
+            reply = await self._forwarder.forward(request_for(method, headers), body, deadline)
+        except HttpError as refused:
             assert refused.headers["Retry-After"] == "1"
             return refused.status
-        assert await reply.whole("thing", 1_000, deadline) == b"ok"
+        assert await reply.read("thing", 1_000, deadline) == b"ok"
         return reply.status
 
 
 @asynccontextmanager
 async def asking(*replicas: str, seconds: float = 5.0) -> AsyncIterator[Asker]:
     async with service_session() as session:
-        yield Asker(Forwarder(session, {"thing": Upstream.of(",".join(replicas))}, 1.0, seconds))
+        yield Asker(Forwarder(session, {"thing": Upstream.parse(",".join(replicas))}, 1.0, seconds))
 
 
 @pytest.mark.parametrize("method", CHANGES)
@@ -164,7 +185,7 @@ async def test_a_replica_that_hung_up_is_asked_last_for_a_while(monkeypatch: pyt
     async with broken.listening() as first, good.listening() as second, asking(first, second) as ask:
         assert await ask("POST") == 502
         assert [await ask("POST") for _ in range(4)] == [200] * 4
-        now += REST - 0.01
+        now += EJECTION_TIME - 0.01
         assert [await ask("POST") for _ in range(2)] == [200] * 2
         now += 0.02
         assert sorted([await ask("POST"), await ask("POST")]) == [200, 502]
@@ -184,23 +205,23 @@ async def test_all_tries_end_at_one_deadline() -> None:
 
 
 async def test_a_pooled_connection_is_closed_by_the_gateway_and_not_by_the_service() -> None:
-    assert KEEP_ALIVE >= 2 * POOLED, "else a request may meet the service's goodbye"
+    assert KEEP_ALIVE >= 2 * POOL_IDLE_TIMEOUT, "else a request may meet the service's goodbye"
     async with service_session() as session:
         assert session.connector is not None
-        assert session.connector._keepalive_timeout == POOLED  # type: ignore[attr-defined]  # there is no other way to ask
+        assert session.connector._keepalive_timeout == POOL_IDLE_TIMEOUT  # type: ignore[attr-defined]  # there is no other way to ask
 
 
 def test_a_replica_comes_back_after_its_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    upstream = Upstream.of("http://a, http://b/ ,")
-    upstream.dead("http://a")
-    assert [upstream.in_turn() for _ in range(2)] == [["http://b", "http://a"]] * 2
-    now += REST
-    assert [upstream.in_turn()[0] for _ in range(2)] == ["http://a", "http://b"]
-    upstream.dead("http://a")
-    upstream.alive("http://a")
-    assert [upstream.in_turn()[0] for _ in range(2)] == ["http://a", "http://b"]
+    upstream = Upstream.parse("http://a, http://b/ ,")
+    upstream.mark_down("http://a")
+    assert [upstream.round_robin() for _ in range(2)] == [["http://b", "http://a"]] * 2
+    now += EJECTION_TIME
+    assert [upstream.round_robin()[0] for _ in range(2)] == ["http://a", "http://b"]
+    upstream.mark_down("http://a")
+    upstream.mark_up("http://a")
+    assert [upstream.round_robin()[0] for _ in range(2)] == ["http://a", "http://b"]
 
 
 class Sent:
@@ -210,7 +231,7 @@ class Sent:
         self.size = 0
         self.ended = False
 
-    async def __call__(self, message: dict[str, Any]) -> None:
+    async def __call__(self, message: SentMessage) -> None:
         if message["type"] == "http.response.body":
             self.size += len(message["body"])
             self.ended = not message.get("more_body", False)
@@ -221,11 +242,11 @@ async def test_an_answer_that_breaks_off_is_never_taken_for_whole(limit: int) ->
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     replica = Cut(head + b"".join(b"3e8\r\n%s\r\n" % (b"x" * 1_000) for _ in range(50)))
     async with replica.listening() as url, service_session() as session:
-        forwarder = Forwarder(session, {"thing": Upstream.of(url)}, 1.0, 1.0)
-        scope = {"method": "GET", "raw_path": b"/", "query_string": b"", "headers": []}
-        reply = await forwarder.ask(scope, Body(nothing, {}, 0, 1.0), "thing", "id", "", forwarder.deadline())
+        forwarder = Forwarder(session, {"thing": Upstream.parse(url)}, 1.0, 1.0)
         sent = Sent()
-        with pytest.raises((AnswerBroken, Refused)):
-            if not limit or await reply.whole("thing", limit, forwarder.deadline()) is None:
-                await reply.pass_on(sent, "id")
+        request = request_for("GET", [], sent)
+        reply = await forwarder.forward(request, Body(nothing, {}, 0, 1.0), forwarder.deadline())
+        with pytest.raises((UpstreamInterrupted, HttpError)):
+            if not limit or await reply.read("thing", limit, forwarder.deadline()) is None:
+                await reply.stream(request)
         assert not sent.ended

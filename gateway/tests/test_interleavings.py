@@ -9,12 +9,16 @@ from unittest import mock
 import aiohttp
 import pytest
 
-from openmusic_gateway.answers import Refused
-from openmusic_gateway.body import LOOK_AFTER, Body, ClientGone, WhileClientWaits
-from openmusic_gateway.forwarding import SHORTEST, TRIES, Forwarder
-from openmusic_gateway.limits.attempts import AT_ONCE, Attempts, Rule
+from openmusic_gateway.asgi import Event, HTTPScope
+from openmusic_gateway.body import DISCONNECT_CHECK_DELAY, Body, CancelOnDisconnect, ClientDisconnected
+from openmusic_gateway.forwarding import MAX_ATTEMPTS, Forwarder
+from openmusic_gateway.limits.attempts import MAX_CONCURRENT, Attempts, Rule
 from openmusic_gateway.limits.policy import Limit
 from openmusic_gateway.limits.rates import BATCHES, Rate
+from openmusic_gateway.reply import MIN_TIME
+from openmusic_gateway.request import Request
+from openmusic_gateway.responses import HttpError
+from openmusic_gateway.routes import Route
 from openmusic_gateway.upstreams import RESOLVE_INTERVAL, Upstream, resolving
 from openmusic_kit.web.clients import ConnectionBroke
 from openmusic_testkit.interleavings import Crash, World, explore
@@ -66,7 +70,7 @@ def test_attempts_end_in_time_and_hardly_exceed_their_limits() -> None:
                     await counting({"type": "http.response.start", "status": status})
                     await counting({"type": "http.response.body", "status": FAILED})
                     passed.extend([name] * (status == FAILED))
-            except Refused as refused:
+            except HttpError as refused:
                 assert refused.status == 429
             except Crash:
                 pass
@@ -77,10 +81,10 @@ def test_attempts_end_in_time_and_hardly_exceed_their_limits() -> None:
             world.cancelled_sometime(world.within(longest, attempt(number)), 0.05, 1.0, probability=0.2)
             for number in range(40)
         )
-        assert highest <= AT_ONCE
-        assert len(passed) < ADDRESS.amount + AT_ONCE
-        assert max(passed.count("0"), passed.count("1")) < NAME.amount + AT_ONCE
-        assert attempts._turns == attempts._users_of_turns == {}
+        assert highest <= MAX_CONCURRENT
+        assert len(passed) < ADDRESS.amount + MAX_CONCURRENT
+        assert max(passed.count("0"), passed.count("1")) < NAME.amount + MAX_CONCURRENT
+        assert attempts._semaphores == attempts._users == {}
 
     explore("limited attempts", many, 100)
 
@@ -100,7 +104,7 @@ def test_what_another_gateway_counted_limits_the_rest_of_its_window_and_no_other
 
         async def ask() -> None:
             for _ in range(40):
-                with suppress(Refused):
+                with suppress(HttpError):
                     world.dice.choice(gateways).admit("client")
                     window = int(world.now // 10)
                     admitted[window] = admitted.get(window, 0) + 1
@@ -110,10 +114,30 @@ def test_what_another_gateway_counted_limits_the_rest_of_its_window_and_no_other
         await world.pause(40.0)
         for gateway in gateways:
             gateway.admit("client")
-            assert not gateway._telling
+            assert not gateway._reports
         assert all(amount <= 2 * limit.amount for amount in admitted.values())
 
     explore("shared rates", clients, 100)
+
+
+SCOPE: HTTPScope = {
+    "type": "http",
+    "http_version": "1.1",
+    "scheme": "http",
+    "method": "GET",
+    "path": "/",
+    "raw_path": b"/",
+    "query_string": b"",
+    "headers": [],
+    "client": None,
+}
+
+
+async def nothing() -> Event:
+    raise AssertionError("nothing is to be received")
+
+
+async def drop(_: object) -> None: ...
 
 
 class Content:
@@ -159,17 +183,16 @@ def test_every_request_ends_in_time_and_no_change_reaches_a_service_twice(method
     limit = 2.0  # seconds
 
     async def requests(world: World) -> None:
-        upstream = Upstream.of("http://a,http://b,http://c" if world.chance(0.7) else "http://a")
+        upstream = Upstream.parse("http://a,http://b,http://c" if world.chance(0.7) else "http://a")
 
         async def ask() -> None:
             session = Session(world)
             forwarder = Forwarder(session, {"thing": upstream}, 1.0, limit)  # type: ignore[arg-type]  # a fake
-            body = Body(None, {}, 0, 1.0)
-            scope = {"method": method, "raw_path": b"/", "query_string": b"", "headers": []}
-            with suppress(Refused):
-                work = forwarder.ask(scope, body, "thing", "id", "", world.now + limit)
-                await world.within(limit + SHORTEST + 0.001, work)
-            assert session.sent <= (TRIES if method == "GET" else 1)
+            request = Request(SCOPE, {}, nothing, drop, Route(method, "/", "thing"), "", "id", "")
+            with suppress(HttpError):
+                work = forwarder.forward(request, Body(nothing, {}, 0, 1.0), world.now + limit)
+                await world.within(limit + MIN_TIME + 0.001, work)
+            assert session.sent <= (MAX_ATTEMPTS if method == "GET" else 1)
 
         await world.all(world.cancelled_sometime(ask(), 0.1, 1.0, probability=0.2) for _ in range(6))
 
@@ -182,29 +205,31 @@ def test_work_ends_when_its_client_hangs_up_and_only_then() -> None:
         takes = world.dice.choice((0.0, 0.4, 0.6, 2.0))
         cancelled_after = world.dice.choice((0.3, 0.7, 100.0, 100.0))
 
-        async def receive() -> dict[str, str]:
+        async def receive() -> Event:
             await world.pause(max(0.0, hangs_up_after - world.now + started))
             return {"type": "http.disconnect"}
 
         async def work() -> str:
             try:
-                with WhileClientWaits(Body(receive, {}, 0, 1.0)):
+                with CancelOnDisconnect(Body(receive, {}, 0, 1.0)):
                     await world.answer(None, takes)
-            except ClientGone:
+            except ClientDisconnected:
                 return "gone"
             return "done"
 
         started = world.now
         task = asyncio.ensure_future(work())
         asyncio.get_running_loop().call_later(cancelled_after, task.cancel)
-        await world.within(max(LOOK_AFTER, min(takes, hangs_up_after, cancelled_after)) + 2.0, asyncio.wait([task]))
+        await world.within(
+            max(DISCONNECT_CHECK_DELAY, min(takes, hangs_up_after, cancelled_after)) + 2.0, asyncio.wait([task])
+        )
         ended = world.now - started + 1e-6  # virtual clocks round, too
         if task.cancelled():
             assert ended >= cancelled_after
         elif task.result() == "done":
             assert ended >= takes
         else:
-            assert ended >= max(LOOK_AFTER, hangs_up_after)
+            assert ended >= max(DISCONNECT_CHECK_DELAY, hangs_up_after)
             assert hangs_up_after <= takes
         assert len(asyncio.all_tasks()) <= 2, "the watch over the client ends as well"
 
@@ -221,7 +246,7 @@ def test_names_are_looked_up_again_and_what_was_known_outlives_a_failure() -> No
                 raise socket.gaierror
             return [(0, 0, 0, "", (address, 80)) for address in addresses]
 
-        upstream = Upstream.of("http://service:80")
+        upstream = Upstream.parse("http://service:80")
         with mock.patch.object(socket, "getaddrinfo", getaddrinfo):
             async with resolving([upstream]):
                 assert upstream.replicas == ["http://10.0.0.1"]

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from openmusic_gateway.answers import Refused
-from openmusic_gateway.limits.clients import Clients, key_of, networks
+from openmusic_gateway.limits.clients import Clients, client_key, networks
 from openmusic_gateway.limits.policy import Limit
 from openmusic_gateway.limits.rates import Rate
+from openmusic_gateway.responses import HttpError
 from openmusic_testkit import plain_http
 
 PROXY = "127.0.0.1/32"
@@ -289,7 +289,7 @@ async def test_a_window_that_is_over_is_forgotten() -> None:
     rate = Rate(Limit("x", 2, 10), share, clock=lambda: now)
     rate.admit("a")
     rate.admit("a")
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(HttpError) as refusal:
         rate.admit("a")
     assert refusal.value.headers["Retry-After"] == "10"
     now = 1010.0
@@ -305,7 +305,7 @@ async def test_more_clients_than_can_be_counted_take_no_more_memory(monkeypatch:
     for client in "abcabc":
         rate.admit(client)
     for client in "abc":
-        with pytest.raises(Refused):
+        with pytest.raises(HttpError):
             rate.admit(client)
     rate.admit("d")
     assert rate._counts == {"d": 1}
@@ -329,13 +329,13 @@ async def test_more_clients_than_can_be_counted_take_no_more_memory(monkeypatch:
 def test_only_trusted_proxies_are_believed(trusted: str, peer: str, forwarded: list[str], address: str) -> None:
     headers = [(b"host", b"x"), *((b"x-forwarded-for", value.encode()) for value in forwarded)]
 
-    assert Clients(networks(trusted)).address(peer, headers) == address
+    assert Clients(networks(trusted)).address((peer, 1234), headers) == address
 
 
 def test_a_network_of_ipv6_counts_as_one_client() -> None:
-    assert key_of("2001:db8:1:2:3::4") == key_of("2001:db8:1:2::9") != key_of("2001:db8:1:3::9")
-    assert key_of("::ffff:192.0.2.1") == key_of("192.0.2.1") != key_of("192.0.2.2")
-    assert key_of("nonsense") == "unknown"
+    assert client_key("2001:db8:1:2:3::4") == client_key("2001:db8:1:2::9") != client_key("2001:db8:1:3::9")
+    assert client_key("::ffff:192.0.2.1") == client_key("192.0.2.1") != client_key("192.0.2.2")
+    assert client_key("nonsense") == "unknown"
 
 
 def test_what_is_no_network_is_refused_at_the_start() -> None:

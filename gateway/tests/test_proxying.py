@@ -6,17 +6,21 @@ from typing import Any
 
 import pytest
 
-from openmusic_gateway.answers import Refused
+from openmusic_gateway.asgi import HTTPScope, Received, Sent
 from openmusic_gateway.body import Body
 from openmusic_gateway.edge.cache import EdgeCache
-from openmusic_gateway.edge.entries import LARGEST
-from openmusic_gateway.forwarding import AnswerBroken, Forwarder
-from openmusic_gateway.proxying import Proxy, Request
+from openmusic_gateway.edge.entries import MAX_BODY
+from openmusic_gateway.forwarding import Forwarder
+from openmusic_gateway.pipeline.edge import EdgeLookup
+from openmusic_gateway.pipeline.proxy import Proxy
+from openmusic_gateway.reply import UpstreamInterrupted
+from openmusic_gateway.request import Request
+from openmusic_gateway.responses import HttpError
 from openmusic_gateway.routes import Route
 from openmusic_gateway.service_session import service_session
 from openmusic_gateway.upstreams import Upstream
 
-KEPT = Route("GET", "/things/{id}", "thing", kept=True)
+KEPT = Route("GET", "/things/{id}", "thing", cacheable=True)
 NOT_KEPT = Route("GET", "/things", "thing")
 CHANGE = Route("PUT", "/things/{id}", "thing")
 PUBLIC = "Cache-Tag: thing:1\r\nCache-Control: public, no-cache\r\n"
@@ -75,11 +79,11 @@ class Client:
         self.pieces = 0
         self.ended = False
 
-    async def __call__(self, message: dict[str, Any]) -> None:
+    async def __call__(self, message: Sent) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
-        else:
+        elif message["type"] == "http.response.body":
             self.pieces += 1
             self.body += message["body"]
             self.ended = not message.get("more_body", False)
@@ -89,15 +93,16 @@ class Client:
         return self.headers.get("x-data-source") == "cache"
 
 
-async def nothing() -> dict[str, Any]:
+async def nothing() -> Received:
     raise AssertionError("nothing is to be received")
 
 
 class Front:
-    """A gateway's proxy before the service."""
+    """The last stages of a gateway in front of the service."""
 
-    def __init__(self, proxy: Proxy, channel: Channel) -> None:
-        self._proxy = proxy
+    def __init__(self, forwarder: Forwarder, cache: EdgeCache, channel: Channel) -> None:
+        self._lookup = EdgeLookup(cache)
+        self._proxy = Proxy(forwarder, cache)
         self.channel = channel
 
     async def __call__(self, path: str = "/things/1", user: str = "", route: Route = KEPT, **headers: str) -> Client:
@@ -110,11 +115,21 @@ class Front:
     ) -> None:
         before, _, query = path.partition("?")
         raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in (headers or {}).items()]
-        scope = {"method": route.method, "raw_path": before.encode(), "query_string": query.encode(), "headers": raw}
-        request = Request(scope, dict(raw), client, route, user, "id-7", "10.0.0.1")
-        status = await self._proxy.answer_from_edge(request)
+        scope: HTTPScope = {
+            "type": "http",
+            "http_version": "1.1",
+            "scheme": "http",
+            "method": route.method,
+            "path": before,
+            "raw_path": before.encode(),
+            "query_string": query.encode(),
+            "headers": raw,
+            "client": None,
+        }
+        request = Request(scope, dict(raw), nothing, client, route, user, "id-7", "10.0.0.1")
+        status = await self._lookup.respond(request)
         if status is None:
-            status = await self._proxy.answer(request, Body(nothing, {}, 0, 1.0), self._proxy.deadline())
+            status = await self._proxy.respond(request, Body(nothing, {}, 0, 1.0), self._proxy.deadline())
         assert status == client.status
 
 
@@ -134,8 +149,8 @@ async def front(service: Service) -> AsyncIterator[Front]:
     server = await asyncio.start_server(service.converse, "127.0.0.1", 0, limit=2**22)
     async with server, service_session() as session:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        forwarder = Forwarder(session, {"thing": Upstream.of(url)}, 1.0, 2.0)
-        yield Front(Proxy(forwarder, EdgeCache(8_000_000, channel)), channels[0])
+        forwarder = Forwarder(session, {"thing": Upstream.parse(url)}, 1.0, 2.0)
+        yield Front(forwarder, EdgeCache(8_000_000, channel), channels[0])
 
 
 async def test_the_second_reader_is_answered_from_memory_and_told_so(front: Front, service: Service) -> None:
@@ -224,13 +239,13 @@ async def test_who_waits_in_vain_is_refused_at_its_deadline(front: Front, servic
     service.go_on.clear()
     readers = [asyncio.create_task(front()) for _ in range(3)]
     for reader in readers:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(HttpError) as refused:
             await reader
         assert refused.value.status == 504
     assert len(service.asked) <= 3
 
 
-@pytest.mark.parametrize(("size", "kept"), [(LARGEST, True), (LARGEST + 1, False), (3 * LARGEST, False)])
+@pytest.mark.parametrize(("size", "kept"), [(MAX_BODY, True), (MAX_BODY + 1, False), (3 * MAX_BODY, False)])
 async def test_an_answer_above_the_bound_is_streamed_and_not_kept(
     front: Front, service: Service, size: int, kept: bool
 ) -> None:
@@ -239,14 +254,14 @@ async def test_an_answer_above_the_bound_is_streamed_and_not_kept(
 
     assert [(len(answer.body), answer.ended) for answer in answers] == [(size, True)] * 2
     assert answers[1].from_cache is kept
-    assert (answers[0].pieces > 1) is (size > 2 * LARGEST)
+    assert (answers[0].pieces > 1) is (size > 2 * MAX_BODY)
     assert ("etag" in answers[0].headers) is kept
 
 
 async def test_a_stream_that_breaks_off_is_not_taken_for_whole(front: Front, service: Service) -> None:
-    service.body, service.cut_after = b"x" * (4 * LARGEST), 2 * LARGEST
+    service.body, service.cut_after = b"x" * (4 * MAX_BODY), 2 * MAX_BODY
     client = Client()
-    with pytest.raises(AnswerBroken):
+    with pytest.raises(UpstreamInterrupted):
         await front.ask_for(client, "/things/1")
     assert client.status == 200
     assert not client.ended
@@ -255,7 +270,7 @@ async def test_a_stream_that_breaks_off_is_not_taken_for_whole(front: Front, ser
 async def test_a_small_answer_that_breaks_off_is_502(front: Front, service: Service) -> None:
     service.body, service.cut_after = b"x" * 1_000, 500
     client = Client()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(HttpError) as refused:
         await front.ask_for(client, "/things/1")
     assert (refused.value.status, client.status) == (502, 0)
 
@@ -263,7 +278,7 @@ async def test_a_small_answer_that_breaks_off_is_502(front: Front, service: Serv
 async def test_a_small_answer_that_does_not_end_is_504(front: Front, service: Service) -> None:
     service.body, service.cut_after, service.hangs = b"x" * 1_000, 500, True
     client = Client()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(HttpError) as refused:
         await front.ask_for(client, "/things/1")
     assert (refused.value.status, client.status) == (504, 0)
 
@@ -274,7 +289,7 @@ async def test_nobody_waits_for_a_client_that_reads_slowly(front: Front, service
     reading = asyncio.Event()
 
     class Slow(Client):
-        async def __call__(self, _: dict[str, Any]) -> None:
+        async def __call__(self, _: Sent) -> None:
             reading.set()
             await asyncio.Event().wait()
 

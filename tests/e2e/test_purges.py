@@ -419,7 +419,7 @@ def test_the_table_names_every_write_and_every_answer_that_is_kept() -> None:
     patterns = {"/".join("{id}" if part.startswith("{") else part for part in path.split("/")) for path in read}
 
     assert written == {f"{route.method} {route.pattern}" for route in ROUTES if route.method not in {"GET", "HEAD"}}
-    assert patterns == {route.pattern for route in ROUTES if route.kept}
+    assert patterns == {route.pattern for route in ROUTES if route.cacheable}
 
 
 def test_each_answer_that_is_kept_is_changed_by_some_write_unless_it_never_changes() -> None:

@@ -1,120 +1,120 @@
-"""The body of a request as it streams in: counted against its limit, and kept only while it is small."""
+"""The body of a request: limited in size and time, streamed, and buffered only if it is small."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
-from openmusic_gateway.answers import BODY_TOO_LARGE, BODY_TOO_SLOW, Refused
+from openmusic_gateway.asgi import Receive
+from openmusic_gateway.responses import BODY_TOO_LARGE, BODY_TOO_SLOW, HttpError
 
-REPLAYABLE = 65_536  # bytes; a body up to this size is read first, so that it can be sent once more
-SLOWEST = 500  # bytes a second, in the long run; as Apache's mod_reqtimeout has it
-LOOK_AFTER = 0.5  # seconds that a request takes before it is worth the effort to look whether its client still waits
+MAX_BUFFERED = 65_536  # bytes; a body up to this size is buffered first, so that the request can be repeated
+MIN_UPLOAD_RATE = 500  # bytes per second, averaged over the upload; the default of Apache's mod_reqtimeout
+DISCONNECT_CHECK_DELAY = 0.5  # seconds that a request takes before it is worthwhile to watch for a disconnect
 
 
-class ClientGone(Exception):
-    """The client hung up; nobody waits for an answer."""
+class ClientDisconnected(Exception):
+    """The client closed the connection, so nobody receives a response."""
 
 
 class Body:
-    """``limit`` in bytes; ``timeout`` is how many seconds may pass between two pieces, and for all that is too slow."""
+    """``limit`` in bytes; ``timeout`` in seconds between two chunks, and added to what MIN_UPLOAD_RATE allows."""
 
-    def __init__(self, receive: Any, headers: dict[bytes, bytes], limit: int, timeout: float) -> None:
+    def __init__(self, receive: Receive, headers: dict[bytes, bytes], limit: int, timeout: float) -> None:
         self._receive = receive
         self._limit = limit
         self._timeout = timeout
         self._received = 0
-        self._begun: float | None = None
-        self._announced = int(headers.get(b"content-length", b"-1"))
-        self._complete = self._announced <= 0 and b"transfer-encoding" not in headers
-        self.small: bytes | None = b"" if self._complete else None
+        self._started_at: float | None = None
+        self._content_length = int(headers.get(b"content-length", b"-1"))
+        self._complete = self._content_length <= 0 and b"transfer-encoding" not in headers
+        self.buffered: bytes | None = b"" if self._complete else None
 
     @property
     def complete(self) -> bool:
         return self._complete
 
-    async def client_gone(self) -> None:
-        """Returns when the client has hung up. The body must be complete: what is received here is lost."""
+    async def wait_for_disconnect(self) -> None:
+        """The body must be complete: what is received here is lost."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    async def prepare(self) -> None:
-        """Reads a body that was announced to be small. Raises Refused for one that was announced to be too large."""
-        if self._announced > self._limit:
-            raise Refused(413, BODY_TOO_LARGE)
-        if 0 < self._announced <= REPLAYABLE:
-            self.small = b"".join([chunk async for chunk in self.stream()])
+    async def buffer_if_small(self) -> None:
+        """Reads the body if its announced length is small. Raises HttpError (413) if it is above the limit."""
+        if self._content_length > self._limit:
+            raise HttpError(413, BODY_TOO_LARGE)
+        if 0 < self._content_length <= MAX_BUFFERED:
+            await self.read()
 
-    async def kept(self) -> bytes:
-        """All of it, which must not be more than can be sent once more. Raises Refused otherwise."""
-        if self.small is None:
-            self._limit = min(self._limit, REPLAYABLE)
-            self.small = b"".join([chunk async for chunk in self.stream()])
-        return self.small
+    async def read(self) -> bytes:
+        """Buffers the whole body. Raises HttpError (413) if it has more than MAX_BUFFERED bytes."""
+        if self.buffered is None:
+            self._limit = min(self._limit, MAX_BUFFERED)
+            self.buffered = b"".join([chunk async for chunk in self.stream()])
+        return self.buffered
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """The pieces as they come. Raises Refused once they are more than the limit, or too slow."""
+        """The chunks as they arrive. Raises HttpError once they exceed the limit (413) or are too slow (408)."""
         while not self._complete:
-            chunk = await self._piece()
+            chunk = await self._next_chunk()
             if self._received > self._limit:
-                raise Refused(413, BODY_TOO_LARGE)
+                raise HttpError(413, BODY_TOO_LARGE)
             if chunk:
                 yield chunk
 
-    def _patience(self) -> float:
-        """Seconds that the next piece may take. Who sends a byte now and then is not waited for without end."""
-        now = asyncio.get_running_loop().time()
-        if self._begun is None:
-            self._begun = now
-        return min(self._timeout, self._begun + self._timeout + self._received / SLOWEST - now)
-
-    async def _piece(self) -> bytes:
+    async def _next_chunk(self) -> bytes:
         try:
-            async with asyncio.timeout(self._patience()):
+            async with asyncio.timeout(self._time_left()):
                 message = await self._receive()
         except TimeoutError:
-            raise Refused(408, BODY_TOO_SLOW, {"Connection": "close"}) from None
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk: bytes = message.get("body", b"")
+            raise HttpError(408, BODY_TOO_SLOW, {"Connection": "close"}) from None
+        if message["type"] != "http.request":
+            raise ClientDisconnected
+        chunk = message.get("body", b"")
         self._received += len(chunk)
         self._complete = not message.get("more_body", False)
         return chunk
 
+    def _time_left(self) -> float:
+        """Seconds that the next chunk may take: ``timeout``, or less for an upload below MIN_UPLOAD_RATE."""
+        now = asyncio.get_running_loop().time()
+        if self._started_at is None:
+            self._started_at = now
+        return min(self._timeout, self._started_at + self._timeout + self._received / MIN_UPLOAD_RATE - now)
 
-class WhileClientWaits:
-    """Cancels what is done inside ``with`` once the client has hung up; it then ends with ClientGone.
 
-    Most requests are over before the first look, so all they pay for is a timer.
+class CancelOnDisconnect:
+    """Cancels the block inside ``with`` when the client disconnects; the block then raises ClientDisconnected.
+
+    Most requests end before the first check, so that all they pay for is a timer.
     """
 
     def __init__(self, body: Body) -> None:
         self._body = body
-        self._gone = False
-        self._watch: asyncio.Task[None] | None = None
+        self._disconnected = False
+        self._watcher: asyncio.Task[None] | None = None
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - the server runs every request in a task
         self._task = task
-        self._look_later()
+        self._check_later()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._timer.cancel()
-        if self._watch is not None:
-            self._watch.cancel()
-        if self._gone and kind is asyncio.CancelledError and self._task.uncancel() == 0:
-            raise ClientGone
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._disconnected and kind is asyncio.CancelledError and self._task.uncancel() == 0:
+            raise ClientDisconnected
 
-    def _look_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(LOOK_AFTER, self._look)
+    def _check_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(DISCONNECT_CHECK_DELAY, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self._body.complete:
-            self._watch = asyncio.create_task(self._cancel_when_gone())
+            self._watcher = asyncio.create_task(self._cancel_on_disconnect())
         else:
-            self._look_later()  # who reads the body will notice
+            self._check_later()  # until then, reading the body reveals a disconnect
 
-    async def _cancel_when_gone(self) -> None:
-        await self._body.client_gone()
-        self._gone = True
+    async def _cancel_on_disconnect(self) -> None:
+        await self._body.wait_for_disconnect()
+        self._disconnected = True
         self._task.cancel()

@@ -1,4 +1,4 @@
-"""The replicas of a service: all get traffic in turn, and one that is dead is left alone for a while."""
+"""The replicas of a service: requests go round robin, and a replica that fails is ejected for a while."""
 
 import asyncio
 import itertools
@@ -15,8 +15,8 @@ from openmusic_kit import tasks
 
 logger = logging.getLogger(__name__)
 
-RESOLVE_INTERVAL = 2.0  # seconds after which a name is looked up again
-REST = 3.0  # seconds that a dead replica is left alone
+RESOLVE_INTERVAL = 2.0  # seconds between DNS lookups
+EJECTION_TIME = 3.0  # seconds that a failed replica comes last
 
 
 @dataclass
@@ -25,54 +25,57 @@ class Upstream:
 
     urls: list[URL]
     replicas: list[str] = field(default_factory=list)
-    _turn: "itertools.count[int]" = field(default_factory=itertools.count)
-    _dead_until: dict[str, float] = field(default_factory=dict)
+    _next: "itertools.count[int]" = field(default_factory=itertools.count)
+    _down_until: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, setting: str) -> "Upstream":
+    def parse(cls, setting: str) -> "Upstream":
         urls = [URL(url.strip().rstrip("/")) for url in setting.split(",") if url.strip()]
         return cls(urls, [str(url) for url in urls])
 
-    def in_turn(self) -> list[str]:
-        """All replicas in the order to try them; those that are thought dead come last."""
-        start = next(self._turn) % len(self.replicas)
+    def round_robin(self) -> list[str]:
+        """All replicas in the order to try them; those that are down come last."""
+        start = next(self._next) % len(self.replicas)
         ordered = self.replicas[start:] + self.replicas[:start]
-        if not self._dead_until:
+        if not self._down_until:
             return ordered
         now = time.monotonic()
-        return sorted(ordered, key=lambda replica: self._dead_until.get(replica, 0.0) > now)
+        return sorted(ordered, key=lambda replica: self._down_until.get(replica, 0.0) > now)
 
-    def dead(self, replica: str) -> None:
-        self._dead_until[replica] = time.monotonic() + REST
+    def mark_down(self, replica: str) -> None:
+        self._down_until[replica] = time.monotonic() + EJECTION_TIME
 
-    def alive(self, replica: str) -> None:
-        self._dead_until.pop(replica, None)
+    def mark_up(self, replica: str) -> None:
+        self._down_until.pop(replica, None)
 
     async def resolve(self) -> None:
-        """Looks up every address behind the names; keeps what it has when a name cannot be resolved now."""
+        """Looks up all addresses of the names. Keeps the present replicas when a lookup fails."""
         loop = asyncio.get_running_loop()
         found: list[str] = []
         for url in self.urls:
             try:
-                answers = await loop.getaddrinfo(url.host, url.port, family=socket.AF_INET, type=socket.SOCK_STREAM)
+                found_here = await loop.getaddrinfo(url.host, url.port, family=socket.AF_INET, type=socket.SOCK_STREAM)
             except OSError as error:
-                logger.warning("name cannot be resolved", extra={"host": url.host, "error": repr(error)})
+                logger.warning("name not resolved", extra={"host": url.host, "error": repr(error)})
                 return
-            found += [str(url.with_host(str(answer[4][0]))) for answer in answers]
+            found += [str(url.with_host(str(answer[4][0]))) for answer in found_here]
         self.replicas = list(dict.fromkeys(found)) or self.replicas
 
 
 @asynccontextmanager
 async def resolving(upstreams: list[Upstream]) -> AsyncIterator[None]:
-    """Keeps the replicas up to date."""
+    """Resolves all names once before the block begins, and regularly inside it."""
 
-    async def keep_on() -> None:
+    async def resolve_all() -> None:
+        await asyncio.gather(*(upstream.resolve() for upstream in upstreams))
+
+    async def keep_resolving() -> None:
         while True:
-            await asyncio.gather(*(upstream.resolve() for upstream in upstreams))
             await asyncio.sleep(RESOLVE_INTERVAL)
+            await resolve_all()
 
-    await asyncio.gather(*(upstream.resolve() for upstream in upstreams))
-    task = asyncio.create_task(keep_on(), name="resolving")
+    await resolve_all()
+    task = asyncio.create_task(keep_resolving(), name="resolving")
     try:
         yield
     finally:

@@ -1,6 +1,6 @@
-"""The edge cache: answers kept in this process for a second at most, and dropped everywhere before a write is answered.
+"""The edge cache: responses kept in this process for a second at most, and purged everywhere before a write responds.
 
-The rule: a read that begins after a write was answered never gets an older value, through whichever gateway.
-``entries`` holds the answers, ``channel`` keeps the gateways of one installation in step over Redis, and ``cache``
-joins the two.
+The promise: a read that begins after the response to a write never returns an older value, through any gateway.
+``entries`` holds the responses, ``channel`` connects the gateways of one installation over Redis, ``cache`` joins the
+two, and ``sending`` sends what is cached.
 """

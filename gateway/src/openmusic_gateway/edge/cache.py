@@ -1,4 +1,4 @@
-"""The edge cache as the gateway uses it: look, fetch once however many ask, keep, purge."""
+"""The edge cache as the gateway uses it: get, share one fetch among all who ask at once, purge."""
 
 import asyncio
 import hashlib
@@ -8,15 +8,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from openmusic_gateway.asgi import Headers
 from openmusic_gateway.edge.channel import LIFETIME, MARGIN, PurgeChannel
 from openmusic_gateway.edge.entries import Entries, Entry, Key
 
-Headers = list[tuple[bytes, bytes]]
+OpenChannel = Callable[[Callable[[list[str]], None], Callable[[], None]], PurgeChannel]
+"""Makes a channel with its ``on_purge`` and ``on_disconnect``."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer of a service, whole. ``tags`` are empty when it must not be kept."""
+class FetchedResponse:
+    """A whole response of a service. Without ``tags`` it must not be kept."""
 
     headers: Headers
     body: bytes
@@ -26,27 +28,31 @@ class Answer:
     def etag(self) -> bytes:
         return b'"%s"' % hashlib.blake2b(self.body, digest_size=12).hexdigest().encode()
 
+    def to_entry(self, expires_at: float) -> Entry:
+        headers = [header for header in self.headers if header[0] != b"x-data-source"]
+        return Entry([*headers, (b"etag", self.etag)], self.body, self.etag, self.tags, expires_at)
+
 
 @dataclass(eq=False)
-class _Flight:
-    """One fetch that several may wait for; what it gave is None unless it can be kept."""
+class _InFlightFetch:
+    """A fetch that others may wait for. ``entry`` stays None if the response cannot be kept."""
 
-    since: int
+    epoch: int
     expires_at: float
-    landed: asyncio.Event = field(default_factory=asyncio.Event)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
     entry: Entry | None = None
 
-    def may_be_joined(self, now: float) -> bool:
-        """For as long as what it gives could be kept: after a write that waited for LIFETIME, nobody gets it."""
+    def is_joinable(self, now: float) -> bool:
+        """Only while its response may be kept: a write that waited for LIFETIME relies on it."""
         return now < self.expires_at
 
 
 class EdgeCache:
-    """``open_channel`` makes the channel to the other gateways; None for a gateway that keeps nothing."""
+    """``capacity`` is in bytes; with 0, or without ``open_channel``, nothing is kept."""
 
-    def __init__(self, capacity: int, open_channel: Callable[..., PurgeChannel] | None) -> None:
+    def __init__(self, capacity: int, open_channel: OpenChannel | None) -> None:
         self._entries = Entries(capacity)
-        self._flights: dict[Key, _Flight] = {}
+        self._in_flight: dict[Key, _InFlightFetch] = {}
         self._channel = open_channel(self._entries.purge, self._entries.clear) if open_channel and capacity else None
 
     @asynccontextmanager
@@ -60,55 +66,45 @@ class EdgeCache:
         return self._entries.get(key, time.monotonic()) if self._fresh else None
 
     async def purge(self, tags: list[str]) -> None:
-        """Returns when no gateway answers any more with what has these tags."""
+        """Returns when no gateway responds any more with what has these tags."""
         self._entries.purge(tags)
         if self._channel is not None:
             await self._channel.purge(tags)
 
-    async def fetched(self, key: Key, deadline: float) -> Entry | None:
-        """What somebody is fetching already, if it may be given to someone who asks only now.
+    async def join(self, key: Key, deadline: float) -> Entry | None:
+        """Waits for a fetch that is in flight; None if its result must not be used by a read that begins now.
 
-        None also when that fetch failed or was given up: who waited then fetches without waiting for another one.
+        None also if that fetch failed or was cancelled: then the caller fetches, without waiting for another one.
         Raises TimeoutError at the deadline, which is a time of the event loop.
         """
-        flight = self._flights.get(key)
-        if flight is None or not self._fresh or not flight.may_be_joined(time.monotonic()):
+        fetch = self._in_flight.get(key)
+        if fetch is None or not self._fresh or not fetch.is_joinable(time.monotonic()):
             return None
-        asked = self._entries.moment
+        epoch = self._entries.epoch
         async with asyncio.timeout_at(deadline):
-            await flight.landed.wait()
-        entry = flight.entry
-        if entry is None or (asked > flight.since and self._entries.purged_since(entry.tags, flight.since)):
+            await fetch.done.wait()
+        entry = fetch.entry
+        if entry is None or (epoch > fetch.epoch and self._entries.purged_since(entry.tags, fetch.epoch)):
             return None
         return entry
 
-    async def fetch(self, key: Key, load: Callable[[], Awaitable[Answer | None]]) -> Answer | None:
-        """What ``load`` gives, which is kept if it may be. None is passed through."""
+    async def fetch(self, key: Key, load: Callable[[], Awaitable[FetchedResponse | None]]) -> FetchedResponse | None:
+        """Returns what ``load`` returns, and keeps it if it may. None is not kept."""
         if not self._fresh:
             return await load()
-        flight = self._flights[key] = _Flight(self._entries.moment, time.monotonic() + LIFETIME - MARGIN)
+        fetch = self._in_flight[key] = _InFlightFetch(self._entries.epoch, time.monotonic() + LIFETIME - MARGIN)
         try:
-            answer = await load()
-            if answer is not None and answer.tags:
-                flight.entry = entry_of(answer, flight.expires_at)
+            response = await load()
+            if response is not None and response.tags:
+                fetch.entry = response.to_entry(fetch.expires_at)
                 if self._fresh:
-                    self._entries.put(key, flight.entry, flight.since, time.monotonic())
-            return answer
+                    self._entries.put(key, fetch.entry, fetch.epoch, time.monotonic())
+            return response
         finally:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
-            flight.landed.set()
+            if self._in_flight.get(key) is fetch:
+                del self._in_flight[key]
+            fetch.done.set()
 
     @property
     def _fresh(self) -> bool:
         return self._channel is not None and self._channel.fresh
-
-
-def entry_of(answer: Answer, expires_at: float) -> Entry:
-    kept = [header for header in answer.headers if header[0] != b"x-data-source"]
-    return Entry([*kept, (b"etag", answer.etag)], answer.body, answer.etag, answer.tags, expires_at)
-
-
-def not_modified(etag: bytes, asked: bytes) -> bool:
-    """Whether ``If-None-Match`` names this version (RFC 9110, section 13.1.2)."""
-    return asked == b"*" or etag in [each.strip().removeprefix(b"W/") for each in asked.split(b",")]

@@ -1,12 +1,12 @@
-"""Keeps the gateways of one installation in step over Redis.
+"""Purges the edge caches of all gateways of one installation, over Redis.
 
-Each gateway registers with a lease and renews it by a beat that travels through the very channel that brings purges:
-it is *fresh*, and may answer from its cache, only for ``LEASE`` seconds after it sent the last beat that came back.
-Purges and beats arrive in the order in which Redis took them: who has not seen a purge has seen no later beat either.
+Each gateway registers with a lease and renews it by heartbeats, which travel through the channel that also carries
+purges. It is *fresh*, and may respond from its cache, only for ``LEASE`` seconds after it sent the last heartbeat that
+came back. Redis keeps the order of purges and heartbeats: a gateway that missed a purge receives no later heartbeat.
 
-A purge is published in one step with a look at who is registered, and is over when each of those has acknowledged it or
-its lease has run out. Without Redis, or while the registry is too young to know everyone, it is over when nothing
-that was fetched before can be alive: ``LIFETIME`` seconds later.
+A purge is published atomically with a read of the registry. It ends when every registered gateway has acknowledged it
+or its lease has expired. Without Redis, or while the registry is too young to name every gateway, it ends after
+``LIFETIME``, when everything that was fetched before has expired.
 """
 
 import asyncio
@@ -29,15 +29,15 @@ from openmusic_kit.edge import PURGES
 
 logger = logging.getLogger(__name__)
 
-LIFETIME = 1.0  # seconds that an answer may be kept, counted from when it began to be fetched
+LIFETIME = 1.0  # seconds that a response may be kept, counted from the start of its fetch
 LEASE = 1.0  # seconds
-MARGIN = 0.05  # seconds by which leases and lifetimes end earlier here than others believe; clocks are not exact
-BEAT = 0.2  # seconds between beats
-RECONNECT = 0.25  # seconds before the channel is opened again
-MAX_ACKNOWLEDGEMENTS = 10_000  # that wait to be sent while Redis hangs
+MARGIN = 0.05  # seconds by which leases and lifetimes end earlier here than elsewhere; clocks are not exact
+HEARTBEAT_INTERVAL = 0.2  # seconds
+RECONNECT_DELAY = 0.25  # seconds
+MAX_ACKNOWLEDGEMENTS = 10_000  # queued while Redis hangs
 REGISTRY = "gateway:registry"
 
-_BEAT = """
+_HEARTBEAT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSETNX', KEYS[1], 'since', now)
@@ -58,29 +58,29 @@ return {tostring(now), registered}
 
 
 @dataclass
-class _Pending:
-    """A purge whose acknowledgements are awaited."""
+class _PendingPurge:
+    """A purge that waits for acknowledgements."""
 
     missing: set[str] = field(default_factory=set)
-    early: set[str] = field(default_factory=set)
-    """Who acknowledged before it was known whose acknowledgements are wanted."""
-    all_in: asyncio.Event = field(default_factory=asyncio.Event)
+    acknowledged: set[str] = field(default_factory=set)
+    """Some acknowledge before it is known which gateways are registered."""
+    complete: asyncio.Event = field(default_factory=asyncio.Event)
 
     def acknowledge(self, gateway: str) -> None:
-        self.early.add(gateway)
+        self.acknowledged.add(gateway)
         self.missing.discard(gateway)
         if not self.missing:
-            self.all_in.set()
+            self.complete.set()
 
-    def want(self, gateways: Iterable[str]) -> None:
-        self.missing = set(gateways) - self.early
-        self.all_in.set() if not self.missing else self.all_in.clear()
+    def expect(self, gateways: Iterable[str]) -> None:
+        self.missing = set(gateways) - self.acknowledged
+        self.complete.set() if not self.missing else self.complete.clear()
 
 
 class PurgeChannel:
-    """``on_purge`` is called with the tags of each purge, ``on_silence`` when some may have been missed.
+    """Calls ``on_purge`` with the tags of each purge, and ``on_disconnect`` when purges may have been missed.
 
-    ``subscriptions`` must not reconnect by itself: what was published meanwhile would be missed without notice.
+    ``subscriptions`` must not reconnect on its own: purges published in between would be missed unnoticed.
     """
 
     def __init__(
@@ -88,22 +88,22 @@ class PurgeChannel:
         redis: Redis,
         subscriptions: Redis,
         on_purge: Callable[[list[str]], None],
-        on_silence: Callable[[], None],
+        on_disconnect: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis = redis
         self._subscriptions = subscriptions
         self._on_purge = on_purge
-        self._on_silence = on_silence
+        self._on_disconnect = on_disconnect
         self._clock = clock
         self._id = uuid.uuid4().hex
-        self._numbers = itertools.count()
-        self._pending: dict[int, _Pending] = {}
+        self._purge_ids = itertools.count()
+        self._pending: dict[int, _PendingPurge] = {}
         self._acknowledgements: asyncio.Queue[tuple[str, int]] = asyncio.Queue(MAX_ACKNOWLEDGEMENTS)
-        self._beat = redis.register_script(_BEAT)
-        self._purge = redis.register_script(_PURGE)
+        self._heartbeat_script = redis.register_script(_HEARTBEAT)
+        self._purge_script = redis.register_script(_PURGE)
         self._fresh_until = 0.0
-        self._heard_at = 0.0
+        self._last_message_at = 0.0
         self._warned = False
 
     @property
@@ -112,112 +112,118 @@ class PurgeChannel:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        work = [asyncio.create_task(each()) for each in (self._listen_for_ever, self._beat_for_ever, self._acknowledge)]
+        work = (self._listen, self._send_heartbeats, self._send_acknowledgements)
+        running = [asyncio.create_task(each()) for each in work]
         try:
             yield
         finally:
-            await tasks.stop(*work)
+            await tasks.stop(*running)
             with suppress(RedisError, OSError):
                 await self._redis.hdel(REGISTRY, self._id)
             await self._redis.aclose()
             await self._subscriptions.aclose()
 
     async def purge(self, tags: list[str]) -> None:
-        """Returns when no other gateway answers any more with what has these tags. Without Redis it takes longest."""
+        """Returns when no other gateway responds any more with what has these tags: after LIFETIME at the latest."""
         limit = self._clock() + LIFETIME + MARGIN
-        number = next(self._numbers)
-        pending = self._pending[number] = _Pending()
+        number = next(self._purge_ids)
+        pending = self._pending[number] = _PendingPurge()
         try:
             message = json.dumps({"id": number, "from": self._id, "tags": tags})
             async with asyncio.timeout(limit - self._clock()):
                 now, registered = await self._publish(message)
-            others = {name: lapses - now for name, lapses in registered.items() if name != self._id and lapses > now}
+            others = {
+                gateway: expires_at - now
+                for gateway, expires_at in registered.items()
+                if gateway != self._id and expires_at > now
+            }
             if now - registered["since"] < LEASE:
                 await self._sleep_until(limit)
             elif others:
-                pending.want(others)
-                await self._until_settled(pending, others, limit)
+                pending.expect(others)
+                await self._wait_for_acknowledgements(pending, others, limit)
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
-            logger.debug("purge could not be published", extra={"error": repr(error)})
+            logger.debug("purge not published", extra={"error": repr(error)})
             await self._sleep_until(limit)
         finally:
             del self._pending[number]
 
     async def _publish(self, message: str) -> tuple[float, dict[str, float]]:
-        """Redis' time, and until when each gateway is registered, both in seconds; ``since`` is when that began."""
-        now, flat = await cast("Awaitable[Any]", self._purge(keys=[REGISTRY], args=[PURGES, message]))
+        """Redis' time, and when each gateway's lease expires, both in seconds; ``since`` is the registry's start."""
+        now, flat = await cast("Awaitable[Any]", self._purge_script(keys=[REGISTRY], args=[PURGES, message]))
         registered = {flat[i].decode(): float(flat[i + 1]) / 1000 for i in range(0, len(flat), 2)}
         return float(now) / 1000, registered
 
-    async def _until_settled(self, pending: _Pending, others: dict[str, float], limit: float) -> None:
-        """``others``: seconds until the lease of each runs out."""
-        known_at = self._clock()
+    async def _wait_for_acknowledgements(self, pending: _PendingPurge, others: dict[str, float], limit: float) -> None:
+        """``others``: seconds until the lease of each gateway expires."""
+        started = self._clock()
         while pending.missing:
-            last = min(limit, known_at + max(others[name] for name in pending.missing))
+            last = min(limit, started + max(others[name] for name in pending.missing))
             if self._clock() >= last:
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(last - self._clock()):
-                    await pending.all_in.wait()
+                    await pending.complete.wait()
 
-    async def _sleep_until(self, moment: float) -> None:
-        await asyncio.sleep(max(0.0, moment - self._clock()))
+    async def _sleep_until(self, deadline: float) -> None:
+        await asyncio.sleep(max(0.0, deadline - self._clock()))
 
-    async def _listen_for_ever(self) -> None:
+    async def _listen(self) -> None:
         while True:
             try:
                 async with self._subscriptions.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(PURGES, f"gateway:{self._id}")
-                    self._heard_at = self._clock()
-                    await self._listen(channel)
-            except (RedisError, OSError, ValueError, KeyError) as error:  # what nobody can read may be a purge
-                self._fall_silent(error)
-            await asyncio.sleep(RECONNECT)
+                    self._last_message_at = self._clock()
+                    await self._receive(channel)
+            except (RedisError, OSError, ValueError, KeyError) as error:  # a malformed message may be a purge
+                self._disconnected(error)
+            await asyncio.sleep(RECONNECT_DELAY)
 
-    async def _listen(self, channel: PubSub) -> None:
-        """Returns when nothing was heard for so long that the connection must be dead."""
-        while self._clock() - self._heard_at < 2 * LEASE:
+    async def _receive(self, channel: PubSub) -> None:
+        """Returns after so long without a message, heartbeats included, that the connection must be dead."""
+        while self._clock() - self._last_message_at < 2 * LEASE:
             message = await channel.get_message(timeout=LEASE)
             if message is not None:
-                self._heard_at = self._clock()
-                self._take(message["channel"], message["data"])
-        self._fall_silent(TimeoutError("nothing was heard"))
+                self._last_message_at = self._clock()
+                self._handle(message["channel"], message["data"])
+        self._disconnected(TimeoutError("no heartbeat came back"))
 
-    def _take(self, channel: bytes, data: bytes) -> None:
+    def _handle(self, channel: bytes, data: bytes) -> None:
         if channel == PURGES.encode():
             purge = json.loads(data)
             self._on_purge(purge["tags"])
             sender = purge.get("from")
             if sender is not None and sender != self._id:
                 if self._acknowledgements.full():
-                    self._acknowledgements.get_nowait()  # the oldest; its sender waits for our lease to run out
+                    self._acknowledgements.get_nowait()  # the oldest; its sender waits until our lease expires
                 self._acknowledgements.put_nowait((sender, purge["id"]))
             return
         kind, first, *rest = data.decode().split()
         if kind == "beat":
             self._fresh_until = max(self._fresh_until, float(first) + LEASE - MARGIN)
             if self._warned:
-                logger.info("edge cache is in use again")
+                logger.info("edge cache enabled again")
                 self._warned = False
         elif (pending := self._pending.get(int(first))) is not None:
             pending.acknowledge(rest[0])
 
-    async def _beat_for_ever(self) -> None:
+    async def _send_heartbeats(self) -> None:
         while True:
-            if self._clock() - self._heard_at < LEASE:  # else whoever waits for us would wait in vain
+            if self._clock() - self._last_message_at < LEASE:  # else writers would wait for us in vain
                 with suppress(RedisError, OSError):
-                    await self._beat(keys=[REGISTRY], args=[self._id, int(LEASE * 1000), f"beat {self._clock()!r}"])
-            await asyncio.sleep(BEAT)
+                    heartbeat = f"beat {self._clock()!r}"
+                    await self._heartbeat_script(keys=[REGISTRY], args=[self._id, int(LEASE * 1000), heartbeat])
+            await asyncio.sleep(HEARTBEAT_INTERVAL)
 
-    async def _acknowledge(self) -> None:
+    async def _send_acknowledgements(self) -> None:
         while True:
             sender, number = await self._acknowledgements.get()
             with suppress(RedisError, OSError):
                 await self._redis.publish(f"gateway:{sender}", f"ack {number} {self._id}")
 
-    def _fall_silent(self, error: Exception) -> None:
+    def _disconnected(self, error: Exception) -> None:
         self._fresh_until = 0.0
-        self._on_silence()
+        self._on_disconnect()
         if not self._warned:
-            logger.warning("edge cache is not in use: no channel to the other gateways", extra={"error": repr(error)})
+            logger.warning("edge cache disabled: no channel to the other gateways", extra={"error": repr(error)})
             self._warned = True

@@ -1,4 +1,4 @@
-"""Answers in memory, bounded in bytes; the least recently used go first."""
+"""Responses in memory, bounded in bytes; the least recently used are evicted first."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 from openmusic_kit.edge import kind_of
 
-# Bytes beside the text itself, each a little more than tracemalloc finds in test_edge_memory.py.
-PER_ENTRY = 750
-PER_HEADER = 130
-PER_TAG = 310
-LARGEST = 512 * 1024  # bytes of a body; what is larger is passed on as it comes, and not kept
-LONGEST_KEY = 2_048  # bytes of path and query; a longer one is hardly asked for twice
-TAGS_REMEMBERED = 10_000  # purged tags; fills that began before the oldest of them are not stored
+# Overhead in bytes, each a little more than tracemalloc finds in test_edge_memory.py.
+ENTRY_OVERHEAD = 750
+HEADER_OVERHEAD = 130
+TAG_OVERHEAD = 310
+MAX_BODY = 512 * 1024  # bytes; a larger body is streamed and not kept
+MAX_KEY_LENGTH = 2_048  # bytes of path and query; a longer one is rarely repeated
+MAX_PURGED_TAGS = 10_000  # that are remembered; what was fetched before the oldest of them is not kept
 
 Key = tuple[str, bytes, str]
-"""Path and query as they were sent, and the id of the user for whom the answer is, or empty."""
+"""Path and query as the client sent them, and the id of the user for whom the response is, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An answer with status 200. ``headers`` are those of every answer made of it, in lower case."""
+    """A response with status 200. The names of its ``headers`` are in lower case."""
 
     headers: list[tuple[bytes, bytes]]
     body: bytes
@@ -30,7 +30,7 @@ class Entry:
 
 
 class Entries:
-    """Time is counted in moments: each purge is one. What was fetched before a purge of its tags is never stored."""
+    """Each purge begins a new epoch. What began to be fetched before a purge of its tags is never kept."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -38,8 +38,9 @@ class Entries:
         self._by_label: dict[str, set[Key]] = {}
         self._size = 0
         self._purged: OrderedDict[str, int] = OrderedDict()
-        self._forgotten = 0
-        self.moment = 0
+        self._purge_horizon = 0
+        """Purges up to this epoch are no longer remembered."""
+        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -55,12 +56,12 @@ class Entries:
         return entry
 
     def put(self, key: Key, entry: Entry, since: int, now: float) -> None:
-        """Stores what began to be fetched at the moment ``since``, unless it was purged or expired, or is too large.
+        """Keeps what began to be fetched in the epoch ``since``, unless it was purged, has expired, or is too large.
 
-        What else has expired makes room, whether there is need of it or not: only what is in use takes memory.
+        Evicts other expired entries even if there is room, so that only entries in use take memory.
         """
         size = size_of(key, entry)
-        if size > self._capacity or len(key[0]) + len(key[1]) > LONGEST_KEY:
+        if size > self._capacity or len(key[0]) + len(key[1]) > MAX_KEY_LENGTH:
             return
         if entry.expires_at <= now or self.purged_since(entry.tags, since):
             return
@@ -73,34 +74,34 @@ class Entries:
             self._remove(self._oldest)
 
     def purged_since(self, tags: Iterable[str], since: int) -> bool:
-        """Whether an answer with these tags, which began to be fetched at the moment ``since``, is outdated."""
-        return since < self._forgotten or any(
-            self._purged.get(label, 0) > since for tag in tags for label in _meeting(tag)
+        """Whether a response with these tags, which began to be fetched in the epoch ``since``, is outdated."""
+        return since < self._purge_horizon or any(
+            self._purged.get(label, 0) > since for tag in tags for label in _affected(tag)
         )
 
     def purge(self, tags: Iterable[str]) -> None:
-        self.moment += 1
+        self.epoch += 1
         for tag in tags:
             for label in _labels([tag]):
-                self._purged[label] = self.moment
+                self._purged[label] = self.epoch
                 self._purged.move_to_end(label)
-            for label in _meeting(tag):
+            for label in _affected(tag):
                 for key in list(self._by_label.get(label, ())):
                     self._remove(key)
-        while len(self._purged) > TAGS_REMEMBERED:
-            self._forgotten = self._purged.popitem(last=False)[1]
+        while len(self._purged) > MAX_PURGED_TAGS:
+            self._purge_horizon = self._purged.popitem(last=False)[1]
 
     def clear(self) -> None:
-        """Also keeps out what is being fetched now."""
-        self.moment += 1
-        self._forgotten = self.moment
+        """Drops all entries, and outdates what is being fetched."""
+        self.epoch += 1
+        self._purge_horizon = self.epoch
         self._entries.clear()
         self._by_label.clear()
         self._size = 0
 
     @property
     def _oldest(self) -> Key:
-        """Of which the last use is longest ago; there must be one."""
+        """The least recently used; there must be one."""
         return next(iter(self._entries))
 
     def _remove(self, key: Key) -> None:
@@ -115,17 +116,17 @@ class Entries:
                 del self._by_label[label]
 
 
-# A tag that is a kind alone stands for all tags of its kind (openmusic_kit.edge). So an answer is found under each of
-# its tags and under "any of this kind", and a purge is remembered under the same two.
+# A tag that is only a kind stands for all tags of its kind (openmusic_kit.edge). So an entry is indexed under each of
+# its tags and under "any of this kind", and a purge is remembered under the same two labels.
 
 
 def _labels(tags: Iterable[str]) -> set[str]:
-    """What answers are found under, and what purges are remembered under."""
+    """The labels that entries are indexed under, and purges are remembered under."""
     return {label for tag in tags for label in (tag, _any_of(tag))}
 
 
-def _meeting(tag: str) -> tuple[str, ...]:
-    """The labels of all answers that a purge of this tag outdates, and of all purges that outdate an answer with it."""
+def _affected(tag: str) -> tuple[str, ...]:
+    """The labels of entries that a purge of this tag outdates, and of purges that outdate an entry with this tag."""
     kind = kind_of(tag)
     return (_any_of(tag),) if tag == kind else (tag, kind)
 
@@ -135,9 +136,9 @@ def _any_of(tag: str) -> str:
 
 
 def size_of(key: Key, entry: Entry) -> int:
-    """Bytes of memory that it takes, all in all."""
+    """Bytes of memory that an entry takes, with its key and the index."""
     path, query, user_id = key
     text = len(path) + len(query) + len(user_id) + len(entry.body)
-    text += sum(len(name) + len(value) + PER_HEADER for name, value in entry.headers)
-    text += sum(2 * len(tag) + PER_TAG for tag in entry.tags)
-    return text + PER_ENTRY
+    text += sum(len(name) + len(value) + HEADER_OVERHEAD for name, value in entry.headers)
+    text += sum(2 * len(tag) + TAG_OVERHEAD for tag in entry.tags)
+    return text + ENTRY_OVERHEAD

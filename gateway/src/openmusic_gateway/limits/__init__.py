@@ -1,5 +1,5 @@
-"""How much one client may ask for, over all gateways of one installation. docs/adr/0014 says why it is done like this.
+"""Limits per client, across all gateways of one installation; docs/adr/0014 gives the reasons.
 
-``policy`` says what a limit is and how a refusal reads, ``clients`` who it is that asks; ``counting`` counts in Redis
-and here; ``rates`` limits what reaches the services, ``attempts`` what is counted by its answer, as failed logins are.
+``policy`` defines a limit and its 429, ``clients`` finds a client's address, ``counting`` counts in Redis and in this
+process, ``rates`` limits requests to services, and ``attempts`` limits by outcome, such as failed logins.
 """

@@ -1,17 +1,19 @@
-"""Who it is that asks, by address. What it says of itself counts only if a proxy that is trusted has passed it on."""
+"""A client's address. ``X-Forwarded-For`` counts only if a trusted proxy sent it."""
 
 import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
 
+from openmusic_gateway.asgi import Headers
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-IPV6_PREFIX = 64  # bits; one subscriber has at least such a network (RFC 6177), so single addresses mean nothing
+IPV6_PREFIX = 64  # bits; a subscriber has at least such a network (RFC 6177), so limits are per network
 UNKNOWN = "unknown"
 
 
 def networks(setting: str) -> list[Network]:
-    """The comma-separated addresses and networks. Raises ValueError for what is none."""
+    """The comma-separated addresses and networks. Raises ValueError for anything else."""
     return [ipaddress.ip_network(each.strip()) for each in setting.split(",") if each.strip()]
 
 
@@ -21,23 +23,25 @@ class Clients:
     def __init__(self, trusted: Iterable[Network]) -> None:
         self._trusted = list(trusted)
 
-    def address(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """The client's address. ``peer`` has connected and sent these headers, ``X-Forwarded-For`` perhaps among them.
+    def address(self, peer: tuple[str, int] | None, headers: Headers) -> str:
+        """The address of the client whose request came over a connection from ``peer``; UNKNOWN without one.
 
-        Each proxy appends whom it heard from, so the list is read from its end, up to the first that is not trusted:
-        what stands before that may be invented.
+        Each proxy appends the address that it got the request from, so the list is read from its end, up to the first
+        address that is not trusted: everything before that could be forged.
         """
+        if peer is None:
+            return UNKNOWN
+        address = peer[0]
         if not self._trusted:
-            return peer
-        address = peer
+            return address
         hops = [
             hop for name, value in headers if name == b"x-forwarded-for" for hop in value.decode("latin-1").split(",")
         ]
         while hops and self._trusts(address):
-            said = hops.pop().strip()
-            if _parsed(said) is None:
+            hop = hops.pop().strip()
+            if _parsed(hop) is None:
                 break
-            address = said
+            address = hop
         return address
 
     def _trusts(self, address: str) -> bool:
@@ -45,8 +49,8 @@ class Clients:
         return parsed is not None and any(parsed in network for network in self._trusted)
 
 
-def key_of(address: str) -> str:
-    """What is counted as one client: an IPv4 address, or the network of an IPv6 address."""
+def client_key(address: str) -> str:
+    """What counts as one client: an IPv4 address, or the network of an IPv6 address."""
     parsed = _parsed(address)
     if parsed is None:
         return UNKNOWN

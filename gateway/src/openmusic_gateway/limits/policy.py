@@ -1,26 +1,26 @@
-"""A limit, and the refusal of who exceeded it."""
+"""A limit, and the response to a client that exceeds it."""
 
 import math
 from dataclasses import dataclass
 
-from openmusic_gateway.answers import Refused
+from openmusic_gateway.responses import HttpError
 
 TOO_MANY = "Too many requests; please wait a moment"
 
 
 @dataclass(frozen=True)
 class Limit:
-    """So many in so many seconds for each key; an ``amount`` of 0 means that there is no limit."""
+    """At most ``amount`` in ``seconds`` for each key; 0 means no limit."""
 
     name: str
     amount: int
     seconds: int
 
-    def refused(self, wait: float) -> Refused:
-        """``wait``: seconds until there is room again.
+    def exceeded(self, wait: float) -> HttpError:
+        """``wait``: seconds until the next request may succeed.
 
-        The fields are those of draft-ietf-httpapi-ratelimit-headers-10, and the three of its version 06, which more
-        clients know.
+        The headers are those of draft-ietf-httpapi-ratelimit-headers-10, and the three of version 06, which more
+        clients understand.
         """
         seconds = max(1, math.ceil(wait))
         headers = {
@@ -31,4 +31,4 @@ class Limit:
             "RateLimit-Remaining": "0",
             "RateLimit-Reset": str(seconds),
         }
-        return Refused(429, TOO_MANY, headers)
+        return HttpError(429, TOO_MANY, headers)

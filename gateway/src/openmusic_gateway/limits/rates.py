@@ -1,7 +1,7 @@
-"""Limits what reaches the services: counted in this process, and told to the other gateways in batches.
+"""Limits the rate of requests: counted in this process, and reported to the other gateways in batches.
 
-Most clients never fill a batch, so that their requests cost a look into a dictionary. With several gateways, each may
-let through a batch more than the limit before it knows of the others.
+Most clients never fill a batch, so that a request costs one dictionary lookup. Each of several gateways may admit a
+batch more than the limit before it learns of the others' counts.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from typing import Any
 
 from openmusic_gateway.limits.policy import Limit
 
-BATCHES = 20  # in a limit
-MAX_KEYS = 100_000  # that are counted in a window, some 15 MB; beyond it all counts of this process begin at zero again
+BATCHES = 20  # per limit
+MAX_KEYS = 100_000  # counted in one window, some 15 MB; beyond it this process resets all its counts
 
 Share = Callable[[Limit, str, int, int], Coroutine[Any, Any, bool]]
 
 
 class Rate:
-    """``share`` adds to what all gateways counted for a key in a window; it tells whether that is within the limit."""
+    """``share`` adds to the count of all gateways for a key in a window, and says whether that is within the limit."""
 
     def __init__(self, limit: Limit, share: Share, clock: Callable[[], float] = time.time) -> None:
         self._limit = limit
@@ -27,28 +27,28 @@ class Rate:
         self._batch = max(1, limit.amount // BATCHES)
         self._window = 0
         self._counts: dict[str, int] = {}
-        self._full: set[str] = set()
-        self._telling: set[asyncio.Task[None]] = set()
+        self._exhausted: set[str] = set()
+        self._reports: set[asyncio.Task[None]] = set()
 
     def admit(self, key: str) -> None:
-        """Raises Refused (429) for one too many."""
+        """Raises HttpError (429)."""
         if not self._limit.amount:
             return
         now = self._clock()
         window = int(now // self._limit.seconds)
         if window != self._window:
-            self._window, self._counts, self._full = window, {}, set()
+            self._window, self._counts, self._exhausted = window, {}, set()
         count = self._counts.get(key, 0) + 1
-        if count > self._limit.amount or key in self._full:
-            raise self._limit.refused((window + 1) * self._limit.seconds - now)
+        if count > self._limit.amount or key in self._exhausted:
+            raise self._limit.exceeded((window + 1) * self._limit.seconds - now)
         if len(self._counts) >= MAX_KEYS and key not in self._counts:
             self._counts.clear()
         self._counts[key] = count
         if count % self._batch == 0:
-            task = asyncio.create_task(self._tell(key, window))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
+            task = asyncio.create_task(self._report(key, window))
+            self._reports.add(task)
+            task.add_done_callback(self._reports.discard)
 
-    async def _tell(self, key: str, window: int) -> None:
+    async def _report(self, key: str, window: int) -> None:
         if not await self._share(self._limit, key, window, self._batch) and window == self._window:
-            self._full.add(key)
+            self._exhausted.add(key)

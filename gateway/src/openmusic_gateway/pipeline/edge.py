@@ -1,0 +1,17 @@
+"""Responds from the edge cache."""
+
+from openmusic_gateway.edge.cache import EdgeCache
+from openmusic_gateway.edge.sending import send_cached
+from openmusic_gateway.request import Request
+
+
+class EdgeLookup:
+    def __init__(self, cache: EdgeCache) -> None:
+        self._cache = cache
+
+    async def respond(self, request: Request) -> int | None:
+        """The status of the response that was sent, or None if nothing usable is cached."""
+        if not request.route.cacheable:
+            return None
+        entry = self._cache.get(request.cache_key)
+        return None if entry is None else await send_cached(request, entry)

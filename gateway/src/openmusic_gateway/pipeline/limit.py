@@ -1,0 +1,85 @@
+"""Limits how much a client may ask for: by the rate of its requests, the size of a body, and by outcome.
+
+Responses from the edge cache are not counted: they cost less than counting them. The rate comes first, since it needs
+nothing of the body; the name that somebody tries to log in with is in the body.
+"""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from openmusic_gateway.body import Body
+from openmusic_gateway.limits.attempts import Attempts, Rule
+from openmusic_gateway.limits.clients import client_key
+from openmusic_gateway.limits.counting import Counters
+from openmusic_gateway.limits.policy import Limit
+from openmusic_gateway.limits.rates import Rate, Share
+from openmusic_gateway.request import Request
+from openmusic_gateway.settings import Settings
+
+
+class RateLimit:
+    def __init__(self, settings: Settings, share: Share) -> None:
+        self._by_address = Rate(Limit("address", settings.requests_by_address, settings.requests_window), share)
+        self._by_user = Rate(Limit("user", settings.requests_by_user, settings.requests_window), share)
+
+    def admit(self, request: Request) -> None:
+        """Raises HttpError (429)."""
+        self._by_address.admit(client_key(request.address))
+        if request.user_id:
+            self._by_user.admit(request.user_id)
+
+
+class BodyLimit:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def open(self, request: Request) -> Body:
+        """The body, buffered if it is small. Raises HttpError (408 or 413)."""
+        settings = self._settings
+        limit = settings.cover_body_limit if request.route.upload else settings.body_limit
+        body = Body(request.receive, request.headers, limit, settings.body_timeout)
+        await body.buffer_if_small()
+        return body
+
+
+class AttemptLimit:
+    def __init__(self, settings: Settings, counters: Counters) -> None:
+        window = settings.failures_window
+        self._login_by_name = Limit("login-name", settings.login_failures_by_name, window)
+        self._login_by_address = Limit("login-address", settings.login_failures_by_address, window)
+        self._registration = Limit("registration", settings.registration_failures_by_address, window)
+        self._export = Limit("export", settings.exports_by_user, settings.exports_window)
+        self._attempts = Attempts(counters)
+
+    @asynccontextmanager
+    async def limited(self, request: Request, body: Body, deadline: float) -> AsyncIterator[Request]:
+        """The request to respond to inside ``with``. Raises HttpError (429).
+
+        It may wait for other attempts until the deadline, a time of the event loop.
+        """
+        if request.route.limit is None:
+            yield request
+            return
+        rule = await self._rule(request, body)
+        async with self._attempts.limited(rule, request.send, deadline) as send:
+            yield replace(request, send=send)
+
+    async def _rule(self, request: Request, body: Body) -> Rule:
+        if request.route.limit == "export":
+            return Rule(201, ((self._export, request.user_id),))
+        address = client_key(request.address)
+        if request.route.limit == "registration":
+            return Rule(400, ((self._registration, address),))
+        return Rule(401, ((self._login_by_name, _name_key(await body.read())), (self._login_by_address, address)))
+
+
+def _name_key(content: bytes) -> str:
+    """A short key of the user name, parsed as the service does. All bodies without one, which are 400, share a key."""
+    try:
+        name = json.loads(content)["username"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        name = ""
+    return hashlib.blake2b(str(name).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()

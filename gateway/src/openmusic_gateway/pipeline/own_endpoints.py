@@ -1,0 +1,26 @@
+"""What the gateway serves itself: its health, and the document of the whole public API."""
+
+from importlib import resources
+
+from openmusic_gateway.asgi import Send
+from openmusic_gateway.responses import RETRY_SOON, send_json
+from openmusic_gateway.routes import Route
+from openmusic_kit.web.health import Health
+
+
+class OwnEndpoints:
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        self._document = resources.files("openmusic_gateway").joinpath("openapi.json").read_bytes()
+
+    async def respond(self, route: Route, send: Send, request_id: str) -> int:
+        if route.pattern == "/openapi.json":
+            return await send_json(send, request_id, 200, self._document)
+        if route.pattern == "/health/live":
+            return await send_json(send, request_id, 200, {"status": "success", "message": "alive"})
+        report = await self._health.report()
+        data = {"dependencies": report.dependencies}
+        if report.ready:
+            return await send_json(send, request_id, 200, {"status": "success", "data": data})
+        body = {"status": "error", "message": f"Not ready: {', '.join(report.missing)} missing", "data": data}
+        return await send_json(send, request_id, 503, body, RETRY_SOON)

@@ -1,0 +1,84 @@
+"""The responses that the gateway makes itself, all in one shape."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from openmusic_gateway.asgi import Headers, Send, send_response
+from openmusic_gateway.header_filters import SECURITY
+from openmusic_kit import errors
+
+
+class HttpError(Exception):
+    """Ends the request with this response."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers or {}
+
+
+NOT_FOUND = "There is no such route"
+METHOD_NOT_ALLOWED = "This route does not support that method"
+BODY_TOO_LARGE = "The request body is too large"
+BODY_TOO_SLOW = "The request body arrives too slowly"
+HEADERS_TOO_LARGE = "The request headers are too large"
+ONE_HOST = "A request names one host (RFC 9112, section 3.2)"
+UNEXPECTED = "Something went wrong on our side"
+RETRY_SOON = {"Retry-After": "1"}
+
+
+def method_not_allowed(methods: Iterable[str]) -> HttpError:
+    return HttpError(405, METHOD_NOT_ALLOWED, {"Allow": allowed(methods)})
+
+
+def allowed(methods: Iterable[str]) -> str:
+    return ", ".join(sorted({*methods, "OPTIONS"}))
+
+
+def unavailable(service: str) -> HttpError:
+    return HttpError(503, f"The {service} service is not available at the moment", RETRY_SOON)
+
+
+def bad_gateway(service: str) -> HttpError:
+    return HttpError(502, f"The {service} service returned no valid response", RETRY_SOON)
+
+
+def timed_out(service: str) -> HttpError:
+    return HttpError(504, f"The {service} service took too long", RETRY_SOON)
+
+
+def from_service_error(error: errors.ServiceError) -> HttpError:
+    if isinstance(error, errors.Unauthenticated):
+        return HttpError(401, error.message, {"WWW-Authenticate": "Bearer"})
+    return HttpError(503, error.message, RETRY_SOON)
+
+
+async def send_json(
+    send: Send, request_id: str, status: int, body: dict[str, Any] | bytes, headers: dict[str, str] | None = None
+) -> int:
+    """``body`` as bytes is JSON already. Returns the status."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    own = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    own += [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(content)),
+        (b"cache-control", b"no-store"),
+    ]
+    await send_response(send, status, [*own, *_on_every_response(request_id)], content)
+    return status
+
+
+async def send_empty(send: Send, request_id: str, headers: Headers) -> int:
+    await send_response(send, 204, [*headers, *_on_every_response(request_id)], b"")
+    return 204
+
+
+async def send_error(send: Send, request_id: str, error: HttpError) -> int:
+    body = {"status": "fail" if error.status < 500 else "error", "message": error.message}
+    return await send_json(send, request_id, error.status, body, error.headers)
+
+
+def _on_every_response(request_id: str) -> Headers:
+    return [(b"x-request-id", request_id.encode()), *SECURITY]
