@@ -24,7 +24,7 @@ from openmusic_gateway.edge.cache import EdgeCache, FetchedResponse
 from openmusic_gateway.edge.channel import REGISTRY, PurgeChannel
 from openmusic_gateway.edge.entries import Key
 from openmusic_kit.cache.redis_client import open_redis
-from openmusic_kit.edge_purges import EdgePurges
+from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_kit.settings import CacheSettings
 
 GATEWAYS = 3
@@ -155,7 +155,7 @@ class World:
     async def change(self, _: int) -> None:
         await self.pause()
         self.committed += 1
-        await EdgePurges(self.redis).publish([TAG])
+        await PurgePublisher(self.redis).publish([TAG])
 
     async def write(self, number: int) -> None:
         cache = self.caches[number]

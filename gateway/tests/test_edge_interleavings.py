@@ -16,7 +16,7 @@ from openmusic_gateway.edge import channel as channel_module
 from openmusic_gateway.edge.cache import EdgeCache, FetchedResponse
 from openmusic_gateway.edge.channel import LIFETIME, MARGIN, REGISTRY, PurgeChannel
 from openmusic_gateway.edge.entries import Entries, Key
-from openmusic_kit.edge_purges import EdgePurges
+from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_testkit.interleavings import Crash, World, explore
 
 KEY: Key = ("/thing", b"", "")
@@ -182,7 +182,7 @@ class Installation:
     async def change_without_a_gateway(self) -> None:
         self.commit()
         if self.world.chance(0.7):
-            await EdgePurges(self.service).publish([TAG])  # type: ignore[arg-type]  # a fake
+            await PurgePublisher(self.service).publish([TAG])  # type: ignore[arg-type]  # a fake
 
 
 class Gateway:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from openmusic_gateway.edge.entries import MAX_KEY_LENGTH, MAX_PURGED_TAGS, Entries, Entry, Key, size_of
-from openmusic_kit.edge import MAX_TAGS
+from openmusic_kit.edge.tags import MAX_TAGS
 
 MEGABYTE = 1_000_000
 NUMBERED = "{:012}"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from openmusic_gateway.service_session import MAX_HEADER_LENGTH
-from openmusic_kit import edge
+from openmusic_kit.edge.tags import tags as edge
 from openmusic_kit.ids import new_id
 from openmusic_kit.web.paging import encode_cursor, next_page_link
 from openmusic_testkit import plain_http

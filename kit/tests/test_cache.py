@@ -10,11 +10,14 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from openmusic_kit.cache.cache import Cache, Cached
+from openmusic_kit.cache.invalidation import Invalidation
 from openmusic_kit.cache.leases import LeasedEntries
 from openmusic_kit.cache.redis_client import open_redis
 from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Conflict, Unavailable
 from openmusic_kit.settings import CacheSettings
+
+KEY = Invalidation(("key",))
 
 Eventually = Callable[..., Awaitable[Any]]
 
@@ -68,7 +71,7 @@ async def test_the_second_read_is_a_hit_until_a_change(cache: Cache, other: Cach
     source = Source()
     assert await cache.read("key", source.load, 60) == Cached(b"one", hit=False)
     assert await other.read("key", source.load, 60) == Cached(b"one", hit=True)
-    async with other.unit_of_work("key") as work:
+    async with other.unit_of_work(KEY) as work:
         source.value = b"two"
         await work.commit()
     assert await cache.read("key", source.load, 60) == Cached(b"two", hit=False)
@@ -120,7 +123,7 @@ async def test_who_comes_after_the_loading_began_does_not_get_its_value(cache: C
     source.go_on.clear()
     early = asyncio.create_task(cache.read("key", source.load, 60))
     await source.loading.wait()
-    async with cache.unit_of_work("key") as work:
+    async with cache.unit_of_work(KEY) as work:
         source.value = b"two"
         await work.commit()
     late = asyncio.create_task(cache.read("key", source.load, 60))
@@ -133,7 +136,7 @@ async def test_who_comes_after_the_loading_began_does_not_get_its_value(cache: C
 async def test_nothing_is_stored_while_a_change_is_under_way(cache: Cache, other: Cache) -> None:
     source = Source()
     async with cache.unit_of_work() as work:
-        await work.invalidate("key")
+        await work.invalidate(KEY)
         for _ in range(2):
             assert await other.read("key", source.load, 60) == Cached(b"one", hit=False)
         source.value = b"two"
@@ -144,8 +147,8 @@ async def test_nothing_is_stored_while_a_change_is_under_way(cache: Cache, other
 
 async def test_the_end_of_one_change_does_not_lift_the_fence_of_another(cache: Cache, other: Cache) -> None:
     source = Source()
-    async with cache.unit_of_work("key"):
-        async with other.unit_of_work("key"):
+    async with cache.unit_of_work(KEY):
+        async with other.unit_of_work(KEY):
             pass
         assert not (await other.read("key", source.load, 60)).hit
         assert not (await other.read("key", source.load, 60)).hit
@@ -154,7 +157,7 @@ async def test_the_end_of_one_change_does_not_lift_the_fence_of_another(cache: C
 async def test_a_change_that_fails_leaves_nothing_behind(cache: Cache) -> None:
     source = Source()
     with pytest.raises(Conflict):
-        async with cache.unit_of_work("key"):
+        async with cache.unit_of_work(KEY):
             raise Conflict
     assert not (await cache.read("key", source.load, 60)).hit
     assert (await cache.read("key", source.load, 60)).hit
@@ -163,7 +166,7 @@ async def test_a_change_that_fails_leaves_nothing_behind(cache: Cache) -> None:
 async def test_an_entry_stays_fenced_when_its_change_may_yet_be_committed(cache: Cache) -> None:
     source = Source()
     with pytest.raises(Unavailable):
-        async with cache.unit_of_work("key"):
+        async with cache.unit_of_work(KEY):
             raise Unavailable
     await cache.read("key", source.load, 60)
     source.value = b"two"
@@ -174,7 +177,7 @@ async def test_a_change_of_thousands_of_entries_drops_them_all(cache: Cache) -> 
     source = Source()
     keys = [f"key-{number}" for number in range(1200)]
     await asyncio.gather(*(cache.read(key, source.load, 60) for key in keys))
-    async with cache.unit_of_work(*keys) as work:
+    async with cache.unit_of_work(Invalidation(tuple(keys))) as work:
         source.value = b"two"
         await work.commit()
     found = await asyncio.gather(*(cache.read(key, source.load, 60) for key in keys))
@@ -209,7 +212,7 @@ async def test_a_cancelled_change_still_drops_the_entry(cache: Cache) -> None:
     inside = asyncio.Event()
 
     async def change() -> None:
-        async with cache.unit_of_work("key") as work:
+        async with cache.unit_of_work(KEY) as work:
             source.value = b"two"
             await work.commit()
             inside.set()
@@ -231,7 +234,7 @@ async def test_without_redis_everything_is_loaded_and_one_line_logged(
     found = await asyncio.gather(*(cache.read("key", source.load, 60) for _ in range(100)))
     assert {(each.value, each.hit) for each in found} == {(b"one", False)}
     assert source.loads <= 2
-    async with cache.unit_of_work("key") as work:
+    async with cache.unit_of_work(KEY) as work:
         source.value = b"two"
         await work.commit()
     assert (await cache.read("key", source.load, 60)).value == b"two"
@@ -247,7 +250,7 @@ async def test_a_process_cut_off_from_redis_leaves_nothing_outdated_to_the_other
 ) -> None:
     source, cut_off = Source(), await open_cache(port=1)
     await other.read("key", source.load, 60)
-    async with cut_off.unit_of_work("key") as work:
+    async with cut_off.unit_of_work(KEY) as work:
         source.value = b"two"
         await work.commit()
     assert await other.read("key", source.load, 60) == Cached(b"two", hit=False)
@@ -258,7 +261,7 @@ async def test_a_change_that_redis_hears_only_the_beginning_of_leaves_nothing_ou
     cache: Cache, other: Cache, test_stack: Any
 ) -> None:
     source = Source()
-    async with cache.unit_of_work("key") as work:
+    async with cache.unit_of_work(KEY) as work:
         source.value = b"two"
         await work.commit()
         await asyncio.to_thread(test_stack.stop_process, "redis")  # forgets the fence
@@ -277,7 +280,7 @@ async def test_a_change_that_is_not_committed_keeps_what_is_cached(
     source, cut_off = Source(), await open_cache(port=1)
     await other.read("key", source.load, 60)
     with pytest.raises(Conflict):
-        async with cut_off.unit_of_work("key"):
+        async with cut_off.unit_of_work(KEY):
             raise Conflict
     assert (await other.read("key", source.load, 60)).hit
 
@@ -300,7 +303,7 @@ async def test_a_fence_that_could_not_be_lifted_is_lifted_later(
     cache: Cache, other: Cache, test_stack: Any, eventually: Eventually
 ) -> None:
     source = Source()
-    async with cache.unit_of_work("key") as work:
+    async with cache.unit_of_work(KEY) as work:
         source.value = b"two"
         await work.commit()
         await asyncio.to_thread(test_stack.kill, "redis", "STOP")
@@ -316,7 +319,7 @@ async def test_the_cache_works_again_after_a_restart_of_redis(
     await asyncio.gather(*(cache.read(f"key-{number}", source.load, 60) for number in range(100)))
     await asyncio.to_thread(test_stack.stop_process, "redis")
     try:
-        async with cache.unit_of_work("key") as work:
+        async with cache.unit_of_work(KEY) as work:
             source.value = b"two"
             await work.commit()
         assert (await cache.read("key", source.load, 60)).value == b"two"

@@ -19,11 +19,14 @@ from redis.asyncio import ConnectionPool, Redis
 from openmusic_kit.cache import generations, leases, outages
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.generations import Generations
+from openmusic_kit.cache.invalidation import Invalidation
 from openmusic_kit.cache.leases import LeasedEntries
 from openmusic_kit.cache.redis_client import open_redis
 from openmusic_kit.database.database import Connection, Database, open_database
 from openmusic_kit.errors import Conflict
 from openmusic_kit.settings import CacheSettings, DatabaseSettings
+
+KEY = Invalidation(("key",))
 
 PROCESSES = 2
 NOWHERE = 1  # a port where nobody listens
@@ -84,7 +87,7 @@ class World:
             self.violations.append(f"{int(found.value)} was read after {known} was acknowledged (hit: {found.hit})")
 
     async def change(self, process: int) -> None:
-        async with self.caches[process].unit_of_work("key") as work:
+        async with self.caches[process].unit_of_work(KEY) as work:
             await self.pause(work.connection)
             cursor = await work.connection.execute("UPDATE source SET number = number + 1 RETURNING number")
             row = await cursor.fetchone()
@@ -96,7 +99,7 @@ class World:
 
     async def fail(self, process: int) -> None:
         with suppress(Conflict):
-            async with self.caches[process].unit_of_work("key"):
+            async with self.caches[process].unit_of_work(KEY):
                 await self.pause()
                 raise Conflict
 

@@ -18,12 +18,15 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from openmusic_kit.cache import generations
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.generations import Generations
+from openmusic_kit.cache.invalidation import Invalidation
 from openmusic_kit.cache.leases import LEASE_LIFETIME, Answer, LeasedEntries
 from openmusic_kit.cache.redis_client import MAX_WAIT
 from openmusic_kit.database.database import Database, UnitOfWork
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.settings import DatabaseSettings
 from openmusic_testkit.interleavings import World, explore
+
+KEY = Invalidation(("key",))
 
 TTL = 1800
 SETTINGS = DatabaseSettings(pguser="nobody", pgdatabase="nothing")
@@ -68,7 +71,8 @@ class Process:
 
     def __post_init__(self) -> None:
         self.cache = Cache(Redis(), FakeDatabase(self), "test")
-        self.cache._entries = FakeEntries(self)
+        for part in (self.cache, self.cache._fences, self.cache._loads):
+            part._entries = FakeEntries(self)  # type: ignore[attr-defined]
 
     @property
     def world(self) -> World:
@@ -122,14 +126,14 @@ class Process:
     async def change(self, *, one_statement: bool) -> None:
         connection: Any
         if one_statement:
-            async with self.cache.autocommit("key") as connection:
+            async with self.cache.autocommit(KEY) as connection:
                 await connection.execute("UPDATE source")
         else:
-            async with self.cache.unit_of_work("key") as work:
+            async with self.cache.unit_of_work(KEY) as work:
                 connection = work.connection
                 await connection.execute("UPDATE source")
                 if self.world.chance(0.5):
-                    await work.invalidate("other")
+                    await work.invalidate(Invalidation(("other",)))
                 await work.commit()
         self.shared.acknowledged = max(self.shared.acknowledged, connection.wrote)
 
@@ -385,7 +389,7 @@ async def pressure(world: World, fault: str) -> None:
         acting = [(work.__self__, asyncio.create_task(work(over))) for work in works]
         await asyncio.gather(strike(), *(_ended(process, task) for process, task in acting))
         if fault in SLOW:
-            await asyncio.sleep(everyone[0].cache._fence_lifetime)
+            await asyncio.sleep(everyone[0].cache._database.longest_change)
         for process in everyone:
             if process.alive:
                 for _ in range(2):
@@ -395,7 +399,7 @@ async def pressure(world: World, fault: str) -> None:
 
 async def _ended(process: Process, task: "asyncio.Task[None]") -> None:
     """A task of a process that dies has no end; all others have one in time."""
-    longest = 5.0 + process.cache.in_doubt + process.cache._load_timeout + 2 * MAX_WAIT
+    longest = 5.0 + process.cache.in_doubt + process.cache._loads.timeout + 2 * MAX_WAIT
     await asyncio.wait([task], timeout=longest)
     if task.done():
         task.result()
@@ -505,7 +509,7 @@ def test_readers_of_a_load_that_is_cancelled_are_told_that_it_is_unavailable() -
             process.excused = True
             reading = asyncio.gather(*(process.read() for _ in range(4)))
             await world.pause(0.0, 0.0, 0.001, 0.002)
-            for loading in list(process.cache._loads.values()):
+            for loading in list(process.cache._loads._loads.values()):
                 loading.task.cancel()
             await world.within(1.0, reading)
             assert (await process.cache.read("key", process.load, TTL)).value == b"0"
@@ -529,9 +533,9 @@ def test_a_change_of_which_redis_heard_only_a_part_moves_the_generation(
 ) -> None:
     async def scenario(world: World) -> None:
         async with system(world, 1) as (process,):
-            async with process.cache.unit_of_work("key") as work:
+            async with process.cache.unit_of_work(KEY) as work:
                 await asyncio.sleep(2.0)  # Redis is asked again after an outage
-                await work.invalidate("other")
+                await work.invalidate(Invalidation(("other",)))
                 await work.connection.execute("UPDATE source")
                 await work.commit()
             assert process.shared.generation == (1 if unheard == "neither" else 2)
@@ -551,7 +555,7 @@ def test_a_change_whose_fence_could_end_before_all_doubt_moves_the_generation(le
     async def scenario(world: World) -> None:
         async with system(world, 1) as (process,):
             database = process.cache._database
-            async with process.cache.unit_of_work("key") as work:
+            async with process.cache.unit_of_work(KEY) as work:
                 await asyncio.sleep(database.longest_change - database.in_doubt - left)
                 await work.connection.execute("UPDATE source")
                 await work.commit()

@@ -1,13 +1,12 @@
-from openmusic_kit.edge import (
-    CACHE_PURGE,
+from openmusic_kit.edge.tags import (
     CACHE_TAG,
     MAX_HEADER_LENGTH,
     MAX_TAG_LENGTH,
     MAX_TAGS,
     bounded,
+    joined,
     private,
     public,
-    purging,
 )
 from openmusic_kit.ids import new_id
 
@@ -15,7 +14,7 @@ from openmusic_kit.ids import new_id
 def test_tags_are_named_as_they_are_while_they_are_few() -> None:
     tags = [f"thing:{new_id('thing')}" for _ in range(MAX_TAGS)]
 
-    assert purging(*tags) == {CACHE_PURGE: ",".join(tags)}
+    assert joined(tags) == ",".join(tags)
     assert private(*tags) == {CACHE_TAG: ",".join(tags), "Cache-Control": "private, no-cache"}
     assert public(*tags) == {CACHE_TAG: ",".join(tags), "Cache-Control": "public, no-cache"}
 
@@ -44,4 +43,4 @@ def test_an_id_that_a_header_cannot_carry_is_never_named() -> None:
 def test_no_header_is_longer_than_is_said() -> None:
     longest = [f"thing:{number:03}".ljust(MAX_TAG_LENGTH, "x") for number in range(MAX_TAGS)]
 
-    assert len(purging(*longest)[CACHE_PURGE]) == MAX_HEADER_LENGTH - 1
+    assert len(joined(longest)) == MAX_HEADER_LENGTH - 1

@@ -5,8 +5,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from openmusic_kit.edge import PURGES
-from openmusic_kit.edge_purges import BATCH, TIMEOUT, EdgePurges
+from openmusic_kit.edge.publisher import BATCH, TIMEOUT, PurgePublisher
+from openmusic_kit.edge.tags import PURGES
 from openmusic_testkit.interleavings import World, explore
 from openmusic_testkit.vanishing import VanishingProxy
 
@@ -16,9 +16,9 @@ async def test_gateways_are_told_all_tags_in_messages_of_bounded_size(redis_serv
     tags = [f"thing:{number}" for number in range(BATCH + 1)]
     async with Redis(host=host, port=port) as redis, redis.pubsub() as gateway:
         await gateway.subscribe(PURGES)
-        await EdgePurges(redis).publish(tags[:BATCH])
-        await EdgePurges(redis).publish(tags)
-        await EdgePurges(redis).publish([])
+        await PurgePublisher(redis).publish(tags[:BATCH])
+        await PurgePublisher(redis).publish(tags)
+        await PurgePublisher(redis).publish([])
         await redis.publish(PURGES, "end")
         told = []
         async for message in gateway.listen():
@@ -35,7 +35,7 @@ async def test_a_redis_that_does_not_answer_fails_nobody(redis_server: tuple[str
         await redis.ping()
         proxy.vanish()
         async with asyncio.timeout(10):
-            await EdgePurges(redis).publish(["thing:1"])
+            await PurgePublisher(redis).publish(["thing:1"])
 
 
 def test_a_consumer_waits_no_longer_than_gateways_need_to_find_out_by_themselves() -> None:
@@ -47,7 +47,7 @@ def test_a_consumer_waits_no_longer_than_gateways_need_to_find_out_by_themselves
             await self._world.answer(None, 0, 0.4, 60, failing=0.2, error=RedisConnectionError)
 
     async def scenario(world: World) -> None:
-        purges = EdgePurges(SlowRedis(world))  # type: ignore[arg-type]  # a fake
+        purges = PurgePublisher(SlowRedis(world))  # type: ignore[arg-type]  # a fake
         await world.within(1.01, purges.publish(["thing:1"] * 3 * BATCH))
 
     explore("edge purges of a consumer", scenario)

@@ -65,7 +65,8 @@ class Catalogue:
         if album_id not in self.covers:
             return web.json_response({"status": "fail", "message": "There is no such album"}, status=404)
         self.covers[album_id] = (await request.json())["path"]
-        return web.json_response({"status": "success", "message": "Cover set"})
+        purge = {"Cache-Purge": f"album:{album_id}"}
+        return web.json_response({"status": "success", "message": "Cover set"}, headers=purge)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from openmusic_kit.cache.pending_changes import PendingChanges
-from openmusic_kit.edge import MAX_TAGS
+from openmusic_kit.edge.tags import MAX_TAGS
 
 CREDENTIAL = {"X-Service-Credential": "the-shared-credential"}
 NOWHERE = {"redis_port": 1}

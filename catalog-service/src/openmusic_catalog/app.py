@@ -14,6 +14,7 @@ from openmusic_catalog.songs import endpoints as songs
 from openmusic_catalog.songs.copies import SongCopyHolders
 from openmusic_catalog.songs.service import SongService
 from openmusic_kit.cache.cache import Cache
+from openmusic_kit.cache.outages import RedisCalls
 from openmusic_kit.cache.pending_changes import PendingChanges
 from openmusic_kit.cache.redis_client import open_redis
 from openmusic_kit.database.database import open_database
@@ -42,7 +43,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(settings))
             redis = open_redis(settings)
-            cache = Cache(redis, database, "catalog")
+            redis_calls = RedisCalls()
+            cache = Cache(redis, database, "catalog", redis_calls)
             await stack.enter_async_context(cache.running())
             broker = Broker(settings.rabbitmq_server.get_secret_value())
             await stack.enter_async_context(broker.running())
@@ -52,7 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.likes = LikeService(database, cache, settings.album_cache_ttl)
             credential = settings.service_credential.get_secret_value()
             playlist = await stack.enter_async_context(ServiceClient("playlist", settings.playlist_url, credential))
-            copies = SongCopyHolders(PendingChanges(redis, "songs"), playlist)
+            copies = SongCopyHolders(PendingChanges(redis, "songs", redis_calls), playlist)
             app.state.songs = SongService(database, cache, copies)
             app.state.health = Health(
                 {

@@ -7,7 +7,7 @@ from openmusic_kit.cache.redis_client import open_redis
 from openmusic_kit.cli import run_cli, serve
 from openmusic_kit.database.database import open_database
 from openmusic_kit.database.migrations import migrate
-from openmusic_kit.edge_purges import EdgePurges
+from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_kit.web.clients import ServiceClient
 from openmusic_playlist.app import create_app
 from openmusic_playlist.read_copies.rebuild import Rebuild
@@ -25,7 +25,7 @@ async def rebuild_read_copies(settings: Settings) -> None:
         credential = settings.service_credential.get_secret_value()
         catalog = await stack.enter_async_context(ServiceClient("catalog", settings.catalog_url, credential))
         auth = await stack.enter_async_context(ServiceClient("auth", settings.auth_url, credential))
-        await Rebuild(database, cache, EdgePurges(redis), catalog, auth, report=print).run()
+        await Rebuild(database, cache, PurgePublisher(redis), catalog, auth, report=print).run()
 
 
 def main() -> None:

@@ -6,10 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from openmusic_kit.cache.cache import Cache
+from openmusic_kit.cache.outages import RedisCalls
 from openmusic_kit.cache.pending_changes import PendingChanges
 from openmusic_kit.cache.redis_client import open_redis
 from openmusic_kit.database.database import open_database
-from openmusic_kit.edge_purges import EdgePurges
+from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_kit.identity.token_verification import open_token_verifier
 from openmusic_kit.messaging.broker import Broker
 from openmusic_kit.web.app import create_service_app
@@ -48,18 +49,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(settings))
             redis = open_redis(settings)
-            cache, edges = Cache(redis, database, "playlist"), EdgePurges(redis)
+            redis_calls = RedisCalls()
+            cache, purges = Cache(redis, database, "playlist", redis_calls), PurgePublisher(redis)
             await stack.enter_async_context(cache.running())
             credential = settings.service_credential.get_secret_value()
             catalog = await stack.enter_async_context(ServiceClient("catalog", settings.catalog_url, credential))
             auth = await stack.enter_async_context(ServiceClient("auth", settings.auth_url, credential))
             broker = Broker(settings.rabbitmq_server.get_secret_value())
-            pending = PendingChanges(redis, "songs")
-            broker.subscribe(ReadCopies(database, cache, edges, pending).subscription)
+            pending = PendingChanges(redis, "songs", redis_calls)
+            broker.subscribe(ReadCopies(database, cache, purges, pending).subscription)
             await stack.enter_async_context(broker.running())
             app.state.token_verifier = await stack.enter_async_context(open_token_verifier(settings))
             songs = SongLookup(catalog)
-            freshness = app.state.freshness = Freshness(database, cache, edges, pending, songs)
+            freshness = app.state.freshness = Freshness(database, cache, purges, pending, songs)
             owners = Owners(database, songs, freshness, auth)
             app.state.playlists = PlaylistService(database, cache, owners, freshness)
             app.state.playlist_songs = PlaylistSongService(

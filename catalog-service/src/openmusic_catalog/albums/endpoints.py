@@ -5,8 +5,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.albums.schemas import AlbumData, AlbumId, AlbumPayload, CoverPayload
 from openmusic_catalog.albums.service import AlbumService
-from openmusic_catalog.edge_tags import album_tag, likes_tag
-from openmusic_kit import edge
+from openmusic_catalog.invalidation import album_headers
 from openmusic_kit.web.app import InternalRoute, TimedRoute, cacheable_answer
 from openmusic_kit.web.openapi import CACHED, error_responses
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
@@ -32,20 +31,18 @@ async def add_album(payload: AlbumPayload, albums: Albums) -> CreatedResponse[Al
     "/{album_id}", response_model=DataResponse[AlbumData], responses={**error_responses(AlbumNotFound), **CACHED}
 )
 async def get_album(album_id: str, albums: Albums) -> Response:
-    return cacheable_answer(await albums.get(album_id), edge.public(album_tag(album_id)))
+    return cacheable_answer(await albums.get(album_id), album_headers(album_id))
 
 
 @router.put("/{album_id}", responses=error_responses(AlbumNotFound))
-async def update_album(album_id: str, payload: AlbumPayload, albums: Albums, response: Response) -> MessageResponse:
+async def update_album(album_id: str, payload: AlbumPayload, albums: Albums) -> MessageResponse:
     await albums.update(album_id, payload)
-    response.headers.update(edge.purging(album_tag(album_id)))
     return MessageResponse(message="Album updated")
 
 
 @router.delete("/{album_id}", responses=error_responses(AlbumNotFound))
-async def delete_album(album_id: str, albums: Albums, response: Response) -> MessageResponse:
+async def delete_album(album_id: str, albums: Albums) -> MessageResponse:
     await albums.delete(album_id)
-    response.headers.update(edge.purging(album_tag(album_id), likes_tag(album_id)))
     return MessageResponse(message="Album deleted")
 
 

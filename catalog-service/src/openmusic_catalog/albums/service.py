@@ -1,8 +1,8 @@
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.albums.repository import AlbumRepository
 from openmusic_catalog.albums.schemas import Album, AlbumData, AlbumPayload
-from openmusic_catalog.cache_keys import album_key, likes_key
 from openmusic_catalog.events import AlbumCoverReplaced, AlbumDeleted
+from openmusic_catalog.invalidation import album_changed, album_key, likes_changed
 from openmusic_kit.cache.cache import Cache, Cached
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id, require_id
@@ -39,14 +39,14 @@ class AlbumService:
 
     async def update(self, album_id: str, payload: AlbumPayload) -> None:
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.autocommit(album_key(album_id)) as connection:
+        async with self._cache.autocommit(album_changed(album_id)) as connection:
             if not await AlbumRepository(connection).update(album_id, payload.name, payload.year):
                 raise AlbumNotFound
 
     async def set_cover(self, album_id: str, path: str) -> None:
         """Refers to the new cover and announces that the one before is no longer used."""
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.unit_of_work(album_key(album_id)) as work:
+        async with self._cache.unit_of_work(album_changed(album_id)) as work:
             changed = await AlbumRepository(work.connection).set_cover(album_id, path)
             if changed is None:
                 raise AlbumNotFound
@@ -59,8 +59,7 @@ class AlbumService:
     async def delete(self, album_id: str) -> None:
         """Its songs stay, without an album; its likes and its cover go with it."""
         require_id("album", album_id, AlbumNotFound)
-        keys = (album_key(album_id), likes_key(album_id))
-        async with self._cache.unit_of_work(*keys) as work:
+        async with self._cache.unit_of_work(album_changed(album_id), likes_changed(album_id)) as work:
             version = await AlbumRepository(work.connection).delete(album_id)
             if version is None:
                 raise AlbumNotFound

@@ -3,11 +3,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_catalog.albums.errors import AlbumNotFound
-from openmusic_catalog.edge_tags import likes_tag
+from openmusic_catalog.invalidation import likes_headers
 from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
 from openmusic_catalog.likes.schemas import LikesData
 from openmusic_catalog.likes.service import LikeService
-from openmusic_kit import edge
 from openmusic_kit.web.app import CurrentUser, ProtectedRoute, TimedRoute, cacheable_answer
 from openmusic_kit.web.openapi import CACHED, error_responses
 from openmusic_kit.web.schemas import DataResponse, MessageResponse
@@ -25,19 +24,17 @@ protected_router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"], 
 
 
 @protected_router.post("", status_code=201, responses=error_responses(AlbumNotFound, AlreadyLiked))
-async def like_album(album_id: str, user_id: CurrentUser, likes: Likes, response: Response) -> MessageResponse:
+async def like_album(album_id: str, user_id: CurrentUser, likes: Likes) -> MessageResponse:
     await likes.like(album_id, user_id)
-    response.headers.update(edge.purging(likes_tag(album_id)))
     return MessageResponse(message="Album liked")
 
 
 @protected_router.delete("", responses=error_responses(AlbumNotFound, LikeNotFound))
-async def unlike_album(album_id: str, user_id: CurrentUser, likes: Likes, response: Response) -> MessageResponse:
+async def unlike_album(album_id: str, user_id: CurrentUser, likes: Likes) -> MessageResponse:
     await likes.unlike(album_id, user_id)
-    response.headers.update(edge.purging(likes_tag(album_id)))
     return MessageResponse(message="Album no longer liked")
 
 
 @router.get("", response_model=DataResponse[LikesData], responses={**error_responses(AlbumNotFound), **CACHED})
 async def count_likes(album_id: str, likes: Likes) -> Response:
-    return cacheable_answer(await likes.count(album_id), edge.public(likes_tag(album_id)))
+    return cacheable_answer(await likes.count(album_id), likes_headers(album_id))

@@ -1,7 +1,7 @@
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from openmusic_catalog.albums.errors import AlbumNotFound
-from openmusic_catalog.cache_keys import likes_key
+from openmusic_catalog.invalidation import likes_changed, likes_key
 from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
 from openmusic_catalog.likes.repository import LikeRepository
 from openmusic_catalog.likes.schemas import LikesData
@@ -19,7 +19,7 @@ class LikeService:
 
     async def like(self, album_id: str, user_id: str) -> None:
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.autocommit(likes_key(album_id)) as connection:
+        async with self._cache.autocommit(likes_changed(album_id)) as connection:
             try:
                 await LikeRepository(connection).add(album_id, user_id)
             except ForeignKeyViolation as error:
@@ -29,7 +29,7 @@ class LikeService:
 
     async def unlike(self, album_id: str, user_id: str) -> None:
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.autocommit(likes_key(album_id)) as connection:
+        async with self._cache.autocommit(likes_changed(album_id)) as connection:
             liked = await LikeRepository(connection).delete(album_id, user_id)
             if not liked:
                 raise AlbumNotFound if liked is None else LikeNotFound

@@ -3,7 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from openmusic_catalog.albums.errors import AlbumNotFound
-from openmusic_catalog.edge_tags import album_tag, song_tag
+from openmusic_catalog.invalidation import song_headers
 from openmusic_catalog.songs.errors import SongNotFound
 from openmusic_catalog.songs.schemas import (
     Song,
@@ -16,7 +16,6 @@ from openmusic_catalog.songs.schemas import (
     SongSummary,
 )
 from openmusic_catalog.songs.service import SongService
-from openmusic_kit import edge
 from openmusic_kit.web.app import InternalRoute, TimedRoute
 from openmusic_kit.web.openapi import PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
@@ -28,15 +27,6 @@ async def _songs(request: Request) -> SongService:
     return service
 
 
-def _tags(song_id: str, album_ids: set[str | None]) -> list[str]:
-    """A song's answer shows its album, and an album's answer its songs."""
-    return [song_tag(song_id), *(album_tag(album_id) for album_id in album_ids if album_id)]
-
-
-def _purging(song_id: str, album_ids: set[str | None]) -> dict[str, str]:
-    return edge.purging(*_tags(song_id, album_ids))
-
-
 Songs = Annotated[SongService, Depends(_songs)]
 SearchText = Annotated[StoredText, Query(max_length=1000, json_schema_extra={"pattern": r"^[^\x00]*$"})]
 
@@ -45,10 +35,8 @@ internal_router = APIRouter(prefix="/internal/songs", route_class=InternalRoute,
 
 
 @router.post("", status_code=201, responses=error_responses(AlbumNotFound))
-async def add_song(payload: SongPayload, songs: Songs, response: Response) -> CreatedResponse[SongId]:
-    song_id = await songs.add(payload)
-    response.headers.update(_purging(song_id, {payload.album_id}))
-    return CreatedResponse(message="Song added", data=SongId(song_id=song_id))
+async def add_song(payload: SongPayload, songs: Songs) -> CreatedResponse[SongId]:
+    return CreatedResponse(message="Song added", data=SongId(song_id=await songs.add(payload)))
 
 
 @router.get("", responses={**error_responses(CursorInvalid), **PAGED})
@@ -77,19 +65,19 @@ async def search_songs(
 @router.get("/{song_id}", responses=error_responses(SongNotFound))
 async def get_song(song_id: str, songs: Songs, response: Response) -> DataResponse[SongData]:
     song = Song.model_validate(await songs.get(song_id))
-    response.headers.update(edge.public(*_tags(song_id, {song.album_id})))
+    response.headers.update(song_headers(song_id, song.album_id))
     return DataResponse(data=SongData(song=song))
 
 
 @router.put("/{song_id}", responses=error_responses(SongNotFound, AlbumNotFound))
-async def update_song(song_id: str, payload: SongPayload, songs: Songs, response: Response) -> MessageResponse:
-    response.headers.update(_purging(song_id, await songs.update(song_id, payload)))
+async def update_song(song_id: str, payload: SongPayload, songs: Songs) -> MessageResponse:
+    await songs.update(song_id, payload)
     return MessageResponse(message="Song updated")
 
 
 @router.delete("/{song_id}", responses=error_responses(SongNotFound))
-async def delete_song(song_id: str, songs: Songs, response: Response) -> MessageResponse:
-    response.headers.update(_purging(song_id, await songs.delete(song_id)))
+async def delete_song(song_id: str, songs: Songs) -> MessageResponse:
+    await songs.delete(song_id)
     return MessageResponse(message="Song deleted")
 
 

@@ -2,8 +2,8 @@ from psycopg.errors import ForeignKeyViolation
 from psycopg.rows import DictRow
 
 from openmusic_catalog.albums.errors import AlbumNotFound
-from openmusic_catalog.cache_keys import album_key
 from openmusic_catalog.events import SongCreated, SongDeleted, SongUpdated
+from openmusic_catalog.invalidation import song_changed, songs_of_album_changed
 from openmusic_catalog.songs.copies import SongCopyHolders
 from openmusic_catalog.songs.errors import SongNotFound
 from openmusic_catalog.songs.repository import SongRepository
@@ -25,7 +25,7 @@ class SongService:
     async def add(self, payload: SongPayload) -> str:
         _require_possible_album(payload)
         song_id = new_id("song")
-        async with self._cache.unit_of_work(*_keys(payload.album_id)) as work:
+        async with self._cache.unit_of_work(song_changed(song_id), songs_of_album_changed(payload.album_id)) as work:
             try:
                 await SongRepository(work.connection).add(song_id, payload.model_dump())
             except ForeignKeyViolation as error:
@@ -58,16 +58,15 @@ class SongService:
         async with self._database.read() as connection:
             return await SongRepository(connection).list_copies_of(song_ids)
 
-    async def update(self, song_id: str, payload: SongPayload) -> set[str | None]:
-        """The albums that it was on and that it is on."""
+    async def update(self, song_id: str, payload: SongPayload) -> None:
         require_id("song", song_id, SongNotFound)
         _require_possible_album(payload)
-        async with self._cache.unit_of_work(*_keys(payload.album_id)) as work:
+        async with self._cache.unit_of_work(song_changed(song_id), songs_of_album_changed(payload.album_id)) as work:
             songs = SongRepository(work.connection)
             before = await songs.lock_album_of(song_id)
             if before is None:
                 raise SongNotFound
-            await work.invalidate(*_keys(before["album_id"]))
+            await work.invalidate(songs_of_album_changed(before["album_id"]))
             try:
                 version = await songs.update(song_id, payload.model_dump())
             except ForeignKeyViolation as error:
@@ -79,28 +78,21 @@ class SongService:
             await work.commit()
         song = SongText(title=payload.title, performer=payload.performer)
         await self._copies.tell(song_id, SongChange(version=version, song=song))
-        return {before["album_id"], payload.album_id}
 
-    async def delete(self, song_id: str) -> set[str | None]:
-        """The album that it was on."""
+    async def delete(self, song_id: str) -> None:
         require_id("song", song_id, SongNotFound)
-        async with self._cache.unit_of_work() as work:
+        async with self._cache.unit_of_work(song_changed(song_id)) as work:
             songs = SongRepository(work.connection)
             before = await songs.lock_album_of(song_id)
             if before is None:
                 raise SongNotFound
-            await work.invalidate(*_keys(before["album_id"]))
+            await work.invalidate(songs_of_album_changed(before["album_id"]))
             version = await songs.delete(song_id)
             if version is None:
                 raise SongNotFound
             await outbox.append(work.connection, SongDeleted(song_id=song_id), aggregate_id=song_id, sequence=version)
             await work.commit()
         await self._copies.tell(song_id, SongChange(version=version, song=None))
-        return {before["album_id"]}
-
-
-def _keys(album_id: str | None) -> tuple[str, ...]:
-    return (album_key(album_id),) if album_id else ()
 
 
 def _require_possible_album(payload: SongPayload) -> None:

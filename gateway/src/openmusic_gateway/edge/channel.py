@@ -25,7 +25,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from openmusic_kit import tasks
-from openmusic_kit.edge import PURGES
+from openmusic_kit.edge.tags import PURGES
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from openmusic_kit.edge import kind_of
+from openmusic_kit.edge.tags import kind_of
 
 # Overhead in bytes, each a little more than tracemalloc finds in test_edge_memory.py.
 ENTRY_OVERHEAD = 750

@@ -8,7 +8,7 @@ from openmusic_gateway.edge.sending import send_cached, send_fetched
 from openmusic_gateway.forwarding import Forwarder
 from openmusic_gateway.reply import Reply
 from openmusic_gateway.request import Request
-from openmusic_kit.edge import CACHE_PURGE, CACHE_TAG
+from openmusic_kit.edge.tags import CACHE_PURGE, CACHE_TAG
 
 
 class Proxy:

@@ -53,12 +53,12 @@ class Pending:
 class PendingChanges:
     """The pending changes of one kind of thing. Nothing here raises: Redis may be away."""
 
-    def __init__(self, redis: Redis, kind: str) -> None:
+    def __init__(self, redis: Redis, kind: str, calls: RedisCalls | None = None) -> None:
         self._redis = redis
         self._key = f"pending:{kind}"
         self._mark = redis.register_script(_MARK)
         self._settle = redis.register_script(_SETTLE)
-        self._calls = RedisCalls()
+        self._calls = calls or RedisCalls()
 
     async def mark(self, name: str, version: int, content: bytes) -> bool:
         """Whether every look from now on shows this change or a newer one, until that is settled."""

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openmusic_kit import errors
 from openmusic_kit.context import new_request_id, request_id
+from openmusic_kit.edge.answers import PurgeHeader
 from openmusic_kit.identity.token_verifier import CREDENTIAL_HEADER, bearer_token
 from openmusic_kit.settings import ServiceSettings
 from openmusic_kit.web import openapi
@@ -73,6 +74,7 @@ def create_service_app(
     for router in routers:
         app.include_router(router)
     app.include_router(_health_router(health))
+    app.add_middleware(PurgeHeader)
     app.add_middleware(BodyLimit, limit=settings.body_limit)
     app.add_middleware(RequestContext, service=name)
     app.add_exception_handler(errors.ServiceError, _on_service_error)

@@ -11,6 +11,8 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from pydantic import BaseModel, ValidationError
 
 from openmusic_kit.context import request_id
+from openmusic_kit.edge.answers import purge_with_answer
+from openmusic_kit.edge.tags import CACHE_PURGE
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.identity.token_verifier import CREDENTIAL_HEADER
 
@@ -89,7 +91,8 @@ class ServiceClient:
     async def put(self, path: str, content: Any) -> Reply:
         """Like :meth:`get`, but repeated only if it was never sent: a repeat could undo what another did meanwhile.
 
-        After Unavailable it is not known whether the other side did it.
+        After Unavailable it is not known whether the other side did it. What its answer purges, the answer to the
+        request being served purges too.
         """
         return await self._send("PUT", path, CHANGE_TIMEOUT, content, repeat_on=_NEVER_SENT)
 
@@ -117,6 +120,8 @@ class ServiceClient:
             method, self._base_url + path, data=data, headers=headers, timeout=limits, allow_redirects=False
         ) as answer:
             body = await answer.read()
+        if outdated := answer.headers.get(CACHE_PURGE):
+            await purge_with_answer(outdated.split(","))
         if answer.status >= 500:
             raise _Refused(answer.status)
         if 200 <= answer.status < 300 or answer.status == 404:

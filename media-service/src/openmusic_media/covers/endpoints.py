@@ -4,7 +4,6 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from openmusic_kit import edge
 from openmusic_kit.web.schemas import MessageResponse
 from openmusic_media.covers import documentation
 from openmusic_media.covers.errors import CoverTooLarge
@@ -31,10 +30,9 @@ router = APIRouter(tags=["covers"])
     responses=documentation.UPLOADING,
     openapi_extra={"requestBody": documentation.FORM},
 )
-async def upload_cover(album_id: str, request: Request, covers: Covers, response: Response) -> MessageResponse:
+async def upload_cover(album_id: str, request: Request, covers: Covers) -> MessageResponse:
     """A multipart form with the file field ``cover``."""
     await covers.replace(album_id, await _uploaded(request))
-    response.headers.update(edge.purging(f"album:{album_id}"))  # the catalogue's tag of the album's answer
     return MessageResponse(message="Cover uploaded")
 
 

@@ -2,7 +2,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from openmusic_kit import edge
 from openmusic_kit.web.app import CurrentUser, ProtectedRoute
 from openmusic_kit.web.openapi import PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, encode_cursor, next_page_link
@@ -10,7 +9,7 @@ from openmusic_kit.web.schemas import DataResponse
 from openmusic_kit.web.streaming import stream_list
 from openmusic_playlist.activities.schemas import ActivitiesData, Activity
 from openmusic_playlist.activities.service import ActivityService
-from openmusic_playlist.edge_tags import playlist_tag
+from openmusic_playlist.invalidation import activities_headers
 from openmusic_playlist.playlists.errors import NotYourPlaylist, PlaylistNotFound
 
 
@@ -45,7 +44,7 @@ async def get_activities(
     if limit is None and len(page) == PAGE_SIZE:
         empty = DataResponse(data=ActivitiesData(playlist_id=playlist_id, activities=[]))
         return stream_list(empty, page, lambda last: behind(str(last.position), PAGE_SIZE))
-    response.headers.update(edge.private(playlist_tag(playlist_id)))
+    response.headers.update(activities_headers(playlist_id))
     if limit is not None and len(page) > limit:
         page = page[:limit]
         cursor = encode_cursor(str(page[-1].position))

@@ -1,8 +1,7 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
 
-from openmusic_kit import edge
 from openmusic_kit.web.app import CurrentUser, ProtectedRoute
 from openmusic_kit.web.openapi import error_responses
 from openmusic_kit.web.schemas import CreatedResponse, MessageResponse
@@ -14,17 +13,12 @@ from openmusic_playlist.collaborations.errors import (
 )
 from openmusic_playlist.collaborations.schemas import CollaborationId, CollaborationPayload
 from openmusic_playlist.collaborations.service import CollaborationService
-from openmusic_playlist.edge_tags import playlist_tag, playlists_tag
 from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
 
 
 async def _collaborations(request: Request) -> CollaborationService:
     service: CollaborationService = request.app.state.collaborations
     return service
-
-
-def _purging(payload: CollaborationPayload) -> dict[str, str]:
-    return edge.purging(playlist_tag(payload.playlist_id), playlists_tag(payload.user_id))
 
 
 Collaborations = Annotated[CollaborationService, Depends(_collaborations)]
@@ -40,17 +34,15 @@ router = APIRouter(prefix="/collaborations", tags=["collaborations"], route_clas
     ),
 )
 async def add_collaboration(
-    payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations, response: Response
+    payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations
 ) -> CreatedResponse[CollaborationId]:
     collaboration_id = await collaborations.add(payload, user_id)
-    response.headers.update(_purging(payload))
     return CreatedResponse(message="Collaborator added", data=CollaborationId(collaboration_id=collaboration_id))
 
 
 @router.delete("", responses=error_responses(PlaylistNotFound, UserNotFound, CollaborationNotFound, OwnerOnly))
 async def delete_collaboration(
-    payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations, response: Response
+    payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations
 ) -> MessageResponse:
     await collaborations.delete(payload, user_id)
-    response.headers.update(_purging(payload))
     return MessageResponse(message="Collaborator removed")

@@ -3,7 +3,6 @@ from psycopg.errors import UniqueViolation
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id
-from openmusic_playlist.cache_keys import songs_key
 from openmusic_playlist.collaborations.errors import (
     AlreadyCollaborating,
     CollaboratingWithOneself,
@@ -12,6 +11,7 @@ from openmusic_playlist.collaborations.errors import (
 )
 from openmusic_playlist.collaborations.repository import CollaborationRepository
 from openmusic_playlist.collaborations.schemas import CollaborationPayload
+from openmusic_playlist.invalidation import playlist_changed
 from openmusic_playlist.playlists.access import access_to
 from openmusic_playlist.playlists.errors import PlaylistNotFound
 from openmusic_playlist.read_copies.owners import Owners
@@ -30,7 +30,7 @@ class CollaborationService:
         if payload.user_id == owner_id:
             raise CollaboratingWithOneself
         collaboration_id = new_id("collab")
-        async with self._cache.autocommit(songs_key(payload.playlist_id)) as connection:
+        async with self._cache.autocommit(playlist_changed(payload.playlist_id, payload.user_id)) as connection:
             collaborations = CollaborationRepository(connection)
             try:
                 if not await collaborations.add(collaboration_id, payload.playlist_id, payload.user_id, owner_id):
@@ -41,7 +41,7 @@ class CollaborationService:
 
     async def delete(self, payload: CollaborationPayload, owner_id: str) -> None:
         await self._check(payload, owner_id)
-        async with self._cache.autocommit(songs_key(payload.playlist_id)) as connection:
+        async with self._cache.autocommit(playlist_changed(payload.playlist_id, payload.user_id)) as connection:
             if not await CollaborationRepository(connection).delete(payload.playlist_id, payload.user_id, owner_id):
                 raise CollaborationNotFound
 

@@ -2,11 +2,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from openmusic_kit import edge
 from openmusic_kit.web.app import CurrentUser, ProtectedRoute, cacheable_answer
 from openmusic_kit.web.openapi import CACHED, error_responses
 from openmusic_kit.web.schemas import DataResponse, MessageResponse
-from openmusic_playlist.edge_tags import playlist_tag, song_tag
+from openmusic_playlist.invalidation import songs_headers
 from openmusic_playlist.playlist_songs.errors import AlreadyInPlaylist, NotInPlaylist, SongNotFound
 from openmusic_playlist.playlist_songs.schemas import PlaylistData, SongPayload
 from openmusic_playlist.playlist_songs.service import PlaylistSongService
@@ -29,10 +28,9 @@ router = APIRouter(prefix="/playlists/{playlist_id}/songs", tags=["playlists"], 
     responses=error_responses(PlaylistNotFound, SongNotFound, NotYourPlaylist, AlreadyInPlaylist),
 )
 async def add_playlist_song(
-    playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs, response: Response
+    playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs
 ) -> MessageResponse:
     await songs.add(playlist_id, payload.song_id, user_id)
-    response.headers.update(edge.purging(playlist_tag(playlist_id)))
     return MessageResponse(message="Song added to the playlist")
 
 
@@ -43,13 +41,12 @@ async def add_playlist_song(
 )
 async def get_playlist_songs(playlist_id: str, user_id: CurrentUser, songs: PlaylistSongs) -> Response:
     found = await songs.get(playlist_id, user_id)
-    return cacheable_answer(found.answer, edge.private(playlist_tag(playlist_id), *map(song_tag, found.song_ids)))
+    return cacheable_answer(found.answer, songs_headers(playlist_id, found.song_ids))
 
 
 @router.delete("", responses=error_responses(PlaylistNotFound, SongNotFound, NotInPlaylist, NotYourPlaylist))
 async def delete_playlist_song(
-    playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs, response: Response
+    playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs
 ) -> MessageResponse:
     await songs.delete(playlist_id, payload.song_id, user_id)
-    response.headers.update(edge.purging(playlist_tag(playlist_id)))
     return MessageResponse(message="Song deleted from the playlist")

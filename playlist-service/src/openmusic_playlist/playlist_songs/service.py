@@ -9,7 +9,7 @@ from openmusic_kit.cache.cache import Cache, Cached
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import require_id
 from openmusic_kit.web.schemas import DataResponse
-from openmusic_playlist.cache_keys import songs_key
+from openmusic_playlist.invalidation import playlist_changed, songs_key
 from openmusic_playlist.playlist_songs.errors import AlreadyInPlaylist, NotInPlaylist, SongNotFound
 from openmusic_playlist.playlist_songs.repository import PlaylistSongRepository
 from openmusic_playlist.playlist_songs.schemas import PlaylistData, PlaylistWithSongs
@@ -79,21 +79,23 @@ class PlaylistSongService:
         if song is None:
             raise SongNotFound
         access.require_member()
-        if not await self._add(playlist_id, song, user_id):
+        try:
+            await self._add(playlist_id, song, user_id)
+        except SongNotFound:
             await self._owners.keep_song(song)
-            if not await self._add(playlist_id, song, user_id):
-                raise SongNotFound  # it was deleted since we asked
+            await self._add(playlist_id, song, user_id)  # not found again if it was deleted meanwhile
 
-    async def _add(self, playlist_id: str, song: SongAnswer, user_id: str) -> bool:
-        """Whether our copy of the song was new enough."""
-        async with self._cache.autocommit(songs_key(playlist_id)) as connection:
+    async def _add(self, playlist_id: str, song: SongAnswer, user_id: str) -> None:
+        """Raises SongNotFound if our copy of the song is older than ``song``, or missing."""
+        async with self._cache.autocommit(playlist_changed(playlist_id)) as connection:
             songs = PlaylistSongRepository(connection)
             try:
                 found = await songs.add(playlist_id, song.id, user_id, least_version=song.version)
             except UniqueViolation as error:
                 raise AlreadyInPlaylist from error
             _require_member(found)
-        return bool(found["changed"])
+            if not found["changed"]:
+                raise SongNotFound
 
     async def delete(self, playlist_id: str, song_id: str, user_id: str) -> None:
         async with self._database.read() as connection:
@@ -101,7 +103,7 @@ class PlaylistSongService:
         if not await self._owners.song_is_known(song_id):
             raise SongNotFound
         access.require_member()
-        async with self._cache.autocommit(songs_key(playlist_id)) as connection:
+        async with self._cache.autocommit(playlist_changed(playlist_id)) as connection:
             found = await PlaylistSongRepository(connection).delete(playlist_id, song_id, user_id)
             _require_member(found)
             if not found["song"]:
@@ -127,7 +129,7 @@ class PlaylistSongService:
     async def _load_instead(self, playlist_id: str, incarnation: str | None) -> bytes:
         """Of what is in the cache although pending changes were lost since, or cannot be looked at."""
         if incarnation is not None:
-            async with self._cache.unit_of_work(songs_key(playlist_id)):
+            async with self._cache.unit_of_work(playlist_changed(playlist_id)):
                 pass
         return await self._load(playlist_id, incarnation)
 

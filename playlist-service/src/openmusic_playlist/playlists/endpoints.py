@@ -2,13 +2,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from openmusic_kit import edge
 from openmusic_kit.web.app import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.openapi import PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 from openmusic_kit.web.streaming import stream_list
-from openmusic_playlist.edge_tags import playlist_tag, playlists_tag
+from openmusic_playlist.invalidation import playlists_headers
 from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
 from openmusic_playlist.playlists.schemas import (
     Owner,
@@ -34,10 +33,9 @@ internal_router = APIRouter(prefix="/internal/playlists", route_class=InternalRo
 
 @router.post("", status_code=201)
 async def add_playlist(
-    payload: PlaylistPayload, user_id: CurrentUser, playlists: Playlists, response: Response
+    payload: PlaylistPayload, user_id: CurrentUser, playlists: Playlists
 ) -> CreatedResponse[PlaylistId]:
-    playlist_id = await playlists.add(payload.name, user_id)
-    response.headers.update(edge.purging(playlists_tag(user_id)))
+    playlist_id = await playlists.add(payload, user_id)
     return CreatedResponse(message="Playlist added", data=PlaylistId(playlist_id=playlist_id))
 
 
@@ -60,7 +58,7 @@ async def list_playlists(
     if limit is None and len(page) == PAGE_SIZE:
         empty = DataResponse(data=PlaylistsData(playlists=[]))
         return stream_list(empty, page, lambda last: behind(last.id, PAGE_SIZE))
-    response.headers.update(edge.private(playlists_tag(user_id)))
+    response.headers.update(playlists_headers(user_id))
     if limit is not None and len(page) > limit:
         page = page[:limit]
         response.headers["Link"] = next_page_link("/playlists", limit=limit, cursor=encode_cursor(page[-1].id))
@@ -68,11 +66,8 @@ async def list_playlists(
 
 
 @router.delete("/{playlist_id}", responses=error_responses(PlaylistNotFound, OwnerOnly))
-async def delete_playlist(
-    playlist_id: str, user_id: CurrentUser, playlists: Playlists, response: Response
-) -> MessageResponse:
-    members = await playlists.delete(playlist_id, user_id)
-    response.headers.update(edge.purging(playlist_tag(playlist_id), *map(playlists_tag, members)))
+async def delete_playlist(playlist_id: str, user_id: CurrentUser, playlists: Playlists) -> MessageResponse:
+    await playlists.delete(playlist_id, user_id)
     return MessageResponse(message="Playlist deleted")
 
 

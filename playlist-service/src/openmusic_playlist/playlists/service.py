@@ -4,9 +4,10 @@ from openmusic_kit.cache.cache import Cache
 from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.ids import new_id, require_id
-from openmusic_playlist.cache_keys import songs_key
+from openmusic_playlist.invalidation import playlist_added, playlist_changed
 from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
 from openmusic_playlist.playlists.repository import PlaylistRepository
+from openmusic_playlist.playlists.schemas import PlaylistPayload
 from openmusic_playlist.read_copies.freshness import Freshness
 from openmusic_playlist.read_copies.owners import Owners
 
@@ -18,21 +19,20 @@ class PlaylistService:
         self._owners = owners
         self._freshness = freshness
 
-    async def add(self, name: str, user_id: str) -> str:
+    async def add(self, payload: PlaylistPayload, user_id: str) -> str:
         if not await self._owners.user_exists(user_id):
             raise Unauthenticated
         playlist_id = new_id("playlist")
         incarnation = await self._freshness.incarnation()  # it has no song that could be compared
-        async with self._database.autocommit() as connection:
-            await PlaylistRepository(connection).add(playlist_id, name, user_id, incarnation)
+        async with self._cache.autocommit(playlist_added(user_id)) as connection:
+            await PlaylistRepository(connection).add(playlist_id, payload.name, user_id, incarnation)
         return playlist_id
 
     async def visible_to(self, user_id: str, after: str, limit: int) -> list[DictRow]:
         async with self._database.read() as connection:
             return await PlaylistRepository(connection).visible_to(user_id, after, limit)
 
-    async def delete(self, playlist_id: str, user_id: str) -> list[str]:
-        """The ids of those who could see it."""
+    async def delete(self, playlist_id: str, user_id: str) -> None:
         require_id("playlist", playlist_id, PlaylistNotFound)
         async with self._cache.unit_of_work() as work:
             playlists = PlaylistRepository(work.connection)
@@ -41,10 +41,9 @@ class PlaylistService:
                 raise PlaylistNotFound
             if owner_id != user_id:
                 raise OwnerOnly
-            await work.invalidate(songs_key(playlist_id))
             collaborators = await playlists.delete(playlist_id)
+            await work.invalidate(playlist_changed(playlist_id, owner_id, *collaborators))
             await work.commit()
-        return [owner_id, *collaborators]
 
     async def owner_of(self, playlist_id: str) -> str:
         require_id("playlist", playlist_id, PlaylistNotFound)

@@ -3,12 +3,11 @@
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.pending_changes import PendingChanges
 from openmusic_kit.database.database import Database
-from openmusic_kit.edge_purges import EdgePurges
+from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_kit.messaging.consumer import Subscription, UnprocessableMessage
 from openmusic_kit.messaging.events import Envelope
 from openmusic_kit.messaging.inbox import mark_processed, was_seen
 from openmusic_kit.messaging.topology import Queue
-from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.read_copies.repository import UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongData, SongDeletedData, UserData
 from openmusic_playlist.read_copies.song_news import bury_song, keep_song, sweep
@@ -17,10 +16,10 @@ QUEUE = Queue("playlist.read_copies", ("song.created.v1", "song.updated.v1", "so
 
 
 class ReadCopies:
-    def __init__(self, database: Database, cache: Cache, edges: EdgePurges, pending: PendingChanges) -> None:
+    def __init__(self, database: Database, cache: Cache, purges: PurgePublisher, pending: PendingChanges) -> None:
         self._database = database
         self._cache = cache
-        self._edges = edges
+        self._purges = purges
         self._pending = pending
 
     @property
@@ -40,10 +39,10 @@ class ReadCopies:
                 raise UnprocessableMessage(f"unknown event {event.type} v{event.version}")
 
     async def _keep_song(self, event: Envelope, song: SongData) -> None:
-        async with self._cache.unit_of_work() as work:
+        async with self._cache.unit_of_work(purge=self._purges.publish) as work:
             if not await mark_processed(work.connection, event.id):
                 return
-            playlists = await keep_song(
+            await keep_song(
                 work,
                 song_id=song.song_id,
                 title=song.title,
@@ -51,17 +50,15 @@ class ReadCopies:
                 version=event.sequence,
             )
             await work.commit()
-        await self._edges.publish(map(playlist_tag, playlists))
         await self._pending.settle(song.song_id, event.sequence)
 
     async def _bury_song(self, event: Envelope, song: SongDeletedData) -> None:
         """In two steps, as playlists are locked before songs. The event counts as applied after both."""
-        async with self._cache.unit_of_work() as work:
+        async with self._cache.unit_of_work(purge=self._purges.publish) as work:
             if await was_seen(work.connection, event.id):
                 return
-            playlists = await bury_song(work, song_id=song.song_id, version=event.sequence)
+            await bury_song(work, song_id=song.song_id, version=event.sequence)
             await work.commit()
-        await self._edges.publish(map(playlist_tag, playlists))
         await self._pending.settle(song.song_id, event.sequence)
         await sweep(self._database, song.song_id)
         async with self._database.unit_of_work() as work:

@@ -9,9 +9,8 @@ from pydantic import ValidationError
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.pending_changes import PendingChange, PendingChanges
 from openmusic_kit.database.database import Database
-from openmusic_kit.edge_purges import EdgePurges
+from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_kit.errors import Unavailable
-from openmusic_playlist.edge_tags import playlist_tag
 from openmusic_playlist.read_copies.repository import SongCopyRepository
 from openmusic_playlist.read_copies.schemas import SongChange
 from openmusic_playlist.read_copies.song_lookup import SongLookup
@@ -24,11 +23,11 @@ PATIENCE = 5.0  # seconds that a read waits for pending changes to be applied
 
 class Freshness:
     def __init__(
-        self, database: Database, cache: Cache, edges: EdgePurges, pending: PendingChanges, songs: SongLookup
+        self, database: Database, cache: Cache, purges: PurgePublisher, pending: PendingChanges, songs: SongLookup
     ) -> None:
         self._database = database
         self._cache = cache
-        self._edges = edges
+        self._purges = purges
         self._pending = pending
         self._songs = songs
         self._catching_up = asyncio.Lock()
@@ -59,10 +58,9 @@ class Freshness:
 
     async def apply(self, changes: Mapping[str, SongChange]) -> None:
         """By song id. Raises Unavailable."""
-        async with self._cache.unit_of_work() as work:
-            playlists = await apply_changes(work, changes)
+        async with self._cache.unit_of_work(purge=self._purges.publish) as work:
+            await apply_changes(work, changes)
             await work.commit()
-        await self._edges.publish(map(playlist_tag, playlists))
         for song_id, change in changes.items():
             await self._pending.settle(song_id, change.version)
 

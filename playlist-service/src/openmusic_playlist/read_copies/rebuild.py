@@ -15,15 +15,15 @@ from urllib.parse import urlencode
 
 from psycopg.rows import DictRow
 
-from openmusic_kit.cache.cache import Cache, CachedUnitOfWork
+from openmusic_kit.cache.cache import Cache
+from openmusic_kit.cache.unit_of_work import CachedUnitOfWork
 from openmusic_kit.database.database import Database
-from openmusic_kit.edge_purges import EdgePurges
+from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import is_id
 from openmusic_kit.web.clients import ServiceClient
 from openmusic_kit.web.schemas import DataResponse
-from openmusic_playlist.cache_keys import songs_key
-from openmusic_playlist.edge_tags import playlist_tag
+from openmusic_playlist.invalidation import playlist_changed
 from openmusic_playlist.read_copies.errors import NothingOwned
 from openmusic_playlist.read_copies.repository import SongCopyRepository, UserCopyRepository
 from openmusic_playlist.read_copies.schemas import SongAnswer, SongsAnswer, UserAnswer, UsersAnswer
@@ -43,14 +43,14 @@ class Rebuild:
         self,
         database: Database,
         cache: Cache,
-        edges: EdgePurges,
+        purges: PurgePublisher,
         catalog: ServiceClient,
         auth: ServiceClient,
         report: Report,
     ) -> None:
         self._database = database
         self._cache = cache
-        self._edges = edges
+        self._purges = purges
         self._catalog = catalog
         self._auth = auth
         self._report = report
@@ -87,23 +87,23 @@ class Rebuild:
     async def _keep(self, news: list[SongAnswer], found: dict[str, DictRow]) -> None:
         if not news:
             return
-        async with self._changing() as (work, playlists):
+        async with self._changing() as work:
             for song in news:
-                playlists.extend(await keep_song(work, **_copied(song)))
+                await keep_song(work, **_copied(song))
         for song in news:
             self._tell(song.id, "was old" if song.id in found else "was missing")
 
     async def _resolve(self, song_id: str) -> None:
         """Of a copy in doubt."""
-        async with self._changing() as (work, playlists):
+        async with self._changing() as work:
             copy = await SongCopyRepository(work.connection).lock(song_id)
             song = await self._ask(song_id)
             if copy is None or (song is None and copy["deleted"]) or (song is not None and _is_same(song, copy)):
                 return
             if song is None:
-                playlists.extend(await bury_song(work, song_id=song_id, version=copy["version"]))
+                await bury_song(work, song_id=song_id, version=copy["version"])
             else:
-                playlists.extend(await replace_song(work, **_copied(song)))
+                await replace_song(work, **_copied(song))
         if song is None:
             await sweep(self._database, song_id)
         self._tell(song_id, "is no more" if song is None else "was wrong")
@@ -136,20 +136,16 @@ class Rebuild:
 
     async def _replace_user(self, user: UserAnswer) -> None:
         """Users never change, so the owner's answer cannot be out of date."""
-        async with self._changing() as (work, playlists):
+        async with self._changing() as work:
             copies = UserCopyRepository(work.connection)
             await copies.replace(user.id, user.username)
-            playlists.extend(await copies.playlists_of(user.id))
-            await work.invalidate(*map(songs_key, playlists))
+            await work.invalidate(*map(playlist_changed, await copies.playlists_of(user.id)))
 
     @asynccontextmanager
-    async def _changing(self) -> AsyncIterator[tuple[CachedUnitOfWork, list[str]]]:
-        """A unit of work, and a list for the playlists that it alters."""
-        playlists: list[str] = []
-        async with self._cache.unit_of_work() as work:
-            yield work, playlists
+    async def _changing(self) -> AsyncIterator[CachedUnitOfWork]:
+        async with self._cache.unit_of_work(purge=self._purges.publish) as work:
+            yield work
             await work.commit()
-        await self._edges.publish(map(playlist_tag, playlists))
 
     async def _page_of_songs(self, after: str) -> list[SongAnswer]:
         return (await _page(self._catalog, "songs", after, DataResponse[SongsAnswer])).songs

@@ -1,4 +1,4 @@
-"""Purges that come from a service by itself."""
+"""Purges for changes that no client's request made, such as those of a consumer."""
 
 import asyncio
 import json
@@ -8,16 +8,16 @@ from collections.abc import Iterable
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from openmusic_kit.edge import PURGES
+from openmusic_kit.edge.tags import PURGES
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500  # tags in one message
-TIMEOUT = 1.0  # seconds for all messages: by then the gateways have found out without them
+TIMEOUT = 1.0  # seconds for all messages: kept answers have expired by then
 
 
-class EdgePurges:
-    """Tells the gateways of changes that no client's request brought. Without Redis they find out within a second."""
+class PurgePublisher:
+    """Publishes purges to all gateways. Without Redis, they stop using what they keep within a second."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -29,4 +29,4 @@ class EdgePurges:
                 for start in range(0, len(wanted), BATCH):
                     await self._redis.publish(PURGES, json.dumps({"tags": wanted[start : start + BATCH]}))
         except (RedisError, OSError) as error:
-            logger.debug("gateways were not told", extra={"error": repr(error)})
+            logger.debug("purge not published", extra={"error": repr(error)})
