@@ -3,7 +3,7 @@
 from typing import Any
 
 from openmusic_gateway.service_session import MAX_HEADER_LENGTH
-from openmusic_kit.edge.tags import tags as edge
+from openmusic_kit.edge import tags as edge
 from openmusic_kit.ids import new_id
 from openmusic_kit.web.paging import encode_cursor, next_page_link
 from openmusic_testkit import plain_http
@@ -43,7 +43,10 @@ def test_a_change_of_what_very_many_share_is_carried_out_once_and_said_so(
 ) -> None:
     """As when a playlist with two hundred members is deleted; all tags in one header were more than a client reads."""
     members = [f"playlists:{new_id('user')}" for _ in range(200)]
-    service, port = Talkative(edge.purging(f"playlist:{new_id('playlist')}", *members)), unused_port()
+    service, port = (
+        Talkative({edge.CACHE_PURGE: edge.joined([f"playlist:{new_id('playlist')}", *members])}),
+        unused_port(),
+    )
     urls = {f"{name}_url": f"http://127.0.0.1:{port}" for name in ("auth", "catalog", "playlist", "media", "export")}
     redis = {"redis_server": redis_server[0], "redis_port": redis_server[1]}
     with serve(service, port), start_gateway(**urls, **redis) as (url, _):

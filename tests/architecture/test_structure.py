@@ -88,6 +88,13 @@ def test_only_endpoints_and_the_composition_root_know_the_web(path: Path) -> Non
         assert not imports(path) & WEB
 
 
+@pytest.mark.parametrize("path", service_sources(), ids=str)
+def test_edge_tags_are_defined_with_what_outdates_them(path: Path) -> None:
+    """auth has one answer that gateways keep, and nothing changes it."""
+    if path.name != "invalidation.py" and path.parent.parent.name != "openmusic_auth":
+        assert not re.search(r"edge\.(tags|answers)|kit\.edge import|Cache-(Tag|Purge)", path.read_text())
+
+
 def test_nothing_that_serves_a_request_is_sent_to_a_thread() -> None:
     """FastAPI runs endpoints and dependencies that are no coroutines in threads, which costs more than all they do."""
     for path in [*service_sources(), *sources("kit")]:

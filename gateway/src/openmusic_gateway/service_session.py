@@ -5,7 +5,7 @@ import socket
 import aiohttp
 
 from openmusic_kit.cli import KEEP_ALIVE
-from openmusic_kit.edge.tags import tags as edge
+from openmusic_kit.edge import tags as edge
 from openmusic_kit.web import paging
 from openmusic_kit.web.clients import send_once
 

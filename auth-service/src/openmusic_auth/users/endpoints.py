@@ -5,7 +5,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from openmusic_auth.users.errors import UsernameTaken, UserNotFound
 from openmusic_auth.users.schemas import Registration, User, UserCopies, UserCopy, UserData, UserId
 from openmusic_auth.users.service import UserService
-from openmusic_kit.edge.tags import tags as edge
+from openmusic_kit.edge import tags as edge
 from openmusic_kit.web.app import InternalRoute, TimedRoute
 from openmusic_kit.web.openapi import error_responses
 from openmusic_kit.web.paging import PAGE_SIZE

@@ -20,8 +20,7 @@ async def purge_with_answer(tags: Iterable[str]) -> None:
 class PurgeHeader:
     """Writes the tags that were outdated while a request was served into its answer, whatever its status.
 
-    A read has no such header: it may be answered by a load that several requests share. Its
-    changes are published instead.
+    The answer to a read has none: several reads may share one load, so what a read changes is published instead.
     """
 
     def __init__(self, app: ASGIApp) -> None:
