@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from openmusic_export.delivery import smtp
-from openmusic_export.delivery.consumer import IN_HAND
+from openmusic_export.delivery.consumer import PREFETCH_FACTOR
 from openmusic_export.delivery.errors import MailInDoubt, MailNotSent, MailRefused
 from openmusic_export.delivery.service import RECORD_WITHIN
 from openmusic_export.delivery.smtp import SmtpSender
@@ -385,4 +385,4 @@ def test_the_time_for_an_offer_leaves_some_of_the_time_of_the_lock_to_the_playli
 def test_rabbitmq_waits_longer_than_the_slowest_mail_takes() -> None:
     settings = WorkerSettings(smtp_reply_timeout=900)
     turn = IDLE_IN_TRANSACTION_TIMEOUT + settings.smtp_timeout
-    assert IN_HAND * turn + settings.smtp_reply_timeout + RECORD_WITHIN < 1800, "RabbitMQ's consumer_timeout"
+    assert PREFETCH_FACTOR * turn + settings.smtp_reply_timeout + RECORD_WITHIN < 1800, "RabbitMQ's consumer_timeout"

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from pydantic import ValidationError
 
-from openmusic_kit.messaging.consumer import MAX_BODY, Consumer, Handler, Subscription, UnprocessableMessage
+from openmusic_kit.messaging.consumer import MAX_BODY, Consumer, Handler, UnprocessableMessage
+from openmusic_kit.messaging.events import Envelope, EventData
+from openmusic_kit.messaging.subscription import Subscription
 from openmusic_kit.messaging.topology import Queue, RetrySchedule
 from openmusic_testkit.interleavings import EPOCH, World, explore, replay
 
@@ -67,7 +70,7 @@ def test_a_message_is_acknowledged_only_when_it_is_done_or_safe_elsewhere() -> N
             await world.answer(None, failing=failing)
             moved.append(queue)
 
-        consumer = Consumer(Subscription(QUEUE, handle), send)
+        consumer = Consumer(QUEUE, handle, send)
         message = FakeMessage(world, EVENT, failing=world.dice.choice((0.0, 0.3)))
         await world.cancelled_sometime(consumer.consume(message))  # type: ignore[arg-type]  # a fake
         if world.chance(0.3):
@@ -95,7 +98,7 @@ def test_a_handler_goes_on_when_whoever_called_it_is_cancelled() -> None:
         async def send(*_: object, **__: object) -> None:
             raise AssertionError("nothing failed")
 
-        consumer = Consumer(Subscription(QUEUE, handle), send)
+        consumer = Consumer(QUEUE, handle, send)
         message = FakeMessage(world, EVENT)
         calling = asyncio.create_task(consumer.consume(message))  # type: ignore[arg-type]  # a fake
         await begun.wait()
@@ -114,7 +117,7 @@ def test_abandoned_handlers_leave_their_messages_unsettled_and_end() -> None:
         async def send(*_: object, **__: object) -> None:
             raise AssertionError("to be stopped is no failure")
 
-        consumer = Consumer(Subscription(QUEUE, handle), send)
+        consumer = Consumer(QUEUE, handle, send)
         messages = [FakeMessage(world, EVENT) for _ in range(3)]
         calls = [asyncio.ensure_future(consumer.consume(each)) for each in messages]  # type: ignore[arg-type]
         await until(lambda: len(consumer._in_flight) == 3)
@@ -140,7 +143,7 @@ def consumer_of(handle: Handler, sent: list[Sent], queue: Queue = QUEUE) -> Cons
     async def send(body: bytes, *, queue: str, message_id: str, headers: dict[str, Any]) -> None:
         sent.append(Sent(queue, headers, body, message_id))
 
-    return Consumer(Subscription(queue, handle), send)
+    return Consumer(queue, handle, send)
 
 
 async def refuse(_: object) -> None:
@@ -262,7 +265,7 @@ def test_a_message_that_cannot_be_moved_goes_back_to_its_queue_half_a_second_lat
 
         message = FakeMessage(world, EVENT, pause=False)
         began = world.now
-        await Consumer(Subscription(QUEUE, refuse), send).consume(message)  # type: ignore[arg-type]  # a fake
+        await Consumer(QUEUE, refuse, send).consume(message)  # type: ignore[arg-type]  # a fake
         assert message.settled == ["requeue"]
         assert world.now - began == pytest.approx(0.5)
 
@@ -270,4 +273,35 @@ def test_a_message_that_cannot_be_moved_goes_back_to_its_queue_half_a_second_lat
 
 
 def test_a_subscription_handles_twenty_at_once_unless_it_says_otherwise() -> None:
-    assert Subscription(QUEUE, refuse).prefetch == 20
+    assert Subscription[None]("q", {}).prefetch == 20
+
+
+class ThingMoved(EventData):
+    event_type: ClassVar[str] = "thing.moved"
+    event_version: ClassVar[int] = 1
+    to: str
+
+
+class ThingBroken(EventData):
+    event_type: ClassVar[str] = "thing.broken"
+    event_version: ClassVar[int] = 2
+
+
+async def note_move(seen: list[str], event: ThingMoved, envelope: Envelope) -> None:
+    seen.append(f"{envelope.aggregate_id} to {event.to}")
+
+
+async def note_break(seen: list[str], _: ThingBroken, envelope: Envelope) -> None:
+    seen.append(f"{envelope.aggregate_id} broken")
+
+
+async def test_a_subscription_hands_each_event_to_its_handler_as_its_own_model() -> None:
+    subscription = Subscription[list[str]]("q", {ThingMoved: note_move, ThingBroken: note_break})
+    assert subscription.queue == Queue("q", ("thing.moved.v1", "thing.broken.v2"))
+    seen: list[str] = []
+    handle = subscription.bind(seen)
+    await handle(Envelope.of(ThingMoved(to="the shelf"), "thing-1", 1))
+    await handle(Envelope.of(ThingBroken(), "thing-2", 1))
+    assert seen == ["thing-1 to the shelf", "thing-2 broken"]
+    with pytest.raises(ValidationError):
+        await handle(Envelope.of(ThingMoved(to="the shelf"), "thing-1", 2).model_copy(update={"data": {}}))

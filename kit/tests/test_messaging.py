@@ -14,7 +14,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 from openmusic_kit.context import redelivered, request_id
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.messaging.broker import Broker
-from openmusic_kit.messaging.consumer import Subscription, UnprocessableMessage
+from openmusic_kit.messaging.consumer import UnprocessableMessage
 from openmusic_kit.messaging.events import Envelope, EventData
 from openmusic_kit.messaging.topology import Queue
 
@@ -35,7 +35,7 @@ def running(rabbitmq_url: str, queue: Queue, eventually: Eventually) -> Running:
     async def run(handler: Handler | None = None, *, prefetch: int = 20, grace: float = 10) -> AsyncIterator[Broker]:
         broker = Broker(rabbitmq_url, grace)
         if handler is not None:
-            broker.subscribe(Subscription(queue, handler, prefetch))
+            broker.consume(queue, handler, prefetch)
         else:
             broker.ensure_queue(queue)
         async with broker.running():
@@ -346,7 +346,7 @@ async def test_a_process_starts_without_rabbitmq_and_outlives_its_restarts(
             raise ConnectionError  # so that both retry queues are at work again as well
 
     broker = Broker(rabbitmq_url)
-    broker.subscribe(Subscription(queue, handle))
+    broker.consume(queue, handle)
     await asyncio.to_thread(test_stack.stop_process, "rabbitmq")
     try:
         async with broker.running():

@@ -11,7 +11,6 @@ from psycopg import AsyncConnection
 from openmusic_kit.database.database import Database, open_database
 from openmusic_kit.messaging import outbox
 from openmusic_kit.messaging.broker import Broker
-from openmusic_kit.messaging.consumer import Subscription
 from openmusic_kit.messaging.events import Envelope, EventData
 from openmusic_kit.messaging.inbox import RETENTION, mark_processed
 from openmusic_kit.messaging.relay import BATCH, OutboxRelay
@@ -255,7 +254,7 @@ async def test_no_event_is_lost_when_rabbitmq_comes_back_empty(
         test_stack.start_process("rabbitmq")
 
     consumer = Broker(rabbitmq_url)
-    consumer.subscribe(Subscription(queue, handle))
+    consumer.consume(queue, handle)
     async with relaying(knows_the_queue=False), consumer.running():
         await record(database, moved("the shelf"), sequence=1)
         await eventually(lambda: seen == {1})
@@ -305,7 +304,7 @@ async def test_a_message_that_comes_twice_is_applied_once(
         handled.append(new)
 
     broker = Broker(rabbitmq_url)
-    broker.subscribe(Subscription(queue, apply))
+    broker.consume(queue, apply)
     envelope = Envelope.of(moved("the shelf"), "thing-1", 1)
     async with broker.running():
         await eventually(lambda: broker.connected)

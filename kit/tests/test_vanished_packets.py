@@ -10,7 +10,6 @@ from yarl import URL
 
 from openmusic_kit.database.database import Database, open_database
 from openmusic_kit.messaging.broker import Broker
-from openmusic_kit.messaging.consumer import Subscription
 from openmusic_kit.messaging.events import Envelope, EventData
 from openmusic_kit.messaging.relay import OutboxRelay
 from openmusic_kit.messaging.topology import Queue
@@ -64,7 +63,7 @@ async def test_what_a_vanished_consumer_had_in_hand_goes_to_the_next_connection(
         begun.append(envelope.id)
         await go_on.wait()
 
-    vanishing_broker.subscribe(Subscription(queue, handle))
+    vanishing_broker.consume(queue, handle)
     envelope = Envelope.of(moved("the shelf"), "thing-1", 1)
     async with vanishing_broker.running():
         await eventually(lambda: vanishing_broker.connected)

@@ -135,12 +135,12 @@ def test_services_import_no_other_service() -> None:
 def queues() -> list[Queue]:
     """Of all consumers."""
     modules = ("media.covers.consumer", "playlist.read_copies.consumer")
-    found = [importlib.import_module(f"openmusic_{module}").QUEUE for module in modules]
+    found = [importlib.import_module(f"openmusic_{module}").SUBSCRIPTION.queue for module in modules]
     return [*found, importlib.import_module("openmusic_export.events").jobs_queue()]
 
 
 def test_operators_know_the_queues_of_all_consumers() -> None:
-    used = {path for path in service_sources() if re.search(r"\bQueue\(", path.read_text())}
+    used = {path for path in service_sources() if re.search(r"\bSubscription(\[\w+\])?\(", path.read_text())}
     assert len(used) == len(queues()), "a service has a queue that this test does not know"
     assert set(QUEUES) == {queue.name for queue in queues()}
 

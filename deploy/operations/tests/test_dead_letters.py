@@ -9,7 +9,7 @@ import aio_pika
 import pytest
 
 from openmusic_kit.messaging.broker import Broker
-from openmusic_kit.messaging.consumer import Subscription, UnprocessableMessage
+from openmusic_kit.messaging.consumer import UnprocessableMessage
 from openmusic_kit.messaging.topology import Queue
 from openmusic_operations.dead_queue import WORN, connected, every
 from openmusic_operations.errors import QueueMissing
@@ -190,7 +190,7 @@ async def test_what_died_of_a_cause_that_is_mended_is_handled_after_a_replay(
         handled.append(envelope.id)
 
     broker = Broker(rabbitmq_url)
-    broker.subscribe(Subscription(Queue(QUEUE, ("album.deleted.v1",)), handle))
+    broker.consume(Queue(QUEUE, ("album.deleted.v1",)), handle)
     event = {"id": "event-1", "type": "album.deleted", "version": 1, "aggregateId": "album-1", "sequence": 1}
     body = json.dumps(event | {"time": "2026-01-02T03:04:05Z", "data": {}}).encode()
     async with broker.running():

@@ -72,8 +72,8 @@ def create_worker(settings: WorkerSettings | None = None) -> FastAPI:
             await stack.enter_async_context(sender.running())
             delivery = DeliveryService(database, Playlists(client), sender, settings)
             broker = Broker(settings.rabbitmq_server.get_secret_value())
-            exports = subscription(delivery, settings.export_concurrency, settings.export_retry_for)
-            broker.subscribe(exports)
+            exports = subscription(settings)
+            broker.subscribe(exports, delivery)
             await stack.enter_async_context(broker.running())
             await stack.enter_async_context(Announcer(database, broker, exports.queue).running())
             app.state.health = Health(

@@ -1,4 +1,4 @@
-"""What this service announces: to its own worker."""
+"""What the API announces to the worker."""
 
 from typing import ClassVar
 
@@ -16,6 +16,13 @@ class ExportRequested(EventData):
     target_email: MailAddress
 
 
-def jobs_queue(retry_for: float = 259_200) -> Queue:
-    """Both the API and the worker see to it that it exists, so no job is dropped before a worker ever ran."""
-    return Queue("export.jobs", ("export.requested.v1",), RetrySchedule((1, 2, 5, 15, 30, 60), retry_for))
+JOBS = "export.jobs"
+
+
+def retry_schedule(retry_for: float = 259_200) -> RetrySchedule:
+    return RetrySchedule((1, 2, 5, 15, 30, 60), retry_for)
+
+
+def jobs_queue() -> Queue:
+    """Declared by the API as well, so that no job is unroutable before a worker ever ran."""
+    return Queue(JOBS, (ExportRequested.routing_key(),), retry_schedule())

@@ -10,7 +10,7 @@ from openmusic_kit.web.app import create_service_app
 from openmusic_kit.web.clients import ServiceClient
 from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 from openmusic_media.covers import endpoints as covers
-from openmusic_media.covers.consumer import subscription
+from openmusic_media.covers.consumer import SUBSCRIPTION
 from openmusic_media.covers.service import CoverService
 from openmusic_media.settings import Settings
 from openmusic_media.storage.chosen import storage_of
@@ -27,7 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             catalog = await stack.enter_async_context(ServiceClient("catalog", settings.catalog_url, credential))
             app.state.covers = CoverService(storage, catalog)
             broker = Broker(settings.rabbitmq_server.get_secret_value())
-            broker.subscribe(subscription(app.state.covers))
+            broker.subscribe(SUBSCRIPTION, app.state.covers)
             await stack.enter_async_context(broker.running())
             app.state.health = Health({"storage": HardCheck(storage.ping), "rabbitmq": SoftCheck(broker.ping)})
             yield

@@ -25,7 +25,7 @@ from openmusic_playlist.playlist_songs.service import PlaylistSongService
 from openmusic_playlist.playlists import endpoints as playlists
 from openmusic_playlist.playlists.service import PlaylistService
 from openmusic_playlist.read_copies import endpoints as read_copies
-from openmusic_playlist.read_copies.consumer import ReadCopies
+from openmusic_playlist.read_copies.consumer import SUBSCRIPTION, ReadCopies
 from openmusic_playlist.read_copies.freshness import Freshness
 from openmusic_playlist.read_copies.owners import Owners
 from openmusic_playlist.read_copies.song_lookup import SongLookup
@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             auth = await stack.enter_async_context(ServiceClient("auth", settings.auth_url, credential))
             broker = Broker(settings.rabbitmq_server.get_secret_value())
             pending = PendingChanges(redis, "songs", redis_calls)
-            broker.subscribe(ReadCopies(database, cache, purges, pending).subscription)
+            broker.subscribe(SUBSCRIPTION, ReadCopies(database, cache, purges, pending))
             await stack.enter_async_context(broker.running())
             app.state.token_verifier = await stack.enter_async_context(open_token_verifier(settings))
             songs = SongLookup(catalog)

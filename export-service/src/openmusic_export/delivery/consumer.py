@@ -1,17 +1,21 @@
 from openmusic_export.delivery.service import DeliveryService
-from openmusic_export.events import ExportRequested, jobs_queue
-from openmusic_kit.messaging.consumer import Subscription, UnprocessableMessage
+from openmusic_export.events import JOBS, ExportRequested, retry_schedule
+from openmusic_export.settings import WorkerSettings
 from openmusic_kit.messaging.events import Envelope
+from openmusic_kit.messaging.subscription import Subscription
 
-IN_HAND = 4
-"""Times as many messages as there are mails sent at once: while the mail server is slow to say that it took a mail,
-others are sent."""
+PREFETCH_FACTOR = 4
+"""Messages prefetched for each mail sent at once. While a mail server is slow to accept one mail, others are sent."""
 
 
-def subscription(delivery: DeliveryService, concurrency: int, retry_for: float) -> Subscription:
-    async def deliver(event: Envelope) -> None:
-        if (event.type, event.version) != (ExportRequested.event_type, ExportRequested.event_version):
-            raise UnprocessableMessage(f"unknown event {event.type} v{event.version}")
-        await delivery.deliver(event.id, ExportRequested.model_validate(event.data))
+async def deliver(delivery: DeliveryService, event: ExportRequested, envelope: Envelope) -> None:
+    await delivery.deliver(envelope.id, event)
 
-    return Subscription(jobs_queue(retry_for), deliver, prefetch=IN_HAND * concurrency)
+
+def subscription(settings: WorkerSettings) -> Subscription[DeliveryService]:
+    return Subscription(
+        JOBS,
+        {ExportRequested: deliver},
+        retry_schedule(settings.export_retry_for),
+        prefetch=PREFETCH_FACTOR * settings.export_concurrency,
+    )

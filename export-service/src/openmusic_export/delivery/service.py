@@ -4,7 +4,7 @@ import logging
 from openmusic_export.delivery.errors import JobTaken, MailInDoubt, MailNotSent, MailRefused
 from openmusic_export.delivery.mail import compose
 from openmusic_export.delivery.smtp import MailSender, Offer
-from openmusic_export.events import ExportRequested, jobs_queue
+from openmusic_export.events import ExportRequested, retry_schedule
 from openmusic_export.exports.repository import Attempt, JobRepository
 from openmusic_export.playlists import Playlists
 from openmusic_export.settings import WorkerSettings
@@ -29,7 +29,7 @@ class DeliveryService:
         self._sender = sender
         self._settings = settings
         self._slots = asyncio.Semaphore(settings.export_concurrency)
-        self._schedule = jobs_queue(settings.export_retry_for).retry
+        self._schedule = retry_schedule(settings.export_retry_for)
 
     async def deliver(self, event_id: str, request: ExportRequested) -> None:
         """Sends the mail of a job, if it is due, however often the job comes.
@@ -38,7 +38,7 @@ class DeliveryService:
         is done. Until the content of a mail is sent, the locked row is the lease: it is given back when this process
         dies, without any timeout to wait for. From then on the job is in doubt, and no longer due.
 
-        Raises Rejected for what becomes a dead letter.
+        Raises UnprocessableMessage for what becomes a dead letter.
         """
         reply: asyncio.Task[None] | None = None
         try:

@@ -1,8 +1,8 @@
 """Events over RabbitMQ: confirmed publishing, and consumers that lose nothing and are blocked by nothing.
 
-A message is acknowledged after its handler returned. A handler that fails has its message set aside in
-``<queue>.retry.<milliseconds>``, from which it comes back by itself; one that can never succeed ends in
-``<queue>.dead``, with the reason in its headers.
+A message is acknowledged after its handler returned. The message of a handler that fails waits in
+``<queue>.retry.<milliseconds>``, from which RabbitMQ returns it; one that can never succeed ends in ``<queue>.dead``,
+with the reason in its headers.
 """
 
 import asyncio
@@ -20,7 +20,8 @@ from yarl import URL
 from openmusic_kit import tasks
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.messaging import topology
-from openmusic_kit.messaging.consumer import Consumer, Subscription
+from openmusic_kit.messaging.consumer import Consumer, Handler
+from openmusic_kit.messaging.subscription import S, Subscription
 from openmusic_kit.messaging.topology import EXCHANGE, Queue
 
 logger = logging.getLogger(__name__)
@@ -74,14 +75,18 @@ class Broker:
         if queue not in self._queues:
             self._queues.append(queue)
 
-    def subscribe(self, subscription: Subscription) -> None:
-        """To be called before :meth:`running`."""
-        self.ensure_queue(subscription.queue)
-        consumer = Consumer(subscription, self._send)
+    def subscribe(self, subscription: Subscription[S], service: S) -> None:
+        """Call this before :meth:`running`."""
+        self.consume(subscription.queue, subscription.bind(service), subscription.prefetch)
+
+    def consume(self, queue: Queue, handler: Handler, prefetch: int = 20) -> None:
+        """Hands every message of the queue to the handler."""
+        self.ensure_queue(queue)
+        consumer = Consumer(queue, handler, self._send)
         self._consumers.append(consumer)
         self._broker.subscriber(
-            topology.main_queue(subscription.queue),
-            channel=Channel(prefetch_count=subscription.prefetch),
+            topology.main_queue(queue),
+            channel=Channel(prefetch_count=prefetch),
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
         )(consumer.consume)

@@ -1,10 +1,9 @@
-"""What becomes of one message: done, tried again later, or dead - and never lost on the way."""
+"""Settles each message: acknowledged, scheduled for a retry, or dead-lettered. None is lost on the way."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -19,7 +18,7 @@ from openmusic_kit.web.schemas import describe
 logger = logging.getLogger(__name__)
 
 PAUSE = 0.5  # seconds before a message that could not be moved goes back to its queue
-MAX_BODY = 65_536  # bytes; an event tells of a change in a few lines
+MAX_BODY = 65_536  # bytes
 ATTEMPT, FIRST_FAILURE, DIED, REASON = "x-attempt", "x-first-failure", "x-died", "x-reason"
 """Headers of our own. Times are in milliseconds since 1970: on the wire a floating point number has too few digits."""
 
@@ -36,30 +35,17 @@ class UnprocessableMessage(Exception):
     """Raised by a handler for a message that can never be handled; the text is the reason."""
 
 
-@dataclass(frozen=True)
-class Subscription:
-    """``prefetch`` messages at the most are handled at once.
-
-    A handler may get the same message again after it succeeded. What it raises decides: :class:`Rejected`, or
-    pydantic's ValidationError for data that is not as promised, is final; anything else is tried again.
-    """
-
-    queue: Queue
-    handler: Handler
-    prefetch: int = 20
-
-
 class Consumer:
-    def __init__(self, subscription: Subscription, send: Send) -> None:
-        self._handler = subscription.handler
-        self.queue = subscription.queue
+    def __init__(self, queue: Queue, handler: Handler, send: Send) -> None:
+        self.queue = queue
+        self._handler = handler
         self._send = send
         self._in_flight: set[asyncio.Task[Any]] = set()
 
     async def consume(self, message: RabbitMessage) -> None:
-        """Sees it through even if the connection is lost meanwhile, with which the library cancels who called this.
+        """Shields the handler: FastStream cancels the caller when the connection drops.
 
-        Otherwise a handler could be stopped between what it did elsewhere and its own record of that.
+        Otherwise a handler could stop between a side effect and its record of that effect.
         """
         task = asyncio.create_task(self._settle(message), name="consuming")
         self._in_flight.add(task)
@@ -69,11 +55,11 @@ class Consumer:
     async def _settle(self, message: RabbitMessage) -> None:
         try:
             await self._handle(message)
-        except Exception as error:  # not acknowledged, so it is delivered again with the next connection
+        except Exception as error:  # not acknowledged, so the next connection delivers it again
             logger.warning("message could not be settled", extra={"error": repr(error)})
 
     async def abandon(self) -> None:
-        """Cancels the handlers that still run; their messages are delivered again."""
+        """Cancels the handlers in flight; their messages are delivered again."""
         for task in self._in_flight:
             task.cancel()
         if self._in_flight:
@@ -101,7 +87,9 @@ class Consumer:
             await message.ack()
 
     async def _dead_letter(self, message: RabbitMessage, reason: str) -> None:
-        logger.error("message is dead", extra={"queue": self.queue.name, "id": message.message_id, "reason": reason})
+        logger.error(
+            "message dead-lettered", extra={"queue": self.queue.name, "id": message.message_id, "reason": reason}
+        )
         await self._move(message, self.queue.dead, *_history(message), reason, {DIED: _milliseconds(time.time())})
 
     async def _schedule_retry(self, message: RabbitMessage, error: Exception) -> None:
@@ -111,7 +99,7 @@ class Consumer:
             return
         attempt = failures + 1
         logger.warning(
-            "message will be tried again",
+            "message scheduled for retry",
             extra={"queue": self.queue.name, "id": message.message_id, "attempt": attempt, "error": repr(error)},
         )
         target = self.queue.retry_queue(self.queue.retry.delay(attempt))
@@ -126,7 +114,7 @@ class Consumer:
         reason: str,
         more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """It is acknowledged here only when it is safe there."""
+        """Acknowledges the message once the target queue has confirmed it."""
         headers = {ATTEMPT: attempt, FIRST_FAILURE: _milliseconds(first_failure), REASON: reason[:1000], **more}
         try:
             await self._send(message.body, queue=target, message_id=message.message_id, headers=headers)
@@ -143,7 +131,7 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _history(message: RabbitMessage) -> tuple[int, float]:
-    """How often it failed so far, and when first (seconds since 1970). What a stranger wrote there is ignored."""
+    """How often it failed so far, and when first (seconds since 1970). Values of the wrong type are ignored."""
     attempt, first_failure = message.headers.get(ATTEMPT), message.headers.get(FIRST_FAILURE)
     return (
         attempt if isinstance(attempt, int) else 0,

@@ -19,6 +19,10 @@ class EventData(WireModel):
     event_type: ClassVar[str]
     event_version: ClassVar[int]
 
+    @classmethod
+    def routing_key(cls) -> str:
+        return f"{cls.event_type}.v{cls.event_version}"
+
 
 class Envelope(WireModel):
     """What travels: the data, and what a consumer needs to ignore repeats and whatever is older than it knows.
@@ -50,8 +54,4 @@ class Envelope(WireModel):
 
     @property
     def routing_key(self) -> str:
-        return routing_key(self.type, self.version)
-
-
-def routing_key(event_type: str, version: int) -> str:
-    return f"{event_type}.v{version}"
+        return f"{self.type}.v{self.version}"

@@ -1,21 +1,32 @@
 """What we use of the events and answers of others; whatever else they hold is ignored."""
 
-from typing import Self
+from typing import ClassVar, Self
 
+from openmusic_kit.messaging.events import EventData
 from openmusic_kit.web.schemas import Int64, ShortText, StoredText, WireModel
 
 
-class SongData(WireModel):
+class SongCreated(EventData):
+    event_type: ClassVar[str] = "song.created"
+    event_version: ClassVar[int] = 1
     song_id: ShortText
     title: StoredText
     performer: StoredText
 
 
-class SongDeletedData(WireModel):
+class SongUpdated(SongCreated):
+    event_type: ClassVar[str] = "song.updated"
+
+
+class SongDeleted(EventData):
+    event_type: ClassVar[str] = "song.deleted"
+    event_version: ClassVar[int] = 1
     song_id: ShortText
 
 
-class UserData(WireModel):
+class UserRegistered(EventData):
+    event_type: ClassVar[str] = "user.registered"
+    event_version: ClassVar[int] = 1
     user_id: ShortText
     username: StoredText
 
