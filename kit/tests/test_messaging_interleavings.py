@@ -12,7 +12,7 @@ from aio_pika.exceptions import DeliveryError
 
 from openmusic_kit import tasks
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.messaging import outbox
+from openmusic_kit.messaging import relay
 from openmusic_kit.messaging.broker import Broker
 from openmusic_kit.messaging.relay import OutboxRelay
 from openmusic_testkit.interleavings import World, explore
@@ -121,10 +121,10 @@ class FakeBroker:
 @asynccontextmanager
 async def relaying(database: FakeDatabase, broker: FakeBroker, relays: int = 1) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        stack.enter_context(mock.patch.object(outbox, "listen_forever", database.listen_forever))
+        stack.enter_context(mock.patch.object(relay, "listen_forever", database.listen_forever))
         for _ in range(relays):
-            relay = OutboxRelay(database, broker)  # type: ignore[arg-type]  # fakes
-            await stack.enter_async_context(relay.running())
+            each = OutboxRelay(database, broker)  # type: ignore[arg-type]  # fakes
+            await stack.enter_async_context(each.running())
         yield
 
 
@@ -185,7 +185,7 @@ def test_events_of_a_kind_that_no_queue_takes_wait_alone() -> None:
         database, broker = FakeDatabase(world), FakeBroker(world, queues={"b.v1"})
         for _ in range(SMALL_BATCH + 1):
             database.add("a.v1")
-        with mock.patch.object(outbox, "BATCH", SMALL_BATCH):
+        with mock.patch.object(relay, "BATCH", SMALL_BATCH):
             await watch(database, broker, world)
 
     async def watch(database: FakeDatabase, broker: FakeBroker, world: World) -> None:
@@ -304,7 +304,7 @@ def test_a_broker_that_takes_nothing_is_not_asked_without_a_pause() -> None:
         broker.publish = noted  # type: ignore[method-assign]
         for _ in range(SMALL_BATCH):
             database.add("a.v1")
-        with mock.patch.object(outbox, "BATCH", SMALL_BATCH):
+        with mock.patch.object(relay, "BATCH", SMALL_BATCH):
             async with relaying(database, broker):
                 await world.pause(8)
         assert SMALL_BATCH * 6 <= len(tried) <= SMALL_BATCH * 9
