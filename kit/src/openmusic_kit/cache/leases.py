@@ -106,7 +106,7 @@ class LeasedEntries:
             await cast("Awaitable[None]", self._fence(keys=batch, args=[token, _whole(lifetime)]))
 
     async def drop(self, keys: Sequence[str], token: str, hold_for: float) -> None:
-        """Drops the entries and whatever lease there is; that fence, and no other's, stands ``linger`` seconds more."""
+        """Drops the entries and whatever lease there is; that fence, and no other's, stays ``hold_for`` seconds."""
         for batch in _batches(keys):
             await cast("Awaitable[None]", self._drop(keys=batch, args=[token, _whole(hold_for)]))
 

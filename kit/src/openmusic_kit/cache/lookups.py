@@ -14,7 +14,7 @@ Find = Callable[[list[str]], Awaitable[Mapping[str, V]]]
 @dataclass(eq=False)
 class _Batch(Generic[V]):
     keys: dict[str, None] = field(default_factory=dict)
-    found: "asyncio.Task[Mapping[str, V]] | None" = None
+    found: "asyncio.Task[Mapping[str, V]]" = field(init=False)
 
 
 class Lookups(Generic[V]):
@@ -29,9 +29,8 @@ class Lookups(Generic[V]):
         batch = self._open
         if batch is None or len(batch.keys) == MAX_BATCH:
             batch = self._open = _Batch()
-        batch.keys[key] = None
-        if batch.found is None:
             batch.found = asyncio.create_task(self._send(batch))
+        batch.keys[key] = None
         return (await asyncio.shield(batch.found)).get(key)
 
     async def _send(self, batch: _Batch[V]) -> Mapping[str, V]:

@@ -21,7 +21,7 @@ class EventData(WireModel):
 
     @classmethod
     def routing_key(cls) -> str:
-        return f"{cls.event_type}.v{cls.event_version}"
+        return _routing_key(cls.event_type, cls.event_version)
 
 
 class Envelope(WireModel):
@@ -54,4 +54,8 @@ class Envelope(WireModel):
 
     @property
     def routing_key(self) -> str:
-        return f"{self.type}.v{self.version}"
+        return _routing_key(self.type, self.version)
+
+
+def _routing_key(event_type: str, version: int) -> str:
+    return f"{event_type}.v{version}"
