@@ -5,7 +5,7 @@ PACKAGES := kit testkit gateway auth-service catalog-service playlist-service me
 
 .DEFAULT_GOAL := help
 .PHONY: help install up down status logs reset demo test test-python test-bare test-faults test-faults-short interleavings mutation soak lint format openapi
-.PHONY: bench bench-growth bench-soak bench-report bench-data requirements engine images e2e-compose audit
+.PHONY: bench bench-mix bench-growth bench-soak bench-report bench-data requirements engine images e2e-compose audit
 
 help: ## lists these commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -75,6 +75,9 @@ lint: install ## ruff, types, and the rule that services do not import each othe
 
 bench: install ## measures the hot paths on a stack of its own (needs wrk; 8 min)
 	@$(VENV)/python bench/run.py
+
+bench-mix: install ## measures a mix of real use beside a monolith of one process (needs wrk and npm; 15 min)
+	@$(VENV)/python bench/side_by_side.py $(ARGS)
 
 bench-growth: install ## measures with ten thousand, a hundred thousand and a million songs, and with more connections (10 min)
 	@$(VENV)/python bench/growth.py

@@ -38,7 +38,10 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Size:
-    """``long_playlist`` is the number of songs of the first playlist; the first user owns ``collection`` of them."""
+    """``long_playlist`` is the number of songs of the first playlist, ``playlist_songs`` that of others on average.
+
+    The first user owns ``collection`` playlists.
+    """
 
     songs: int = 1_000_000
     albums: int = 100_000
@@ -46,6 +49,7 @@ class Size:
     playlists: int = 200_000
     long_playlist: int = 10_000
     collection: int = 2_000
+    playlist_songs: int = SONGS_OF_PLAYLIST
 
     def times(self, share: float) -> "Size":
         """The same mixture, but for the long playlist, which is as long as there are songs for it."""
@@ -57,6 +61,7 @@ class Size:
             playlists,
             min(self.long_playlist, songs),
             min(self.collection, playlists // 2),
+            self.playlist_songs,
         )
 
 
@@ -86,6 +91,7 @@ class Generator:
             for n in range(size.playlists)
         ]
         self.contents = list(self._fill_playlists(size))
+        self.collaborations = list(self._share())
         self.end = self._moment
 
     def _id(self, kind: str) -> str:
@@ -126,11 +132,11 @@ class Generator:
     def _fill_playlists(self, size: Size) -> Iterator[tuple[str, str, str, str]]:
         """playlist, song, its title, owner"""
         for number, (playlist_id, _, owner_id) in enumerate(self.playlists):
-            songs = size.long_playlist if number == 0 else self._random.randint(1, 2 * SONGS_OF_PLAYLIST - 1)
+            songs = size.long_playlist if number == 0 else self._random.randint(1, 2 * size.playlist_songs - 1)
             for song in self._random.sample(self.songs, min(songs, size.songs)):
                 yield playlist_id, song[0], song[1], owner_id
 
-    def collaborations(self) -> Iterator[tuple[str, str, str]]:
+    def _share(self) -> Iterator[tuple[str, str, str]]:
         """id, playlist, user; every tenth playlist is shared with somebody."""
         for playlist_id, _, owner_id in self.playlists[::10]:
             user_id = self._random.choice(self.users)[0]
@@ -141,6 +147,12 @@ class Generator:
 def fill(stack: Stack, size: Size, seed: int = 1, report: Callable[[str], None] = lambda _: None) -> Filled:
     report("making up the data")
     made = Generator(size, seed)
+    load_into(stack, made, report)
+    return Filled(*made.users[0], made.playlists[0][0], made.playlists[1][0])
+
+
+def load_into(stack: Stack, made: Generator, report: Callable[[str], None] = lambda _: None) -> None:
+    """Each service's data into its own database."""
     with connected(stack, "auth") as connection:
         hashed = _password_hash()
         users = ((user_id, username, username.replace("_", " ").title(), hashed) for user_id, username in made.users)
@@ -155,14 +167,13 @@ def fill(stack: Stack, size: Size, seed: int = 1, report: Callable[[str], None] 
         load(connection, "songs", "id, title, performer, version", ((s[0], s[1], s[4], 1) for s in made.songs))
         load(connection, "playlists", "id, name, owner_id", made.playlists)
         load(connection, "playlist_songs", "playlist_id, song_id", (each[:2] for each in made.contents))
-        load(connection, "collaborations", "id, playlist_id, user_id", made.collaborations())
+        load(connection, "collaborations", "id, playlist_id, user_id", made.collaborations)
         activities = (
             (playlist_id, owner_id, title, "add", made.end + timedelta(seconds=number))
             for number, (playlist_id, _, title, owner_id) in enumerate(made.contents)
         )
         load(connection, "activities", "playlist_id, user_id, title, action, time", activities)
         report("playlist: read copies, playlists, their songs, collaborations, activities")
-    return Filled(*made.users[0], made.playlists[0][0], made.playlists[1][0])
 
 
 def load(connection: psycopg.Connection, table: str, columns: str, rows: Iterable[Row]) -> None:

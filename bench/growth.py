@@ -133,14 +133,14 @@ class Growth:
         return random.Random(2).sample([row[0] for row in rows], min(SAMPLE, len(rows)))  # noqa: S311
 
     def _rate(self, url: str, requests: list[str], connections: int = 32) -> float:
-        return run(url, requests, token=self.token, connections=connections, seconds=self.seconds).rate
+        return run(url, requests, tokens=[self.token], connections=connections, seconds=self.seconds).rate
 
     def measure_connections(self, filled: Filled) -> dict[str, Any]:
         read = [f"GET /playlists/{filled.short_playlist}/songs"]
         found: dict[str, Any] = {"connections": list(CONNECTIONS)}
         for name, url in (("edge cache", self.stack.url), ("without edge cache", self.edgeless)):
             results = [
-                run(url, read, token=self.token, connections=count, seconds=self.seconds) for count in CONNECTIONS
+                run(url, read, tokens=[self.token], connections=count, seconds=self.seconds) for count in CONNECTIONS
             ]
             found[name] = [asdict(result) for result in results]
         return found
@@ -197,7 +197,9 @@ class Growth:
                 with served(command, ports["balancing"], given) as gateway:
                     processes = {"gateway": gateway, "playlist": self.stack.pids()["playlist"], "second": pid}
                     url = f"http://127.0.0.1:{ports['balancing']}"
-                    result = run(url, read, token=self.token, connections=64, seconds=self.seconds, processes=processes)
+                    result = run(
+                        url, read, tokens=[self.token], connections=64, seconds=self.seconds, processes=processes
+                    )
                 busy = {each: round(cpu * result.rate / 1000, 2) for each, cpu in result.cpu.items()}
                 found[name] = asdict(result) | {"processors": busy}
         return found

@@ -31,12 +31,14 @@ class Client:
     def __init__(self, url: str, token: str = "") -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.from_cache = False  # whether the last answer was
 
     def send(self, method: str, path: str, body: str | None = None) -> bytes:
         kind = {"Content-Type": "application/json"} if body else {}
         self._connection.request(method, path, body, self._headers | kind)
         answer = self._connection.getresponse()
         content = answer.read()
+        self.from_cache = answer.headers["X-Data-Source"] == "cache"
         assert answer.status < 300, f"{method} {path}: {answer.status} {content[:200]!r}"
         return content
 

@@ -1,11 +1,11 @@
 """One run of wrk, and what it cost."""
 
-import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from processes import forget_peak, peak_memory, processor_time
@@ -36,23 +36,26 @@ def run(
     url: str,
     requests: list[str],
     *,
-    token: str = "",
+    tokens: Sequence[str] = (),
     connections: int = 32,
     seconds: int = 5,
     processes: Mapping[str, int] | None = None,
 ) -> Result:
-    """``requests`` are lines ``METHOD PATH BODY``, sent in turn and again from the first; ``processes`` are pids."""
+    """``requests`` are lines ``USER METHOD PATH BODY``, sent in turn and again from the first; ``processes`` are pids.
+
+    ``USER`` is the number of a token, from 1; a line without it is sent with the first.
+    """
     watched = processes or {}
-    listed = Path(os.environ.get("TMPDIR", "/tmp")) / f"requests-{os.getpid()}.txt"  # noqa: S108 - ours by its name
-    listed.write_text("\n".join(requests))
     for pid in watched.values():
         forget_peak(pid)
     before = {name: processor_time(pid) for name, pid in watched.items()}
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "20s"]
-    done = subprocess.run(
-        [*command, "-s", str(SCRIPT), url, str(listed), token], capture_output=True, text=True, check=True
-    )
-    listed.unlink()
+    with TemporaryDirectory() as folder:
+        listed, bearers = Path(folder, "requests"), Path(folder, "tokens")
+        listed.write_text("\n".join(requests))
+        bearers.write_text("\n".join(tokens))
+        command += ["-s", str(SCRIPT), url, str(listed), str(bearers)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     total = int(_found(r"(\d+) requests in", done.stdout))
     used = {name: processor_time(pid) - before[name] for name, pid in watched.items()}
     socket_errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", done.stdout)

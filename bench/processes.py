@@ -2,15 +2,20 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")  # of processor time in a second
 
 
 def processor_time(pid: int) -> float:
-    """Seconds since it began."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Seconds of a process and of all its descendants, those that ended included."""
+    running = dict(_stat_lines())
+    family = {pid}
+    while more := {each for each, fields in running.items() if int(fields[1]) in family} - family:
+        family |= more
+    return sum(int(running[each][field]) for each in family & running.keys() for field in _TIMES) / TICKS
 
 
 def memory(pid: int) -> float:
@@ -25,6 +30,16 @@ def peak_memory(pid: int) -> float:
 
 def forget_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+_TIMES = range(11, 15)  # user, system, and both of the children that were waited for: proc(5), without pid and name
+
+
+def _stat_lines() -> Iterator[tuple[int, list[str]]]:
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with suppress(OSError):  # it ended meanwhile
+                yield int(folder.name), (folder / "stat").read_text().rpartition(")")[2].split()
 
 
 def _status(pid: int, field: str) -> float:

@@ -150,8 +150,64 @@ def soak(result: Result) -> str:
     return "\n\n".join([f"{machine(result)} {told}", picture("memory", chart), table(head, rows)])
 
 
+def mix(result: Result) -> str:
+    rows = []
+    for cell in result["mix"]:
+        other, ours = cell["monolith"], cell["OpenMusic"]
+        spent = [sum(row["cpu"].values()) for row in (other, ours)]
+        name = f"{cell['size']}, {cell['writes']} % writes" + (", searches" if cell["searches"] else "")
+        rows.append([
+            name, cell["connections"], f"{other['rate']:,.0f}", f"{ours['rate']:,.0f}", _ratio(ours, other),
+            *(f"{each:.2f}" for each in spent), f"{spent[1] / spent[0]:.2f}", f"{ours['at edge']:.0%}",
+            f"{ours['from_cache']:.0%}", f"{other['errors']} / {ours['errors']}",
+        ])  # fmt: skip
+    head = [
+        "mix", "connections", "monolith, requests/s", "OpenMusic, requests/s", "ratio", "CPU ms a request", "ours",
+        "ratio", "hits at the edge", "hits of all caches", "errors",
+    ]  # fmt: skip
+    by_process = [
+        [f"{cell['size']}, {cell['writes']} % writes, {cell['connections']} connections",
+         ", ".join(f"{name} {used:.2f}" for name, used in sorted(cell["OpenMusic"]["cpu"].items(), key=_second))]
+        for cell in result["mix"]
+    ]  # fmt: skip
+    waits = [
+        [f"{cell['size']}, {cell['writes']} % writes, {cell['connections']} connections", kind,
+         *(f"{cell[name]['latencies'][kind][share]}" for name in ("monolith", "OpenMusic") for share in ("p50", "p99"))]
+        for cell in result["mix"] for kind in cell["OpenMusic"]["latencies"] if kind in cell["monolith"]["latencies"]
+    ]  # fmt: skip
+    return "\n\n".join([
+        machine(result), table(head, rows), table(["CPU ms a request, by process", ""], by_process),
+        table(["", "read", "monolith p50 ms", "p99 ms", "OpenMusic p50 ms", "p99 ms"], waits),
+    ])  # fmt: skip
+
+
+def singles(result: Result) -> str:
+    rows = [
+        [f"{size}: {name}", f"{of['monolith']['rate']:,.0f}", f"{of['OpenMusic']['rate']:,.0f}",
+         _ratio(of["OpenMusic"], of["monolith"]),
+         *(f"{sum(of[system]['cpu'].values()):.2f}" for system in ("monolith", "OpenMusic"))]
+        for size, found in result["singles"].items() for name, of in found.items()
+    ]  # fmt: skip
+    first = [[name, of["monolith"]["p50"], of["OpenMusic"]["p50"]] for name, of in result["first reads"].items()]
+    return "\n\n".join([
+        table(
+            ["one kind of request", "monolith, requests/s", "OpenMusic, requests/s", "ratio", "CPU ms", "ours"], rows
+        ),
+        table(["first read, one client", "monolith p50 ms", "OpenMusic p50 ms"], first),
+    ])  # fmt: skip
+
+
+def _ratio(ours: Result, other: Result) -> str:
+    return f"{ours['rate'] / other['rate']:.1f} ×"
+
+
+def _second(pair: tuple[str, float]) -> float:
+    return -pair[1]
+
+
 _COLUMNS = ["requests/s", "p50 ms", "p99 ms", "errors", "CPU s / 1000 requests", "peak MB"]
 SECTIONS = {
+    "mix": (mix, singles),
     "run": (reads, writes, first_reads),
     "growth": (search, connections, long_playlist),
     "soak": (soak,),

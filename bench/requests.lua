@@ -1,5 +1,6 @@
--- Sends the requests of a file in turn: METHOD PATH BODY, a line each. A body such as @name is that file, as a form with
--- the boundary "bench". Arguments: the file, and a token or nothing.
+-- Sends the requests of a file in turn: USER METHOD PATH BODY, a line each. USER is the number of a token, the first if it
+-- is left out. A body such as @name is that file, as a form with the boundary "bench".
+-- Arguments: the file of requests, and a file of tokens, a line each.
 local requests, next_one = {}, 0
 
 local function content(body)
@@ -12,11 +13,14 @@ local function content(body)
 end
 
 function init(arguments)
+  local tokens = {}
+  for token in io.lines(arguments[2]) do tokens[#tokens + 1] = token end
   for line in io.lines(arguments[1]) do
-    local method, path, body = line:match("^(%S+) (%S+) ?(.*)$")
+    local user, method, path, body = line:match("^(%d*) ?(%S+) (%S+) ?(.*)$")
     local sent, kind = content(body)
     local headers = { ["Content-Type"] = kind }
-    if arguments[2] and arguments[2] ~= "" then headers["Authorization"] = "Bearer " .. arguments[2] end
+    local token = tokens[tonumber(user) or 1]
+    if token then headers["Authorization"] = "Bearer " .. token end
     requests[#requests + 1] = wrk.format(method, path, headers, sent)
   end
 end

@@ -150,8 +150,8 @@ class Bench:
         return {name: self._pids[name] for name in names}
 
     def _run(self, url: str, requests: list[str], connections: int, processes: dict[str, int]) -> Result:
-        token, seconds = self._world.token, self._seconds
-        return run(url, requests, token=token, connections=connections, seconds=seconds, processes=processes)
+        tokens, seconds = [self._world.token], self._seconds
+        return run(url, requests, tokens=tokens, connections=connections, seconds=seconds, processes=processes)
 
     def _compare(
         self, kind: str, argument: str, requests: list[str], connections: int, behind: dict[str, int]

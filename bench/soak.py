@@ -87,7 +87,7 @@ def main() -> None:
         pids = {name: pid for name, pid in stack.pids().items() if name in PROCESSES}
         with Samples(pids) as samples:
             load = run(
-                stack.url, requests, token=world.token, connections=arguments.connections,
+                stack.url, requests, tokens=[world.token], connections=arguments.connections,
                 seconds=round(arguments.minutes * 60), processes=pids,
             )  # fmt: skip
         print(f"{load.rate:,.0f} requests/s, {load.errors} errors; MB after a minute, at the end, at the peak:")
