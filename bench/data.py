@@ -6,6 +6,7 @@ seed gives the same data; another seed adds to it. Clients must wait while a tab
 """
 
 import argparse
+import asyncio
 import random
 import sys
 import time
@@ -20,9 +21,11 @@ from typing import Any
 import psycopg
 from argon2 import PasswordHasher
 from psycopg import sql
+from redis.asyncio import Redis
 from vocabulary import GENRES, WORDS, invented
 
 from openmusic_auth.settings import Settings as AuthSettings
+from openmusic_kit.cache.pending_changes import PendingChanges
 from openmusic_local.__main__ import settings
 from openmusic_local.stack import Stack
 
@@ -165,7 +168,9 @@ def load_into(stack: Stack, made: Generator, report: Callable[[str], None] = lam
     with connected(stack, "playlist") as connection:
         load(connection, "users", "id, username", made.users)
         load(connection, "songs", "id, title, performer, version", ((s[0], s[1], s[4], 1) for s in made.songs))
-        load(connection, "playlists", "id, name, owner_id", made.playlists)
+        compared_in = asyncio.run(_incarnation(stack))  # as if their songs had been added while this Redis was there
+        playlists = ((*playlist, compared_in) for playlist in made.playlists)
+        load(connection, "playlists", "id, name, owner_id, compared_in", playlists)
         load(connection, "playlist_songs", "playlist_id, song_id", (each[:2] for each in made.contents))
         load(connection, "collaborations", "id, playlist_id, user_id", made.collaborations)
         activities = (
@@ -214,6 +219,13 @@ def connected(stack: Stack, service: str) -> Iterator[psycopg.Connection]:
         options="-c maintenance_work_mem=256MB -c synchronous_commit=off",
     ) as connection:
         yield connection
+
+
+async def _incarnation(stack: Stack) -> str:
+    async with Redis(port=stack.server_port("redis"), password=stack.secret("redis")) as redis:
+        pending = await PendingChanges(redis, "songs").look()
+    assert pending is not None, "Redis does not answer"
+    return pending.incarnation
 
 
 def _password_hash() -> str:
