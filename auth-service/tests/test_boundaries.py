@@ -57,7 +57,7 @@ async def test_a_refresh_token_is_good_to_its_last_moment_and_no_longer(
     await tokens.add(HASH, user_id, 60)
     await still.execute(EXPIRE, [left, HASH])
 
-    assert await tokens.user_of(HASH) == (user_id if good else None)
+    assert await tokens.find_user(HASH) == (user_id if good else None)
     assert await tokens.delete(HASH) is good
 
 
@@ -112,9 +112,9 @@ async def test_a_key_is_published_to_its_last_moment_and_the_newest_comes_first(
 ) -> None:
     await _add_keys(still, gone=0, going=MOMENT, staying=None, later=HOUR)
 
-    keys = await KeyRepository(still).valid(PUBLISH_AHEAD)
+    keys = await KeyRepository(still).list_valid(PUBLISH_AHEAD)
 
-    assert [key["kid"] for key in keys] == ["staying", "later", "going"]
+    assert [key.kid for key in keys] == ["staying", "later", "going"]
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ async def test_a_key_signs_once_every_copy_had_the_time_to_publish_it(
     await _add_keys(still, new=None)
     await still.execute("UPDATE signing_keys SET created_at = now() - make_interval(secs => %s)", [age])
 
-    (key,) = await KeyRepository(still).valid(PUBLISH_AHEAD)
+    (key,) = await KeyRepository(still).list_valid(PUBLISH_AHEAD)
 
-    assert key["known_everywhere"] is known
+    assert key.published_long_enough is known
 
 
 async def test_a_key_that_no_longer_signs_stays_for_as_long_as_it_was_said_and_is_then_kept_for_a_day(

@@ -192,7 +192,7 @@ async def test_a_mail_that_was_taken_is_known_although_the_database_was_away(
 async def test_what_rabbitmq_lost_is_mailed_once_within_a_minute(
     run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any, clock: Any, eventually: Any
 ) -> None:
-    assert announcer.AGAIN_AFTER + announcer.INTERVAL + announcer.AGAIN_AFTER / 2 < 60
+    assert announcer.ANNOUNCE_AGAIN_AFTER + announcer.INTERVAL + announcer.ANNOUNCE_AGAIN_AFTER / 2 < 60
     playlists = [neighbours.add_playlist("user-a") for _ in range(20)]
     for playlist_id in playlists:
         await export(playlist_id)
@@ -203,7 +203,7 @@ async def test_what_rabbitmq_lost_is_mailed_once_within_a_minute(
 
     await eventually(all_announced)
     await queues.lose_everything()
-    await clock.advance(announcer.AGAIN_AFTER)
+    await clock.advance(announcer.ANNOUNCE_AGAIN_AFTER)
 
     async with run_worker(), run_worker():
         await eventually(lambda: len(mail_server.mails) >= 20)
@@ -232,7 +232,7 @@ async def test_a_queue_that_is_lost_under_a_worker_costs_a_job_that_waits_nothin
         await eventually(tried)
         await queues.lose_everything()
         mail_server.replies.clear()
-        await clock.advance(announcer.AGAIN_AFTER)
+        await clock.advance(announcer.ANNOUNCE_AGAIN_AFTER)
         await eventually(lambda: mail_server.mails, 20)
         await eventually(queues.empty)
     assert len(mail_server.mails) == 1
@@ -256,9 +256,9 @@ async def test_a_long_queue_does_not_grow_because_it_is_long(
     async with run_worker(export_concurrency=1):
         await eventually(lambda: mail_server.mails)
         for _ in range(10):
-            await clock.advance(announcer.AGAIN_AFTER)
+            await clock.advance(announcer.ANNOUNCE_AGAIN_AFTER)
             longest = max(longest, await queues.depth("export.jobs"))
-    assert 0 < longest < 2 * announcer.LIMIT
+    assert 0 < longest < 2 * announcer.MAX_QUEUED
 
 
 async def test_a_second_message_of_a_dead_job_is_no_wish_to_try_it_again(

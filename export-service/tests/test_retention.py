@@ -83,7 +83,7 @@ async def test_an_old_job_that_another_worker_has_in_hand_stays_and_is_not_waite
     await add("in-hand", "failed", KEPT + HOUR)
     await add("now", "pending", None)
     async with await type(connection).connect(connection.info.dsn, password=surroundings["pgpassword"]) as other:
-        await JobRepository(other).take("in-hand")
+        await JobRepository(other).lock("in-hand")
         await repository.settle(attempt("now"), "sent", None, KEPT)
         assert await ids(connection) == {"in-hand", "now"}
 

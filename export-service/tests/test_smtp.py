@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from openmusic_export.delivery import smtp
 from openmusic_export.delivery.consumer import PREFETCH_FACTOR
-from openmusic_export.delivery.errors import MailInDoubt, MailNotSent, MailRefused
-from openmusic_export.delivery.service import RECORD_WITHIN
+from openmusic_export.delivery.errors import MailInDoubt, PermanentMailError, TransientMailError
+from openmusic_export.delivery.service import RECORD_TIMEOUT
 from openmusic_export.delivery.smtp import SmtpSender
 from openmusic_export.settings import WorkerSettings
 from openmusic_kit.database.connections import IDLE_IN_TRANSACTION_TIMEOUT
@@ -117,7 +117,7 @@ async def test_a_wrong_password_can_be_mended(mail_server: Any, mail: EmailMessa
     demands = {"tls_context": tls, "auth_required": True, "authenticator": keeper}
     wrong = {"smtp_user": "export", "smtp_password": "wrong"}
     async with mail_server.listening(**demands), sender(mail_server.port, **wrong) as connected:
-        with pytest.raises(MailNotSent, match="cannot log in"):
+        with pytest.raises(TransientMailError, match="cannot log in"):
             await connected.send(mail)
     assert keeper.seen[0] == b"wrong"
     assert mail_server.mails == []
@@ -133,7 +133,7 @@ async def test_a_password_is_not_shown_to_a_stranger_with_a_certificate_of_his_o
         mail_server.listening(**demands),
         sender(mail_server.port, smtp_security=security, **LOGIN) as connected,
     ):
-        with pytest.raises(MailNotSent, match="certificate"):
+        with pytest.raises(TransientMailError, match="certificate"):
             await connected.send(mail)
     assert keeper.seen == []
 
@@ -146,7 +146,7 @@ async def test_a_password_is_not_sent_readable_when_a_server_stops_offering_star
         mail_server.listening(authenticator=keeper, auth_require_tls=False),
         sender(mail_server.port, smtp_security="starttls", **LOGIN) as connected,
     ):
-        with pytest.raises(MailNotSent):
+        with pytest.raises(TransientMailError):
             await connected.send(mail)
     assert keeper.seen == []
 
@@ -187,7 +187,7 @@ async def test_a_server_that_does_not_let_us_in_can_be_mended(mail: EmailMessage
 
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     async with server, sender(server.sockets[0].getsockname()[1]) as connected:
-        with pytest.raises(MailNotSent):
+        with pytest.raises(TransientMailError):
             await connected.send(mail)
 
 
@@ -211,9 +211,9 @@ async def test_a_server_has_longer_for_the_mail_than_for_the_steps_before(mail_s
 async def test_all_steps_before_the_content_end_before_the_lock_of_the_job_does(
     mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smtp, "OFFER_WITHIN", 0.2)
+    monkeypatch.setattr(smtp, "OFFER_TIMEOUT", 0.2)
     async with scripted(RCPT=None) as port, sender(port) as connected:
-        with pytest.raises(MailNotSent, match="too long"):
+        with pytest.raises(TransientMailError, match="too long"):
             await connected.offer(mail)
         with pytest.raises(Unavailable, match="too long"):
             await connected.ping()
@@ -222,17 +222,17 @@ async def test_all_steps_before_the_content_end_before_the_lock_of_the_job_does(
 @pytest.mark.parametrize(
     ("replies", "expected"),
     [
-        ({"DATA": "451 4.3.0 later"}, MailNotSent),
-        ({"DATA": "554 5.5.1 no valid recipients"}, MailRefused),
-        ({"DATA": "250 what?"}, MailNotSent),
-        ({"DATA": ""}, MailNotSent),
+        ({"DATA": "451 4.3.0 later"}, TransientMailError),
+        ({"DATA": "554 5.5.1 no valid recipients"}, PermanentMailError),
+        ({"DATA": "250 what?"}, TransientMailError),
+        ({"DATA": ""}, TransientMailError),
         ({".": ""}, MailInDoubt),
         ({".": "354 go on"}, MailInDoubt),
         ({".": "HTTP/1.1 400 Bad Request"}, MailInDoubt),
         ({".": "999 ?"}, MailInDoubt),
-        ({".": "421 4.3.2 closing"}, MailNotSent),
-        ({".": "554 5.7.1 spam"}, MailRefused),
-        ({".": "554 5.3.2 closed"}, MailNotSent),
+        ({".": "421 4.3.2 closing"}, TransientMailError),
+        ({".": "554 5.7.1 spam"}, PermanentMailError),
+        ({".": "554 5.3.2 closed"}, TransientMailError),
         ({"EHLO": "502 what?"}, None),
         ({".": "251 forwarded"}, None),
     ],
@@ -281,7 +281,7 @@ async def test_a_connection_that_closed_before_the_content_sent_nothing(mail_ser
         offer = await connected.offer(mail)
         offer._connection.transport.abort()  # type: ignore[attr-defined]  # of our own class
         await asyncio.sleep(0)
-        with pytest.raises(MailNotSent):
+        with pytest.raises(TransientMailError):
             await offer.complete()
     assert mail_server.mails == []
 
@@ -305,7 +305,7 @@ async def test_what_keeps_all_mails_from_being_sent_is_known_until_one_passes(
             ("RCPT", "550 5.7.8 log in", True),
         ):
             mail_server.replies = {step: reply}
-            with pytest.raises((MailRefused, MailNotSent)):
+            with pytest.raises((PermanentMailError, TransientMailError)):
                 await connected.send(mail)
             if known:
                 with pytest.raises(Unavailable, match=reply[4:]):
@@ -341,27 +341,31 @@ async def test_a_connection_that_vanished_costs_the_next_mail_little_time(mail_s
     ("step", "reply", "expected"),
     [
         *[
-            (step, reply, MailRefused)
+            (step, reply, PermanentMailError)
             for step in ("RCPT", "DATA")
             for reply in ("500 no", "550 no", "554 no", "599 no")
         ],
-        *[(step, reply, MailNotSent) for step in ("RCPT", "DATA") for reply in ("421 later", "450 later", "499 later")],
-        *[("RCPT", f"{code} log in", MailNotSent) for code in (530, 534, 535, 538)],
-        *[("DATA", f"{code} log in", MailNotSent) for code in (530, 534, 535, 538)],
-        *[("RCPT", f"{code} no", MailRefused) for code in (531, 533, 536, 537, 539)],
-        *[(step, "550 5.7.1 no", MailRefused) for step in ("MAIL", "RCPT", "DATA")],
         *[
-            ("RCPT", f"{code} {enhanced} no", MailNotSent)
+            (step, reply, TransientMailError)
+            for step in ("RCPT", "DATA")
+            for reply in ("421 later", "450 later", "499 later")
+        ],
+        *[("RCPT", f"{code} log in", TransientMailError) for code in (530, 534, 535, 538)],
+        *[("DATA", f"{code} log in", TransientMailError) for code in (530, 534, 535, 538)],
+        *[("RCPT", f"{code} no", PermanentMailError) for code in (531, 533, 536, 537, 539)],
+        *[(step, "550 5.7.1 no", PermanentMailError) for step in ("MAIL", "RCPT", "DATA")],
+        *[
+            ("RCPT", f"{code} {enhanced} no", TransientMailError)
             for code in (450, 550)
             for enhanced in ("4.7.1", "5.7.8", "5.7.9", "5.7.11", "5.7.14", "5.3.2", "5.3.5")
         ],
         *[
-            ("RCPT", f"550 {enhanced} no", MailRefused)
+            ("RCPT", f"550 {enhanced} no", PermanentMailError)
             for enhanced in ("5.1.1", "5.2.2", "5.7.80", "5.7.0", "4.x", "4.7.")
         ],
-        ("RCPT", "450 5.1.1 no", MailNotSent),
-        ("MAIL", "550 unknown sender", MailRefused),
-        ("MAIL", "451 unknown sender", MailNotSent),
+        ("RCPT", "450 5.1.1 no", TransientMailError),
+        ("MAIL", "550 unknown sender", PermanentMailError),
+        ("MAIL", "451 unknown sender", TransientMailError),
     ],
 )
 async def test_only_what_concerns_this_recipient_or_this_content_is_refused_for_good(
@@ -378,11 +382,11 @@ async def test_only_what_concerns_this_recipient_or_this_content_is_refused_for_
 
 
 def test_the_time_for_an_offer_leaves_some_of_the_time_of_the_lock_to_the_playlist_service() -> None:
-    assert smtp.OFFER_WITHIN == 45
-    assert IDLE_IN_TRANSACTION_TIMEOUT - smtp.OFFER_WITHIN >= 2 * TIMEOUT + 10
+    assert smtp.OFFER_TIMEOUT == 45
+    assert IDLE_IN_TRANSACTION_TIMEOUT - smtp.OFFER_TIMEOUT >= 2 * TIMEOUT + 10
 
 
 def test_rabbitmq_waits_longer_than_the_slowest_mail_takes() -> None:
     settings = WorkerSettings(smtp_reply_timeout=900)
     turn = IDLE_IN_TRANSACTION_TIMEOUT + settings.smtp_timeout
-    assert PREFETCH_FACTOR * turn + settings.smtp_reply_timeout + RECORD_WITHIN < 1800, "RabbitMQ's consumer_timeout"
+    assert PREFETCH_FACTOR * turn + settings.smtp_reply_timeout + RECORD_TIMEOUT < 1800, "RabbitMQ's consumer_timeout"

@@ -10,7 +10,7 @@ from unittest import mock
 from aiosmtplib import SMTPResponse, SMTPServerDisconnected
 
 from openmusic_export.delivery import smtp
-from openmusic_export.delivery.errors import MailInDoubt, MailNotSent, MailRefused
+from openmusic_export.delivery.errors import MailInDoubt, PermanentMailError, TransientMailError
 from openmusic_export.delivery.smtp import SmtpSender
 from openmusic_export.settings import WorkerSettings
 from openmusic_testkit.interleavings import World, explore
@@ -123,7 +123,7 @@ async def send(sender: SmtpSender) -> tuple[bytes, str]:
     mail["From"], mail["To"], mail["Subject"] = "a@mail.test", "b@mail.test", name
     try:
         await (await sender.offer(mail)).complete()
-    except (MailRefused, MailNotSent, MailInDoubt) as error:
+    except (PermanentMailError, TransientMailError, MailInDoubt) as error:
         return name.encode(), type(error).__name__
     return name.encode(), "sent"
 
@@ -192,7 +192,7 @@ def test_an_offer_takes_less_time_than_the_lock_of_its_job_lasts_and_a_mail_ten_
                 try:
                     offer = await world.within(45.1, sender.offer(mail))
                     await world.within(701, offer.complete())
-                except (MailNotSent, MailInDoubt):
+                except (TransientMailError, MailInDoubt):
                     pass
             assert all(each.closed for each in server.connections)
 

@@ -24,7 +24,7 @@ def served(container: Container, mark: str) -> int:
 
 def settled(worker: Container) -> int:
     """Exports that the log of this worker tells of."""
-    return worker.logs().count(b'"export is settled"')
+    return worker.logs().count(b'"export settled"')
 
 
 @pytest.fixture

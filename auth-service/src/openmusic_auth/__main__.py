@@ -18,7 +18,7 @@ async def rotate_keys(settings: Settings) -> None:
     async with open_database(settings) as database:
         secret = settings.signing_key_secret.get_secret_value()
         kid = await SigningKeys(database, secret, settings.access_token_age).rotate()
-    logger.info("a new key will sign", extra={"kid": kid, "seconds": PUBLISH_AHEAD})
+    logger.info("signing key added", extra={"kid": kid, "signs_in": PUBLISH_AHEAD})
 
 
 def main() -> None:

@@ -1,12 +1,13 @@
-"""What this service announces."""
+"""The events that this service publishes."""
 
 from typing import ClassVar
 
-from openmusic_kit.messaging.events import EventData
+from openmusic_kit.messaging.events import EventData, NonEmptyText
+from openmusic_kit.web.schemas import ShortText
 
 
 class UserRegistered(EventData):
     event_type: ClassVar[str] = "user.registered"
     event_version: ClassVar[int] = 1
-    user_id: str
-    username: str
+    user_id: ShortText
+    username: NonEmptyText

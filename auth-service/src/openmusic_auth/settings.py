@@ -10,12 +10,12 @@ class Settings(DatabaseSettings, BrokerSettings, ServiceSettings):
     token_issuer: str = "openmusic-auth"  # noqa: S105 - a name, not a secret
     token_audience: str = "openmusic"  # noqa: S105 - a name, not a secret
     access_token_age: int = Field(1800, gt=0)
-    """Seconds that an access token is good for."""
+    """Seconds until an access token expires."""
     refresh_token_age: int = Field(604_800, gt=0)
-    """Seconds that a refresh token is good for."""
+    """Seconds until a refresh token expires."""
     signing_key_secret: SecretStr = SecretStr(DEVELOPMENT_SECRET)
     """Encrypts the private signing keys in the database."""
     password_memory: int = Field(7_168, ge=8)
-    """KiB that one Argon2id hash takes. Of the choices that OWASP calls equal, from 46 MiB and one round to 7 MiB and
-    five, this one takes the least memory, and as long as the others."""
+    """KiB per Argon2id hash. OWASP lists pairs of memory and rounds of equal strength, from 46 MiB and one round to
+    7 MiB and five; this pair takes the least memory."""
     password_rounds: int = Field(5, ge=1)

@@ -19,7 +19,7 @@ def main() -> None:
         {
             "serve": lambda settings: serve(create_app(settings), settings),
             "migrate": lambda settings: migrate(settings, MIGRATIONS, "outbox"),
-            "worker": lambda _: None,  # listed for the help text; it has settings of its own, above
+            "worker": lambda _: None,  # for the help text only; runs above, with its own settings
         },
     )
 

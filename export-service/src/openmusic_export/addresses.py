@@ -1,11 +1,11 @@
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, StringConstraints
 
 
 def _address(text: str) -> str:
-    """The address with its domain in ASCII, as a mail server wants it. Domains under ``.test`` are fine (RFC 6761)."""
+    """The address with its domain in ASCII, as mail servers expect it. Accepts domains under ``.test`` (RFC 6761)."""
     try:
         found = validate_email(
             text, check_deliverability=False, allow_smtputf8=False, test_environment=True, strict=True
@@ -15,4 +15,6 @@ def _address(text: str) -> str:
     return found.ascii_email or found.normalized
 
 
-MailAddress = Annotated[str, AfterValidator(_address)]
+MailAddress = Annotated[
+    str, StringConstraints(min_length=1), AfterValidator(_address), Field(json_schema_extra={"format": "email"})
+]

@@ -1,4 +1,4 @@
-"""The composition roots: the API that takes requests, and the worker that sends the mails."""
+"""The composition roots of the API, which accepts requests, and of the worker, which sends the mails."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -57,9 +57,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def create_worker(settings: WorkerSettings | None = None) -> FastAPI:
     settings = settings or WorkerSettings()
-    if settings.sender_is_an_example:
+    if settings.uses_example_sender:
         logger.warning(
-            "MAIL_FROM is an example, which real mail servers refuse", extra={"mail_from": settings.mail_from}
+            "MAIL_FROM is an example address, which real mail servers reject", extra={"mail_from": settings.mail_from}
         )
 
     @asynccontextmanager

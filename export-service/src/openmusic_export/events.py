@@ -1,6 +1,8 @@
-"""What the API announces to the worker."""
+"""The event that the API publishes to the worker, and its queue."""
 
 from typing import ClassVar
+
+from pydantic import ConfigDict
 
 from openmusic_export.addresses import MailAddress
 from openmusic_kit.messaging.events import EventData
@@ -9,6 +11,9 @@ from openmusic_kit.web.schemas import ShortText
 
 
 class ExportRequested(EventData):
+    """Never holds the songs: the worker reads the playlist when it sends the mail."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
     event_type: ClassVar[str] = "export.requested"
     event_version: ClassVar[int] = 1
     job_id: ShortText
@@ -24,5 +29,5 @@ def retry_schedule(retry_for: float = 259_200) -> RetrySchedule:
 
 
 def jobs_queue() -> Queue:
-    """Declared by the API as well, so that no job is unroutable before a worker ever ran."""
+    """The API declares it too, so that messages are routable before a worker has ever run."""
     return Queue(JOBS, (ExportRequested.routing_key(),), retry_schedule())

@@ -1,4 +1,4 @@
-"""What the playlist service tells us."""
+"""The playlist service, as far as exports need it."""
 
 from typing import TypeVar
 
@@ -27,20 +27,20 @@ T = TypeVar("T", bound=WireModel)
 
 
 class Playlists:
-    """Each call gives None when there is no such playlist, and raises Unavailable."""
+    """Each call returns None if there is no such playlist. Raises Unavailable."""
 
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
     async def owner_of(self, playlist_id: str) -> str | None:
-        found = await self._ask(playlist_id, "/owner", DataResponse[PlaylistOwner])
+        found = await self._get(playlist_id, "/owner", DataResponse[PlaylistOwner])
         return found.owner_id if found else None
 
     async def get(self, playlist_id: str) -> Playlist | None:
-        return await self._ask(playlist_id, "", DataResponse[Playlist])
+        return await self._get(playlist_id, "", DataResponse[Playlist])
 
-    async def _ask(self, playlist_id: str, what: str, shape: type[DataResponse[T]]) -> T | None:
+    async def _get(self, playlist_id: str, suffix: str, shape: type[DataResponse[T]]) -> T | None:
         if not is_id("playlist", playlist_id):
             return None
-        answer = await self._client.get(f"/internal/playlists/{playlist_id}{what}")
+        answer = await self._client.get(f"/internal/playlists/{playlist_id}{suffix}")
         return answer.parse(shape).data if answer.found else None

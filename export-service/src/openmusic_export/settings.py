@@ -8,12 +8,12 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from openmusic_kit.messaging.topology import DEAD_LETTER_LIFE
 from openmusic_kit.settings import BrokerSettings, DatabaseSettings, IdentitySettings, ServiceSettings
 
-MAIL_PAGE = "maildev"  # the host that shows mails instead of delivering them, in compose.yaml and deploy/kubernetes
+MAIL_PAGE = "maildev"  # the host that shows mails and delivers none, in compose.yaml and deploy/kubernetes
 EXAMPLE_DOMAIN = "openmusic.example"
 
 
 def _one_line(text: str) -> str:
-    """What goes into a header of a mail; a line break would begin another header."""
+    """For a header of a mail, where a line break would begin another header."""
     if not text.isprintable():
         raise ValueError("must be a single line of printable characters")
     return text
@@ -28,30 +28,30 @@ def _sender(text: str) -> str:
     return formataddr((name, address))
 
 
-class DatabaseOfExports(DatabaseSettings):
+class ExportDatabaseSettings(DatabaseSettings):
     pguser: str = "openmusic_export"
     pgdatabase: str = "openmusic_export"
     playlist_url: str = "http://127.0.0.1:5103"
 
 
-class Settings(DatabaseOfExports, BrokerSettings, IdentitySettings, ServiceSettings):
-    """Of the API."""
+class Settings(ExportDatabaseSettings, BrokerSettings, IdentitySettings, ServiceSettings):
+    """The settings of the API."""
 
     port: int = 5105
 
 
-class WorkerSettings(DatabaseOfExports, BrokerSettings, ServiceSettings):
-    """Of the worker; its port serves health checks only."""
+class WorkerSettings(ExportDatabaseSettings, BrokerSettings, ServiceSettings):
+    """The settings of the worker. Its port serves health checks only."""
 
     port: int = 5106
     export_concurrency: int = Field(10, ge=1)
-    """Mails that one worker sends at once; each holds a database connection meanwhile."""
+    """Mails that one worker sends at once. Each holds a database connection until its content is sent."""
     export_retry_for: float = 259_200
-    """Seconds after its first failure that an export goes to the dead letters."""
+    """Seconds from the first failure of an export until it is dead-lettered."""
     export_copies: int = Field(3, ge=1)
-    """Mails of one export at the most, when the mail server never says whether it took them."""
+    """Maximum mails of one export, when the mail server never confirms one."""
     export_repeat_after: float = 3600
-    """Seconds after such a mail until the next; longer than ``smtp_reply_timeout``."""
+    """Seconds between two such mails; longer than ``smtp_reply_timeout``."""
     mail_from: Annotated[str, AfterValidator(_sender)] = f"OpenMusic <no-reply@{EXAMPLE_DOMAIN}>"
     mail_subject: Annotated[str, AfterValidator(_one_line)] = "Your playlist export"
     smtp_host: str = "127.0.0.1"
@@ -59,16 +59,16 @@ class WorkerSettings(DatabaseOfExports, BrokerSettings, ServiceSettings):
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     smtp_security: Literal["auto", "none", "starttls", "tls"] = "auto"
-    """``auto`` is ``none`` without a login. With one it is ``starttls``; on this very machine only if offered."""
+    """``auto`` means ``none`` without a login, else ``starttls``; on a loopback address only if offered."""
     smtp_timeout: float = 15.0
-    """Seconds that the mail server has for each step."""
+    """Seconds for each step of the mail server."""
     smtp_reply_timeout: float = Field(600, le=900)
-    """Seconds that it has to take a mail once it has all of it: RFC 5321, section 4.5.3.2.6. RabbitMQ waits for half an
-    hour until it delivers a message again that was not acknowledged."""
+    """Seconds for the reply to a complete mail (RFC 5321, section 4.5.3.2.6). RabbitMQ redelivers a message that is not
+    acknowledged within half an hour."""
 
     @property
     def keep_jobs_for(self) -> float:
-        """Seconds that a settled job is kept: as long as its message may come again, from the dead letters as well."""
+        """Seconds that a settled job is kept: as long as its message may be redelivered or replayed."""
         return self.export_retry_for + DEAD_LETTER_LIFE
 
     @property
@@ -79,14 +79,14 @@ class WorkerSettings(DatabaseOfExports, BrokerSettings, ServiceSettings):
             return self.smtp_host == "localhost"
 
     @property
-    def sender_is_an_example(self) -> bool:
-        """Whether mails go to a real server, and nobody said who sends them. Real servers refuse all of these."""
+    def uses_example_sender(self) -> bool:
+        """Whether mails go to a real server from the default sender, which real servers reject."""
         is_example = parseaddr(self.mail_from)[1].lower().endswith(f"@{EXAMPLE_DOMAIN}")
         return is_example and not self.smtp_is_local and self.smtp_host != MAIL_PAGE
 
     @model_validator(mode="after")
     def _refuse_the_example_in_production(self) -> Self:
-        if self.environment == "production" and self.sender_is_an_example:
+        if self.environment == "production" and self.uses_example_sender:
             raise ValueError("MAIL_FROM must be set when ENVIRONMENT=production and SMTP_HOST is a real mail server")
         return self
 

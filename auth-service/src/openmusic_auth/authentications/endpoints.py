@@ -18,19 +18,19 @@ async def _authentications(request: Request) -> AuthenticationService:
 Authentications = Annotated[AuthenticationService, Depends(_authentications)]
 
 
-async def _not_stored(response: Response) -> None:
-    """Tokens belong into no cache (RFC 6749, section 5.1)."""
+async def _no_store(response: Response) -> None:
+    """Tokens must not be cached (RFC 6749, section 5.1)."""
     response.headers["Cache-Control"] = "no-store"
 
 
 router = APIRouter(
-    prefix="/authentications", tags=["authentications"], dependencies=[Depends(_not_stored)], route_class=TimedRoute
+    prefix="/authentications", tags=["authentications"], dependencies=[Depends(_no_store)], route_class=TimedRoute
 )
 
 
 @router.post("", status_code=201, responses=error_responses(WrongCredentials))
 async def log_in(login: Login, authentications: Authentications) -> CreatedResponse[Tokens]:
-    access_token, refresh_token = await authentications.log_in(login)
+    access_token, refresh_token = await authentications.log_in(login.username, login.password)
     return CreatedResponse(message="Logged in", data=Tokens(access_token=access_token, refresh_token=refresh_token))
 
 

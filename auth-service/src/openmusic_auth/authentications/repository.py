@@ -2,13 +2,13 @@ from openmusic_kit.database.database import Connection
 
 
 class RefreshTokenRepository:
-    """Knows only hashes: who reads the table cannot refresh anything."""
+    """Stores hashes only, so that a leaked table is useless."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, token_hash: bytes, user_id: str, age: int) -> None:
-        """``age`` in seconds. A few that have expired, of whichever user, are removed with it."""
+        """``age`` is in seconds. Also removes up to ten expired tokens of any user."""
         await self._connection.execute(
             """
             WITH expired AS (
@@ -23,7 +23,7 @@ class RefreshTokenRepository:
             {"token_hash": token_hash, "user_id": user_id, "age": age},
         )
 
-    async def user_of(self, token_hash: bytes) -> str | None:
+    async def find_user(self, token_hash: bytes) -> str | None:
         cursor = await self._connection.execute(
             "SELECT user_id FROM refresh_tokens WHERE token_hash = %(token_hash)s AND expires_at > now()",
             {"token_hash": token_hash},

@@ -6,7 +6,6 @@ import jwt
 
 from openmusic_auth.authentications.errors import RefreshTokenInvalid, WrongCredentials
 from openmusic_auth.authentications.repository import RefreshTokenRepository
-from openmusic_auth.authentications.schemas import Login
 from openmusic_auth.keys.service import SigningKeys
 from openmusic_auth.passwords import Passwords
 from openmusic_auth.settings import Settings
@@ -24,9 +23,9 @@ class AuthenticationService:
         self._keys = keys
         self._settings = settings
 
-    async def log_in(self, login: Login) -> tuple[str, str]:
-        """An access token and a refresh token. Unknown user and wrong password are one and the same error."""
-        user_id = await self._authenticate(login)
+    async def log_in(self, username: str, password: str) -> tuple[str, str]:
+        """Returns an access token and a refresh token. Raises WrongCredentials."""
+        user_id = await self._authenticate(username, password)
         access_token = self._access_token(user_id)
         refresh_token = secrets.token_urlsafe(REFRESH_TOKEN_BYTES)
         async with self._database.autocommit() as connection:
@@ -36,7 +35,7 @@ class AuthenticationService:
 
     async def refresh(self, refresh_token: str) -> str:
         async with self._database.read() as connection:
-            user_id = await RefreshTokenRepository(connection).user_of(_hashed(refresh_token))
+            user_id = await RefreshTokenRepository(connection).find_user(_hashed(refresh_token))
         if user_id is None:
             raise RefreshTokenInvalid
         return self._access_token(user_id)
@@ -46,17 +45,18 @@ class AuthenticationService:
             if not await RefreshTokenRepository(connection).delete(_hashed(refresh_token)):
                 raise RefreshTokenInvalid
 
-    async def _authenticate(self, login: Login) -> str:
-        user = None
-        if "\0" not in login.username:
+    async def _authenticate(self, username: str, password: str) -> str:
+        """The id of the user. An unknown user and a wrong password raise the same error."""
+        credentials = None
+        if "\0" not in username:
             async with self._database.read() as connection:
-                user = await UserRepository(connection).credentials(login.username)
-        if not await self._passwords.verify(login.password, user["password_hash"] if user else None) or user is None:
+                credentials = await UserRepository(connection).find_credentials(username)
+        stored = credentials.password_hash if credentials else None
+        if not await self._passwords.verify(password, stored) or credentials is None:
             raise WrongCredentials
-        if self._passwords.outdated(user["password_hash"]):
-            await self._rehash(user["id"], login.password)
-        user_id: str = user["id"]
-        return user_id
+        if self._passwords.needs_rehash(credentials.password_hash):
+            await self._rehash(credentials.user_id, password)
+        return credentials.user_id
 
     async def _rehash(self, user_id: str, password: str) -> None:
         password_hash = await self._passwords.hash(password)
@@ -78,5 +78,5 @@ class AuthenticationService:
 
 
 def _hashed(refresh_token: str) -> bytes:
-    """A random token needs no slow hash; SHA-256 keeps a stolen table useless."""
+    """Random tokens need no slow hash."""
     return hashlib.sha256(refresh_token.encode()).digest()

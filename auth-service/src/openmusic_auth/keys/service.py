@@ -1,4 +1,4 @@
-"""Signing keys: one signs, and those before it stay published until the tokens they signed have expired."""
+"""Signing keys: the newest one signs; older ones stay published until the tokens they signed have expired."""
 
 import asyncio
 import logging
@@ -20,11 +20,11 @@ from openmusic_kit.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
-RELOAD_INTERVAL = 3.0  # seconds after which a rotation is noticed
-PUBLISH_AHEAD = (
-    10  # seconds that a key is published before it signs, so that no copy signs with what others do not know
-)
-LEEWAY = 60  # seconds beyond the age of a token that its key stays published; more than the two above
+RELOAD_INTERVAL = 3.0  # seconds until a rotation is noticed
+PUBLISH_AHEAD = 10
+"""Seconds that a key is published before it signs, so that every copy can verify what another one signs."""
+LEEWAY = 60
+"""Seconds that a key stays published after its last token expired; more than the two above."""
 
 
 class SigningKeys:
@@ -37,36 +37,36 @@ class SigningKeys:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keeps up with rotations. A wrong secret ends the start; a missing database only delays it."""
+        """Reloads the keys in the background. Raises SigningKeyUnreadable; without a database, retries later."""
         try:
             await self.reload()
         except Unavailable as error:
-            logger.warning("signing keys will be read later", extra={"error": repr(error)})
-        reloading = asyncio.create_task(self._reload_for_ever(), name="signing-keys")
+            logger.warning("signing keys not loaded yet", extra={"error": repr(error)})
+        reloading = asyncio.create_task(self._reload_forever(), name="signing-keys")
         try:
             yield
         finally:
             await tasks.stop(reloading)
 
     def current(self) -> tuple[str, Ed25519PrivateKey]:
-        """The key id and the key that signs. Raises Unavailable before any could be read."""
+        """The id of the signing key, and the key. Raises Unavailable until keys were loaded."""
         if not self._current:
             raise Unavailable("Signing keys are not available")
         return self._current, self._keys[self._current]
 
     def published(self) -> dict[str, Any]:
-        """The JWK set (RFC 7517). Raises Unavailable before any key could be read."""
+        """The JWK set (RFC 7517). Raises Unavailable until keys were loaded."""
         if not self._keys:
             raise Unavailable("Signing keys are not available")
         return {"keys": [_public(kid, key) for kid, key in self._keys.items()]}
 
     async def rotate(self) -> str:
-        """Adds a key that signs as soon as every copy publishes it. Returns its id; raises SigningKeyUnreadable."""
-        await self.reload()  # a key encrypted with another secret than the others would lock every copy out
+        """Adds a key that signs once every copy publishes it. Returns its id. Raises SigningKeyUnreadable."""
+        await self.reload()  # fails with the wrong secret; a key encrypted with that would stop every copy
         kid, private_key = await self._generate()
         async with self._database.unit_of_work() as work:
             keys = KeyRepository(work.connection)
-            await keys.take_turns()
+            await keys.lock_for_rotation()
             await keys.retire_newest(self._token_age + LEEWAY)
             await keys.add_unless_present(kid, private_key)
             await work.commit()
@@ -76,25 +76,24 @@ class SigningKeys:
     async def reload(self) -> None:
         async with self._database.read() as connection:
             keys = KeyRepository(connection)
-            rows = await keys.valid(PUBLISH_AHEAD)
-            if not rows or rows[0]["retires_at"] is not None:
+            stored = await keys.list_valid(PUBLISH_AHEAD)
+            if not stored or stored[0].retiring:
                 await keys.add_unless_present(*await self._generate())
-                rows = await keys.valid(PUBLISH_AHEAD)
-        known: dict[str, Ed25519PrivateKey] = {}
-        for row in rows:
-            kid = row["kid"]
-            key = self._keys.get(kid)
-            known[kid] = key if key is not None else await to_thread.run_sync(self._decrypt, row["private_key"])
-        signing = next((row for row in rows if row["known_everywhere"]), rows[-1])
-        self._keys, self._current = known, signing["kid"]
+                stored = await keys.list_valid(PUBLISH_AHEAD)
+        loaded: dict[str, Ed25519PrivateKey] = {}
+        for each in stored:
+            key = self._keys.get(each.kid)
+            loaded[each.kid] = key if key is not None else await to_thread.run_sync(self._decrypt, each.private_key)
+        signing = next((each for each in stored if each.published_long_enough), stored[-1])
+        self._keys, self._current = loaded, signing.kid
 
-    async def _reload_for_ever(self) -> None:
+    async def _reload_forever(self) -> None:
         while True:
             await asyncio.sleep(RELOAD_INTERVAL)
             try:
                 await self.reload()
-            except Exception as error:  # the keys at hand stay good meanwhile
-                logger.warning("signing keys could not be read", extra={"error": repr(error)})
+            except Exception as error:  # the keys in memory stay valid
+                logger.warning("signing keys not reloaded", extra={"error": repr(error)})
 
     async def _generate(self) -> tuple[str, str]:
         return uuid7().hex, await to_thread.run_sync(self._encrypt, Ed25519PrivateKey.generate())

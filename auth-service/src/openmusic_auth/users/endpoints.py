@@ -25,12 +25,13 @@ internal_router = APIRouter(prefix="/internal/users", route_class=InternalRoute,
 
 @router.post("", status_code=201, responses=error_responses(UsernameTaken))
 async def register(registration: Registration, users: Users) -> CreatedResponse[UserId]:
-    return CreatedResponse(message="User registered", data=UserId(user_id=await users.register(registration)))
+    user_id = await users.register(registration.username, registration.password, registration.fullname)
+    return CreatedResponse(message="User registered", data=UserId(user_id=user_id))
 
 
 @router.get("/{user_id}", responses=error_responses(UserNotFound))
 async def get_user(user_id: str, users: Users, response: Response) -> DataResponse[UserData]:
-    user = User.model_validate(await users.get(user_id))
+    user = User.model_validate(await users.get(user_id), from_attributes=True)
     response.headers.update(edge.public(f"user:{user_id}"))
     return DataResponse(data=UserData(user=user))
 
@@ -39,10 +40,10 @@ async def get_user(user_id: str, users: Users, response: Response) -> DataRespon
 async def get_user_copies(
     users: Users, after: StoredText = "", limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
 ) -> DataResponse[UserCopies]:
-    rows = await users.list_copies(after, limit)
-    return DataResponse(data=UserCopies(users=[UserCopy.model_validate(row) for row in rows]))
+    copies = await users.list_copies(after, limit)
+    return DataResponse(data=UserCopies.model_validate({"users": copies}, from_attributes=True))
 
 
 @internal_router.get("/{user_id}")
 async def get_user_copy(user_id: str, users: Users) -> DataResponse[UserCopy]:
-    return DataResponse(data=UserCopy.model_validate(await users.get(user_id)))
+    return DataResponse(data=UserCopy.model_validate(await users.get(user_id), from_attributes=True))

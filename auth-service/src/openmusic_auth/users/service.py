@@ -1,11 +1,9 @@
 from psycopg.errors import UniqueViolation
-from psycopg.rows import DictRow
 
 from openmusic_auth.events import UserRegistered
 from openmusic_auth.passwords import Passwords
 from openmusic_auth.users.errors import UsernameTaken, UserNotFound
-from openmusic_auth.users.repository import UserRepository
-from openmusic_auth.users.schemas import Registration
+from openmusic_auth.users.repository import User, UserCopy, UserRepository
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id, require_id
 from openmusic_kit.messaging import outbox
@@ -16,31 +14,30 @@ class UserService:
         self._database = database
         self._passwords = passwords
 
-    async def register(self, registration: Registration) -> str:
-        user_id = new_id("user")
-        password_hash = await self._passwords.hash(registration.password)
+    async def register(self, username: str, password: str, fullname: str) -> str:
+        """Returns the id of the new user. Raises UsernameTaken."""
+        user = User(new_id("user"), username, fullname)
+        password_hash = await self._passwords.hash(password)
         async with self._database.unit_of_work() as work:
             try:
-                await UserRepository(work.connection).add(
-                    user_id, registration.username, registration.fullname, password_hash
-                )
+                await UserRepository(work.connection).add(user, password_hash)
             except UniqueViolation as error:
                 raise UsernameTaken from error
-            event = UserRegistered(user_id=user_id, username=registration.username)
-            await outbox.append(work.connection, event, aggregate_id=user_id, sequence=1)
+            event = UserRegistered(user_id=user.id, username=username)
+            await outbox.append(work.connection, event, aggregate_id=user.id, sequence=1)
             await work.commit()
-        return user_id
+        return user.id
 
-    async def get(self, user_id: str) -> DictRow:
-        """``{id, username, fullname}``"""
+    async def get(self, user_id: str) -> User:
+        """Raises UserNotFound."""
         require_id("user", user_id, UserNotFound)
         async with self._database.read() as connection:
-            row = await UserRepository(connection).get(user_id)
-        if row is None:
+            user = await UserRepository(connection).find(user_id)
+        if user is None:
             raise UserNotFound
-        return row
+        return user
 
-    async def list_copies(self, after: str, limit: int) -> list[DictRow]:
-        """``{id, username}`` of the users behind the id ``after``, in the order of ids."""
+    async def list_copies(self, after: str, limit: int) -> list[UserCopy]:
+        """Users whose id sorts after ``after``, in the order of ids."""
         async with self._database.read() as connection:
             return await UserRepository(connection).list_copies(after, limit)

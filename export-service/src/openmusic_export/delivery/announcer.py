@@ -1,15 +1,14 @@
-"""Tells of jobs that are due: to be tried again, or because the message that told of them cannot be on its way."""
+"""Announces due jobs: those to be tried again, and those whose message was lost."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from psycopg.rows import DictRow
 from pydantic import ValidationError
 
 from openmusic_export.events import ExportRequested
-from openmusic_export.exports.repository import JobRepository
+from openmusic_export.exports.repository import DueJob, JobRepository
 from openmusic_kit import tasks
 from openmusic_kit.database.database import Database
 from openmusic_kit.messaging.broker import Broker
@@ -19,16 +18,16 @@ from openmusic_kit.web.schemas import describe
 
 logger = logging.getLogger(__name__)
 
-INTERVAL = 1.0  # seconds between two looks
-AGAIN_AFTER = 30.0  # seconds after which a message that nobody took is taken for lost; half of what is promised
-STOP_TIMEOUT = 5.0  # seconds that the look under way gets
-LIMIT = 100
-"""Messages in the queue with which no more are added, and jobs announced at once. While many wait, those that are due
-wait in the database: otherwise a queue that is worked off slowly would grow with each look."""
+INTERVAL = 1.0  # seconds between two polls
+ANNOUNCE_AGAIN_AFTER = 30.0  # seconds until a message that no worker took counts as lost; half of what is promised
+STOP_TIMEOUT = 5.0  # seconds that a poll in progress gets to end
+MAX_QUEUED = 100
+"""Messages in the queue from which on none are added, and jobs announced in one poll. The others wait in the database;
+otherwise each poll would add to a queue that drains slowly."""
 
 
 class Announcer:
-    """Any number of them share the work."""
+    """Each worker runs one; they share the due jobs."""
 
     def __init__(self, database: Database, broker: Broker, queue: Queue) -> None:
         self._database = database
@@ -38,54 +37,55 @@ class Announcer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        announcing = asyncio.create_task(self._announce_for_ever(), name="announcer")
+        polling = asyncio.create_task(self._poll_forever(), name="announcer")
         try:
             yield
         finally:
             self._stopping.set()
-            await asyncio.wait([announcing], timeout=STOP_TIMEOUT)  # cancelled, it would close a channel of others
-            await tasks.stop(announcing)
+            await asyncio.wait([polling], timeout=STOP_TIMEOUT)  # cancelling it would close a shared channel
+            await tasks.stop(polling)
 
-    async def _announce_for_ever(self) -> None:
+    async def _poll_forever(self) -> None:
         failing = False
         while not self._stopping.is_set():
             try:
                 if self._broker.connected:
-                    await self._announce()
+                    await self._poll()
                 failing = False
-            except Exception as error:  # whatever it is, the jobs are there at the next look
+            except Exception as error:  # whatever it is, the jobs are there at the next poll
                 if not failing:
-                    logger.warning("exports cannot be announced", extra={"error": repr(error)})
+                    logger.warning("due exports not announced", extra={"error": repr(error)})
                 failing = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):
                     await self._stopping.wait()
 
-    async def _announce(self) -> None:
-        if await self._broker.waiting(self._queue) >= LIMIT:
+    async def _poll(self) -> None:
+        if await self._broker.waiting(self._queue) >= MAX_QUEUED:
             return
         async with self._database.unit_of_work() as work:
-            jobs = await JobRepository(work.connection).announce(LIMIT, AGAIN_AFTER, self._queue.retry.give_up_after)
+            repository = JobRepository(work.connection)
+            jobs = await repository.claim_due(MAX_QUEUED, ANNOUNCE_AGAIN_AFTER, self._queue.retry.give_up_after)
             await work.commit()
-        for told, job in enumerate(jobs):
+        for announced, job in enumerate(jobs):
             try:
-                await self._tell(job)
+                await self._announce(job)
             except BaseException:
-                await self._take_back(jobs[told:])
+                await self._release(jobs[announced:])
                 raise
 
-    async def _tell(self, job: DictRow) -> None:
-        """Passes over a job that is not as it should be; it is in no other's way."""
+    async def _announce(self, job: DueJob) -> None:
+        """Skips a malformed job, so that it blocks no other."""
         try:
-            event = ExportRequested(job_id=job["id"], playlist_id=job["playlist_id"], target_email=job["target_email"])
+            event = ExportRequested(job_id=job.id, playlist_id=job.playlist_id, target_email=job.target_email)
         except ValidationError as error:
-            logger.error("export cannot be announced", extra={"job": job["id"], "reason": describe(error)})
+            logger.error("malformed export not announced", extra={"job": job.id, "reason": describe(error)})
             return
-        envelope = Envelope.of(event, job["id"], job["attempts"] + 1)
+        envelope = Envelope.of(event, job.id, job.attempts + 1)
         body = envelope.model_dump_json(by_alias=True).encode()
         await self._broker.publish(body, routing_key=envelope.routing_key, message_id=envelope.id)
 
-    async def _take_back(self, jobs: list[DictRow]) -> None:
-        """So that they are announced at the next look, and not half a minute later."""
+    async def _release(self, jobs: list[DueJob]) -> None:
+        """Otherwise they would wait for ANNOUNCE_AGAIN_AFTER."""
         async with self._database.autocommit() as connection:
-            await JobRepository(connection).take_back([job["id"] for job in jobs])
+            await JobRepository(connection).release([job.id for job in jobs])

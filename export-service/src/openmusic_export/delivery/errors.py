@@ -1,14 +1,22 @@
-class MailRefused(Exception):
-    """The mail server will never take this mail; the text is its reason."""
+class MailError(Exception):
+    """A mail was not confirmed as sent; the text is the reason."""
 
 
-class MailNotSent(Exception):
-    """The mail server did not take the mail this time."""
+class PermanentMailError(MailError):
+    """The mail server will never accept this mail."""
 
 
-class MailInDoubt(Exception):
-    """The mail was sent as a whole, or perhaps was, and the mail server did not say whether it took it."""
+class TransientMailError(MailError):
+    """The mail server did not accept the mail; a later attempt may succeed."""
 
 
-class JobTaken(Exception):
-    """Another worker has the job in hand."""
+class MailInDoubt(MailError):
+    """The content was sent, or may have been, and the mail server has not said whether it accepts the mail."""
+
+
+class PlaylistDeleted(Exception):
+    """There is nothing left to export."""
+
+
+class JobLocked(Exception):
+    """Another worker holds the job."""

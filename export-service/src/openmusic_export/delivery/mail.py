@@ -1,7 +1,7 @@
 """The mail that carries an export.
 
-Made of ``email.mime``, as :class:`email.message.EmailMessage` parses again every header that it is given: that took
-more of the worker's time than anything else.
+Built with ``email.mime``: :class:`email.message.EmailMessage` parses every header again, which took most of the
+worker's time.
 """
 
 import html
@@ -18,7 +18,7 @@ from email.utils import format_datetime, parseaddr
 from openmusic_export.playlists import Playlist
 
 _UTF8 = Charset("utf-8")
-_UTF8.body_encoding = QP  # a text that can be read as it is, where base64 would hide it
+_UTF8.body_encoding = QP  # readable in the source of the mail, unlike base64
 
 
 def document(playlist: Playlist) -> bytes:
@@ -29,9 +29,9 @@ def document(playlist: Playlist) -> bytes:
 
 
 def compose(job_id: str, playlist: Playlist, target_email: str, sender: str, subject: str) -> Message:
-    """A text part, an HTML part and the attachment. The Message-ID is the job's, so that repeats can be told.
+    """A text part, an HTML part and the attachment. The Message-ID is derived from the job, to recognise repeats.
 
-    ``target_email`` and ``sender`` are headers as they are; no line break is in them, nor in ``subject``.
+    ``target_email``, ``sender`` and ``subject`` must contain no line break.
     """
     count = f"{len(playlist.songs)} song{'' if len(playlist.songs) == 1 else 's'}"
     text = (
@@ -51,11 +51,11 @@ def compose(job_id: str, playlist: Playlist, target_email: str, sender: str, sub
     mail["Subject"] = subject if subject.isascii() else Header(subject, "utf-8").encode()
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = f"<{job_id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's out-of-office note should answer
-    mail.attach(MIMEMultipart("alternative", None, [_readable(text, "plain"), _readable(page, "html")]))
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses out-of-office replies
+    mail.attach(MIMEMultipart("alternative", None, [_text_part(text, "plain"), _text_part(page, "html")]))
     mail.attach(file)
     return mail
 
 
-def _readable(text: str, kind: str) -> MIMEText:
+def _text_part(text: str, kind: str) -> MIMEText:
     return MIMEText(text, kind, _UTF8)  # type: ignore[arg-type]  # its types know names only

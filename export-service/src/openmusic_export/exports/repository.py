@@ -1,18 +1,45 @@
 from dataclasses import dataclass
+from typing import Literal
 
-from psycopg.rows import DictRow
+from psycopg.rows import class_row
 
 from openmusic_kit.database.database import Connection
 
+FinalStatus = Literal["sent", "failed", "cancelled"]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
+class LockedJob:
+    status: FinalStatus | Literal["pending"]
+    reason: str | None
+    due: bool
+    attempts: int
+    copies: int
+    """Mails that may have arrived."""
+    failing_for: float
+    """Seconds since the first failure."""
+    dead_event_id: str | None
+    """The message that became the dead letter of this job."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    id: str
+    playlist_id: str
+    target_email: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """To send the mail of a job. ``number`` counts from 1, ``copies`` are the mails before that may have arrived."""
+    """An attempt to send the mail of a job."""
 
     job_id: str
     event_id: str
     number: int
+    """Counts from 1."""
     copies: int
+    """Earlier mails that may have arrived."""
     failing_for: float
     """Seconds since the first failure."""
 
@@ -41,11 +68,10 @@ class JobRepository:
         cursor = await self._connection.execute("SELECT 1 FROM export_jobs WHERE id = %(id)s", {"id": job_id})
         return await cursor.fetchone() is not None
 
-    async def take(self, job_id: str) -> DictRow | None:
-        """``{status, reason, due, attempts, copies, failing_for, dead_event_id}`` of the job, which is ours until the
-        transaction ends; None when another has it or it is none.
-        """
-        cursor = await self._connection.execute(
+    async def lock(self, job_id: str) -> LockedJob | None:
+        """Locks the job until the transaction ends. None if there is no such job, or another worker holds it."""
+        cursor = self._connection.cursor(row_factory=class_row(LockedJob))
+        await cursor.execute(
             """
             SELECT status, reason, next_attempt_at <= now() AS due, attempts, copies,
                    coalesce(extract(epoch FROM now() - failing_since), 0)::float AS failing_for, dead_event_id
@@ -55,8 +81,8 @@ class JobRepository:
         )
         return await cursor.fetchone()
 
-    async def revive(self, job_id: str) -> None:
-        """A job that failed begins anew."""
+    async def reopen(self, job_id: str) -> None:
+        """A failed job starts over."""
         await self._connection.execute(
             """
             UPDATE export_jobs
@@ -67,7 +93,7 @@ class JobRepository:
         )
 
     async def begin_copy(self, attempt: Attempt, repeat_after: float) -> None:
-        """From now on a mail may have arrived. Without another word it is repeated ``repeat_after`` seconds later."""
+        """From now on a mail may have arrived. Without a result, the job is due in ``repeat_after`` seconds."""
         await self._connection.execute(
             """
             UPDATE export_jobs
@@ -85,7 +111,7 @@ class JobRepository:
         )
 
     async def postpone(self, attempt: Attempt, reason: str, delay: float) -> None:
-        """After a failure that certainly sent no mail. Too late once another attempt began."""
+        """After a failure that certainly sent no mail. Does nothing if a later attempt has begun."""
         await self._connection.execute(
             """
             UPDATE export_jobs
@@ -103,13 +129,8 @@ class JobRepository:
             },
         )
 
-    async def settle(
-        self, attempt: Attempt, status: str, reason: str | None, keep_for: float, dead_event_id: str | None = None
-    ) -> None:
-        """Removes a few jobs that were settled more than ``keep_for`` seconds ago; one that was not stays.
-
-        ``dead_event_id`` is the message that becomes the dead letter of this job.
-        """
+    async def settle(self, attempt: Attempt, status: FinalStatus, reason: str | None, keep_for: float) -> None:
+        """Also deletes up to ten other jobs that were settled more than ``keep_for`` seconds ago."""
         await self._connection.execute(
             """
             WITH old AS (
@@ -130,36 +151,37 @@ class JobRepository:
                 "status": status,
                 "reason": reason,
                 "keep_for": keep_for,
-                "dead_event_id": dead_event_id,
+                "dead_event_id": attempt.event_id if status == "failed" else None,
             },
         )
 
-    async def announce(self, limit: int, again_after: float, retry_for: float) -> list[DictRow]:
-        """``{id, playlist_id, target_email, attempts}`` of jobs that are due, and counts them as announced.
+    async def claim_due(self, limit: int, announce_again_after: float, retry_for: float) -> list[DueJob]:
+        """Due jobs to announce, which count as announced.
 
-        That is when no message told of it since it became due, or ``again_after`` seconds ago and nobody took it. A
-        job in hand is locked and passed over, as is what an older version gave up ``retry_for`` seconds after.
+        A job is announced when it becomes due, and again if no worker took it within ``announce_again_after`` seconds.
+        Skips jobs that a worker holds, and those that an older version gave up, ``retry_for`` seconds after they began.
         """
-        cursor = await self._connection.execute(
+        cursor = self._connection.cursor(row_factory=class_row(DueJob))
+        await cursor.execute(
             """
             UPDATE export_jobs SET announced_at = now()
             WHERE id IN (
                 SELECT id FROM export_jobs
                 WHERE status = 'pending' AND next_attempt_at <= now()
                   AND (announced_at < next_attempt_at
-                       OR announced_at <= now() - make_interval(secs => %(again_after)s))
+                       OR announced_at <= now() - make_interval(secs => %(announce_again_after)s))
                   AND (attempts = 0 OR failing_since IS NOT NULL
                        OR created_at > now() - make_interval(secs => %(retry_for)s))
                 ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             )
             RETURNING id, playlist_id, target_email, attempts
             """,
-            {"limit": limit, "again_after": again_after, "retry_for": retry_for},
+            {"limit": limit, "announce_again_after": announce_again_after, "retry_for": retry_for},
         )
         return await cursor.fetchall()
 
-    async def take_back(self, job_ids: list[str]) -> None:
-        """They were not announced after all."""
+    async def release(self, job_ids: list[str]) -> None:
+        """The jobs were not announced after all: they are claimed again next time."""
         await self._connection.execute(
             """
             UPDATE export_jobs SET announced_at = next_attempt_at - interval '1 second'

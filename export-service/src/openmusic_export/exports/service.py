@@ -13,7 +13,7 @@ class ExportService:
         self._playlists = playlists
 
     async def request(self, playlist_id: str, target_email: str, user_id: str) -> None:
-        """Stores the job and what tells the worker of it; from then on it is not lost."""
+        """Stores the job and its event in one transaction. Raises PlaylistNotFound, OwnerOnly and Unavailable."""
         owner_id = await self._playlists.owner_of(playlist_id)
         if owner_id is None:
             raise PlaylistNotFound
