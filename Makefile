@@ -108,8 +108,9 @@ audit: install ## checks pins, hashes and what is installed; asks for known weak
 	@$(VENV)/pytest -q tests/architecture/test_requirements.py
 	@requirements/audit
 
-openapi: install ## renews the document of the public contract from what the services say
+openapi: install ## renews the documents of the public contract and of the events from what the services say
 	@$(VENV)/python contracts/openapi.py
+	@$(VENV)/python contracts/asyncapi.py
 
 requirements: install ## renews the pinned requirement files (needs uv)
 	@requirements/compile

@@ -148,6 +148,7 @@ def _add_own_routes(whole: Document) -> None:
     done = {"$ref": f"#/components/schemas/{MessageResponse.__name__}"}
     for path, operation_id, summary, said in (
         ("/openapi.json", "get_document", "This document", {200: ("The document", {"type": "object"})}),
+        ("/asyncapi.json", "get_events", "The events between services", {200: ("AsyncAPI 3", {"type": "object"})}),
         ("/health/live", "get_liveness", "Whether the gateway runs", {200: ("It runs", done)}),
         (
             "/health/ready",

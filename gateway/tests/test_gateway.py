@@ -102,12 +102,13 @@ def test_what_is_not_listed_is_not_served(url: str, method: str, path: str, stat
     assert b'"status": "fail"' in answer
 
 
-def test_the_document_of_the_contract_is_served(client: httpx.Client) -> None:
-    answer = client.get("/openapi.json")
+@pytest.mark.parametrize(("name", "version"), [("openapi", "3.1.0"), ("asyncapi", "3.0.0")])
+def test_the_documents_of_the_contract_are_served(client: httpx.Client, name: str, version: str) -> None:
+    answer = client.get(f"/{name}.json")
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.headers["X-Request-ID"]
-    assert answer.json()["openapi"] == "3.1.0"
+    assert answer.json()[name] == version
 
 
 def test_a_protected_route_needs_a_token_and_passes_it_on(client: httpx.Client, token: str) -> None:

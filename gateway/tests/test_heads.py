@@ -64,6 +64,7 @@ PATHS = [
         "/export/playlists/{}",
         "/health/ready",
         "/openapi.json",
+        "/asyncapi.json",
     ],
     *["*", "/", "//songs", "/songs/", "/internal/users/{}", "http://x/songs", "http://x", "http://[::1/songs", "songs"],
     *["http://u:p@x:99999/songs", "https://x/albums/{}", "/songs#f", "/\x7f", "/songs?a b"],

@@ -15,6 +15,7 @@ from openmusic_testkit import plain_http
 TABLE = """
                                           nobody expired stranger former collaborator owner
 GET    /openapi.json                      200    200     200      200    200          200
+GET    /asyncapi.json                     200    200     200      200    200          200
 GET    /health/live                       200    200     200      200    200          200
 GET    /health/ready                      200    200     200      200    200          200
 GET    /.well-known/jwks.json             200    200     200      200    200          200

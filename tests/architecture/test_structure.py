@@ -2,17 +2,22 @@
 
 import ast
 import importlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
+import asyncapi
+import jsonschema
+import openapi
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
-from openapi import PATH, text
 from pydantic_settings import BaseSettings
 
 from openmusic_gateway.routes import ROUTES
 from openmusic_gateway.settings import Settings as Gateway
+from openmusic_kit.messaging.events import Envelope
 from openmusic_kit.messaging.topology import Queue
 from openmusic_kit.web import app as web
 from openmusic_operations.dead_letters import QUEUES
@@ -134,9 +139,7 @@ def test_services_import_no_other_service() -> None:
 
 def queues() -> list[Queue]:
     """Of all consumers."""
-    modules = ("media.covers.consumer", "playlist.read_copies.consumer")
-    found = [importlib.import_module(f"openmusic_{module}").SUBSCRIPTION.queue for module in modules]
-    return [*found, importlib.import_module("openmusic_export.events").jobs_queue()]
+    return [subscription.queue for _, subscription in asyncapi.subscriptions()]
 
 
 def test_operators_know_the_queues_of_all_consumers() -> None:
@@ -167,20 +170,34 @@ def test_the_gateway_routes_nothing_internal_and_every_public_prefix() -> None:
     assert patterns == public | {".well-known"}
 
 
-def test_the_served_document_is_what_the_services_say() -> None:
-    assert PATH.read_text() == text(), "make openapi renews it"
+@pytest.mark.parametrize("document", [openapi, asyncapi], ids=lambda module: module.__name__)
+def test_the_served_document_is_what_the_services_say(document: ModuleType) -> None:
+    assert document.PATH.read_text() == document.text(), "make openapi renews it"
+
+
+def test_the_contract_of_each_event_is_what_its_producer_publishes() -> None:
+    contracts = {
+        path.name.removesuffix(".schema.json"): json.loads(path.read_text())
+        for path in (ROOT / "contracts/events").glob("*.schema.json")
+    }
+    messages = asyncapi.document()["components"]["messages"]
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    assert contracts == {key: dialect | message["payload"] for key, message in messages.items()}
+
+
+def test_every_reference_of_the_document_of_events_leads_somewhere() -> None:
+    document = asyncapi.document()
+    for reference in re.findall(r'"\$ref": "#/([^"]+)"', asyncapi.text()):
+        part = document
+        for key in reference.split("/"):
+            part = part[key]
+        assert part, reference
 
 
 @pytest.mark.parametrize(
     "example", sorted((ROOT / "contracts" / "events").glob("*.example.json")), ids=lambda p: p.name
 )
 def test_every_event_example_matches_its_schema_and_the_envelope(example: Path) -> None:
-    import json
-
-    import jsonschema
-
-    from openmusic_kit.messaging.events import Envelope
-
     schema = example.with_name(example.name.replace(".example.", ".schema."))
     jsonschema.validate(json.loads(example.read_text()), json.loads(schema.read_text()))
     assert f"{Envelope.model_validate_json(example.read_text()).routing_key}.example.json" == example.name

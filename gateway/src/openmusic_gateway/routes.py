@@ -77,4 +77,5 @@ OWN_ROUTES: tuple[Route, ...] = (
     *_routes("GET /health/live", GATEWAY),
     *_routes("GET /health/ready", GATEWAY),
     *_routes("GET /openapi.json", GATEWAY),
+    *_routes("GET /asyncapi.json", GATEWAY),
 )

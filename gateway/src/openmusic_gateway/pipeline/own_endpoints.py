@@ -1,4 +1,4 @@
-"""What the gateway serves itself: its health, and the document of the whole public API."""
+"""What the gateway serves itself: its health, and the documents of the public API and of the events."""
 
 from importlib import resources
 
@@ -7,15 +7,18 @@ from openmusic_gateway.responses import RETRY_SOON, send_json
 from openmusic_gateway.routes import Route
 from openmusic_kit.web.health import Health
 
+DOCUMENTS = ("/openapi.json", "/asyncapi.json")
+
 
 class OwnEndpoints:
     def __init__(self, health: Health) -> None:
         self._health = health
-        self._document = resources.files("openmusic_gateway").joinpath("openapi.json").read_bytes()
+        files = resources.files("openmusic_gateway")
+        self._documents = {path: files.joinpath(path.removeprefix("/")).read_bytes() for path in DOCUMENTS}
 
     async def respond(self, route: Route, send: Send, request_id: str) -> int:
-        if route.pattern == "/openapi.json":
-            return await send_json(send, request_id, 200, self._document)
+        if document := self._documents.get(route.pattern):
+            return await send_json(send, request_id, 200, document)
         if route.pattern == "/health/live":
             return await send_json(send, request_id, 200, {"status": "success", "message": "alive"})
         report = await self._health.report()

@@ -4,13 +4,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 
 import uuid_utils
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from openmusic_kit.context import request_id
 from openmusic_kit.web.schemas import Int32, Int64, ShortText, WireModel
 
 REQUEST_ID = r"^[A-Za-z0-9._-]{0,64}$"
 """It is logged, and sent on in the headers of requests."""
+
+
+NonEmptyText = Annotated[str, StringConstraints(min_length=1)]
 
 
 class EventData(WireModel):
