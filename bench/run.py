@@ -100,7 +100,7 @@ class Bench:
             return PlaylistRepository(connection).get_with_songs(world.playlist_id)
 
         def query_album(connection: Any) -> Any:
-            return AlbumRepository(connection).get_with_songs(world.album_id)
+            return AlbumRepository(connection).get_with_songs(world.album_id, "")
 
         print(
             "\n| first read after a change | p50 ms | p95 ms | query alone, p50 ms | 2 × that + 2 ms |\n"

@@ -110,9 +110,9 @@ async def test_no_more_rows_are_read_than_were_asked_for(connection: Any, titles
     mark, ids = titles
     songs = SongRepository(connection)
 
-    assert [row["id"] for row in await songs.search(mark, "", after="", limit=3)] == ids[:3]
-    assert [row["id"] for row in await songs.search("", "same", after=ids[0], limit=2)] == ids[1:3]
-    assert [row["id"] for row in await songs.list_copies(after=ids[0], limit=2)] == ids[1:3]
+    assert [song.id for song in await songs.search(mark, "", after="", limit=3)] == ids[:3]
+    assert [song.id for song in await songs.search("", "same", after=ids[0], limit=2)] == ids[1:3]
+    assert [copy.id for copy in await songs.list_copies(after=ids[0], limit=2)] == ids[1:3]
 
 
 async def test_every_search_is_planned_for_its_own_texts(connection: Any) -> None:

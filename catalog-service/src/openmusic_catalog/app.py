@@ -11,7 +11,7 @@ from openmusic_catalog.likes import endpoints as likes
 from openmusic_catalog.likes.service import LikeService
 from openmusic_catalog.settings import Settings
 from openmusic_catalog.songs import endpoints as songs
-from openmusic_catalog.songs.copies import SongCopyHolders
+from openmusic_catalog.songs.notifier import SongChangeNotifier
 from openmusic_catalog.songs.service import SongService
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.outages import RedisCalls
@@ -54,8 +54,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.likes = LikeService(database, cache, settings.album_cache_ttl)
             credential = settings.service_credential.get_secret_value()
             playlist = await stack.enter_async_context(ServiceClient("playlist", settings.playlist_url, credential))
-            copies = SongCopyHolders(PendingChanges(redis, "songs", redis_calls), playlist)
-            app.state.songs = SongService(database, cache, copies)
+            notifier = SongChangeNotifier(PendingChanges(redis, "songs", redis_calls), playlist)
+            app.state.songs = SongService(database, cache, notifier)
             app.state.health = Health(
                 {
                     "postgresql": HardCheck(database.ping),

@@ -3,6 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_catalog.albums.errors import AlbumNotFound
+from openmusic_catalog.albums.repository import AlbumWithSongs
 from openmusic_catalog.albums.schemas import AlbumData, AlbumId, AlbumPayload, CoverPayload
 from openmusic_catalog.albums.service import AlbumService
 from openmusic_catalog.invalidation import album_headers
@@ -24,19 +25,20 @@ internal_router = APIRouter(prefix="/internal/albums", route_class=InternalRoute
 
 @router.post("", status_code=201)
 async def add_album(payload: AlbumPayload, albums: Albums) -> CreatedResponse[AlbumId]:
-    return CreatedResponse(message="Album added", data=AlbumId(album_id=await albums.add(payload)))
+    album_id = await albums.add(payload.name, payload.year)
+    return CreatedResponse(message="Album added", data=AlbumId(album_id=album_id))
 
 
 @router.get(
     "/{album_id}", response_model=DataResponse[AlbumData], responses={**error_responses(AlbumNotFound), **CACHED}
 )
 async def get_album(album_id: str, albums: Albums) -> Response:
-    return cacheable_answer(await albums.get(album_id), album_headers(album_id))
+    return cacheable_answer(await albums.get(album_id, _encoded), album_headers(album_id))
 
 
 @router.put("/{album_id}", responses=error_responses(AlbumNotFound))
 async def update_album(album_id: str, payload: AlbumPayload, albums: Albums) -> MessageResponse:
-    await albums.update(album_id, payload)
+    await albums.update(album_id, payload.name, payload.year)
     return MessageResponse(message="Album updated")
 
 
@@ -50,3 +52,8 @@ async def delete_album(album_id: str, albums: Albums) -> MessageResponse:
 async def set_cover(album_id: str, payload: CoverPayload, albums: Albums) -> MessageResponse:
     await albums.set_cover(album_id, payload.path)
     return MessageResponse(message="Cover set")
+
+
+def _encoded(album: AlbumWithSongs) -> bytes:
+    data = AlbumData.model_validate({"album": album}, from_attributes=True)
+    return DataResponse(data=data).model_dump_json(by_alias=True).encode()

@@ -1,6 +1,24 @@
-from psycopg.rows import DictRow
+from dataclasses import dataclass
 
+from psycopg.rows import class_row
+
+from openmusic_catalog.songs.repository import SongSummary
 from openmusic_kit.database.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class AlbumWithSongs:
+    id: str
+    name: str
+    year: int
+    cover_url: str | None
+    songs: list[SongSummary]
+
+
+@dataclass(frozen=True, slots=True)
+class CoverChange:
+    version: int
+    previous_path: str | None
 
 
 class AlbumRepository:
@@ -13,11 +31,11 @@ class AlbumRepository:
             {"id": album_id, "name": name, "year": year},
         )
 
-    async def get_with_songs(self, album_id: str) -> DictRow | None:
-        """``{id, name, year, cover_path, songs: [{id, title, performer}]}``, songs in the order of their creation."""
+    async def get_with_songs(self, album_id: str, public_url: str) -> AlbumWithSongs | None:
+        """Returns the songs in the order of their creation. The URL of the cover begins with ``public_url``."""
         cursor = await self._connection.execute(
             """
-            SELECT a.id, a.name, a.year, a.cover_path,
+            SELECT a.id, a.name, a.year, %(public_url)s || a.cover_path AS cover_url,
                    coalesce(
                        json_agg(json_build_object('id', s.id, 'title', s.title, 'performer', s.performer) ORDER BY s.id)
                            FILTER (WHERE s.id IS NOT NULL),
@@ -27,20 +45,26 @@ class AlbumRepository:
             WHERE a.id = %(id)s
             GROUP BY a.id
             """,
-            {"id": album_id},
+            {"id": album_id, "public_url": public_url},
         )
-        return await cursor.fetchone()
+        row = await cursor.fetchone()
+        if row is None:
+            return None
+        songs = [SongSummary(**song) for song in row.pop("songs")]
+        return AlbumWithSongs(**row, songs=songs)
 
     async def update(self, album_id: str, name: str, year: int) -> bool:
+        """Returns whether the album exists."""
         cursor = await self._connection.execute(
             "UPDATE albums SET name = %(name)s, year = %(year)s, version = version + 1 WHERE id = %(id)s",
             {"id": album_id, "name": name, "year": year},
         )
         return cursor.rowcount == 1
 
-    async def set_cover(self, album_id: str, path: str) -> DictRow | None:
-        """``{version, previous_path}``, or None when there is no such album."""
-        cursor = await self._connection.execute(
+    async def set_cover(self, album_id: str, path: str) -> CoverChange | None:
+        """Returns None when the album does not exist."""
+        cursor = self._connection.cursor(row_factory=class_row(CoverChange))
+        await cursor.execute(
             """
             WITH previous AS (SELECT id, cover_path FROM albums WHERE id = %(id)s FOR UPDATE)
             UPDATE albums a SET cover_path = %(path)s, version = version + 1
@@ -52,7 +76,7 @@ class AlbumRepository:
         return await cursor.fetchone()
 
     async def delete(self, album_id: str) -> int | None:
-        """The version that the deletion is, or None when there was no such album."""
+        """Returns the version of the deletion, or None when the album does not exist."""
         cursor = await self._connection.execute(
             "DELETE FROM albums WHERE id = %(id)s RETURNING version + 1 AS version", {"id": album_id}
         )

@@ -37,4 +37,8 @@ async def unlike_album(album_id: str, user_id: CurrentUser, likes: Likes) -> Mes
 
 @router.get("", response_model=DataResponse[LikesData], responses={**error_responses(AlbumNotFound), **CACHED})
 async def count_likes(album_id: str, likes: Likes) -> Response:
-    return cacheable_answer(await likes.count(album_id), likes_headers(album_id))
+    return cacheable_answer(await likes.count(album_id, _encoded), likes_headers(album_id))
+
+
+def _encoded(likes: int) -> bytes:
+    return DataResponse(data=LikesData(likes=likes)).model_dump_json(by_alias=True).encode()

@@ -1,5 +1,3 @@
-from psycopg.rows import DictRow
-
 from openmusic_kit.database.database import Connection
 
 
@@ -8,13 +6,14 @@ class LikeRepository:
         self._connection = connection
 
     async def add(self, album_id: str, user_id: str) -> None:
+        """Raises ForeignKeyViolation when the album does not exist, UniqueViolation when the like exists."""
         await self._connection.execute(
             "INSERT INTO album_likes (album_id, user_id) VALUES (%(album_id)s, %(user_id)s)",
             {"album_id": album_id, "user_id": user_id},
         )
 
     async def delete(self, album_id: str, user_id: str) -> bool | None:
-        """Whether there was a like, or None when there is no such album."""
+        """Returns whether there was a like, or None when the album does not exist."""
         cursor = await self._connection.execute(
             """
             WITH deleted AS (
@@ -28,8 +27,8 @@ class LikeRepository:
         row = await cursor.fetchone()
         return row["liked"] if row else None
 
-    async def count(self, album_id: str) -> DictRow | None:
-        """``{likes}``, or None when there is no such album."""
+    async def count(self, album_id: str) -> int | None:
+        """Returns the number of likes, or None when the album does not exist."""
         cursor = await self._connection.execute(
             """
             SELECT (SELECT count(*) FROM album_likes l WHERE l.album_id = a.id) AS likes
@@ -37,4 +36,5 @@ class LikeRepository:
             """,
             {"id": album_id},
         )
-        return await cursor.fetchone()
+        row = await cursor.fetchone()
+        return row["likes"] if row else None

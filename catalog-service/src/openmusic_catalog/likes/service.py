@@ -1,14 +1,16 @@
+from collections.abc import Callable
+
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.invalidation import likes_changed, likes_key
 from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
 from openmusic_catalog.likes.repository import LikeRepository
-from openmusic_catalog.likes.schemas import LikesData
 from openmusic_kit.cache.cache import Cache, Cached
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import require_id
-from openmusic_kit.web.schemas import DataResponse
+
+Encode = Callable[[int], bytes]
 
 
 class LikeService:
@@ -18,6 +20,7 @@ class LikeService:
         self._cache_ttl = cache_ttl
 
     async def like(self, album_id: str, user_id: str) -> None:
+        """Raises AlbumNotFound or AlreadyLiked."""
         require_id("album", album_id, AlbumNotFound)
         async with self._cache.autocommit(likes_changed(album_id)) as connection:
             try:
@@ -28,20 +31,21 @@ class LikeService:
                 raise AlreadyLiked from error
 
     async def unlike(self, album_id: str, user_id: str) -> None:
+        """Raises AlbumNotFound or LikeNotFound."""
         require_id("album", album_id, AlbumNotFound)
         async with self._cache.autocommit(likes_changed(album_id)) as connection:
             liked = await LikeRepository(connection).delete(album_id, user_id)
             if not liked:
                 raise AlbumNotFound if liked is None else LikeNotFound
 
-    async def count(self, album_id: str) -> Cached:
-        """The answer as the bytes to send."""
+    async def count(self, album_id: str, encode: Encode) -> Cached:
+        """Returns what ``encode`` makes of the number of likes. The cache keeps it encoded. Raises AlbumNotFound."""
         require_id("album", album_id, AlbumNotFound)
-        return await self._cache.read(likes_key(album_id), lambda: self._load(album_id), self._cache_ttl)
+        return await self._cache.read(likes_key(album_id), lambda: self._load(album_id, encode), self._cache_ttl)
 
-    async def _load(self, album_id: str) -> bytes:
+    async def _load(self, album_id: str, encode: Encode) -> bytes:
         async with self._database.read() as connection:
-            row = await LikeRepository(connection).count(album_id)
-        if row is None:
+            likes = await LikeRepository(connection).count(album_id)
+        if likes is None:
             raise AlbumNotFound
-        return DataResponse(data=LikesData(likes=row["likes"])).model_dump_json(by_alias=True).encode()
+        return encode(likes)

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.invalidation import song_headers
 from openmusic_catalog.songs.errors import SongNotFound
+from openmusic_catalog.songs.repository import SongFields
 from openmusic_catalog.songs.schemas import (
     Song,
     SongCopies,
@@ -13,7 +14,6 @@ from openmusic_catalog.songs.schemas import (
     SongId,
     SongPayload,
     SongsData,
-    SongSummary,
 )
 from openmusic_catalog.songs.service import SongService
 from openmusic_kit.web.app import InternalRoute, TimedRoute
@@ -36,7 +36,7 @@ internal_router = APIRouter(prefix="/internal/songs", route_class=InternalRoute,
 
 @router.post("", status_code=201, responses=error_responses(AlbumNotFound))
 async def add_song(payload: SongPayload, songs: Songs) -> CreatedResponse[SongId]:
-    return CreatedResponse(message="Song added", data=SongId(song_id=await songs.add(payload)))
+    return CreatedResponse(message="Song added", data=SongId(song_id=await songs.add(_fields(payload))))
 
 
 @router.get("", responses={**error_responses(CursorInvalid), **PAGED})
@@ -48,30 +48,30 @@ async def search_songs(
     limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
     cursor: str = "",
 ) -> DataResponse[SongsData]:
-    """The first ``limit`` songs that match; the header ``Link`` leads to the next page."""
-    rows = await songs.search(title, performer, decode_cursor(cursor), limit + 1)
-    page = rows[:limit]
-    if len(rows) > limit:
+    """Returns the first ``limit`` songs that match; the header ``Link`` leads to the next page."""
+    found = await songs.search(title, performer, decode_cursor(cursor), limit + 1)
+    page = found[:limit]
+    if len(found) > limit:
         response.headers["Link"] = next_page_link(
             "/songs",
             title=title or None,
             performer=performer or None,
             limit=limit,
-            cursor=encode_cursor(page[-1]["id"]),
+            cursor=encode_cursor(page[-1].id),
         )
-    return DataResponse(data=SongsData(songs=[SongSummary.model_validate(row) for row in page]))
+    return DataResponse(data=SongsData.model_validate({"songs": page}, from_attributes=True))
 
 
 @router.get("/{song_id}", responses=error_responses(SongNotFound))
 async def get_song(song_id: str, songs: Songs, response: Response) -> DataResponse[SongData]:
-    song = Song.model_validate(await songs.get(song_id))
+    song = Song.model_validate(await songs.get(song_id), from_attributes=True)
     response.headers.update(song_headers(song_id, song.album_id))
     return DataResponse(data=SongData(song=song))
 
 
 @router.put("/{song_id}", responses=error_responses(SongNotFound, AlbumNotFound))
 async def update_song(song_id: str, payload: SongPayload, songs: Songs) -> MessageResponse:
-    await songs.update(song_id, payload)
+    await songs.update(song_id, _fields(payload))
     return MessageResponse(message="Song updated")
 
 
@@ -85,19 +85,23 @@ async def delete_song(song_id: str, songs: Songs) -> MessageResponse:
 async def get_song_copies(
     songs: Songs, after: StoredText = "", limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
 ) -> DataResponse[SongCopies]:
-    rows = await songs.list_copies(after, limit)
-    return DataResponse(data=SongCopies(songs=[SongCopy.model_validate(row) for row in rows]))
+    copies = await songs.list_copies(after, limit)
+    return DataResponse(data=SongCopies.model_validate({"songs": copies}, from_attributes=True))
 
 
 @internal_router.get("/by-ids")
 async def get_song_copies_by_ids(
     songs: Songs, ids: Annotated[StoredText, Query(max_length=40_000)]
 ) -> DataResponse[SongCopies]:
-    """``ids`` have commas between them; the answer has those that there are, in any order."""
-    rows = await songs.list_copies_of(ids.split(","))
-    return DataResponse(data=SongCopies(songs=[SongCopy.model_validate(row) for row in rows]))
+    """``ids`` are separated by commas. The answer has the songs that exist, in any order."""
+    copies = await songs.list_copies_of(ids.split(","))
+    return DataResponse(data=SongCopies.model_validate({"songs": copies}, from_attributes=True))
 
 
 @internal_router.get("/{song_id}")
 async def get_song_copy(song_id: str, songs: Songs) -> DataResponse[SongCopy]:
-    return DataResponse(data=SongCopy.model_validate(await songs.get(song_id)))
+    return DataResponse(data=SongCopy.model_validate(await songs.get(song_id), from_attributes=True))
+
+
+def _fields(payload: SongPayload) -> SongFields:
+    return SongFields(**payload.model_dump())

@@ -1,31 +1,72 @@
 import re
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from psycopg import sql
-from psycopg.rows import DictRow
+from psycopg.rows import class_row
 
 from openmusic_kit.database.database import Connection
 
 _HAS_TRIGRAMS = re.compile(r"[^\W_]{3}")
-"""Of a text without three letters or digits in a row pg_trgm knows next to nothing."""
+"""The trigram indexes are of little use for a text without three letters or digits in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class SongFields:
+    """What a client says of a song."""
+
+    title: str
+    year: int
+    genre: str
+    performer: str
+    duration: int | None
+    album_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Song(SongFields):
+    id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class SongSummary:
+    id: str
+    title: str
+    performer: str
+
+
+@dataclass(frozen=True, slots=True)
+class SongCopy:
+    """What another service may keep of a song."""
+
+    id: str
+    title: str
+    performer: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockedSong:
+    album_id: str | None
 
 
 class SongRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, song_id: str, song: dict[str, Any]) -> None:
-        """``song`` has title, year, genre, performer, duration, album_id. Raises ForeignKeyViolation."""
+    async def add(self, song_id: str, song: SongFields) -> None:
+        """Raises ForeignKeyViolation when the album does not exist."""
         await self._connection.execute(
             """
             INSERT INTO songs (id, title, year, genre, performer, duration, album_id)
             VALUES (%(id)s, %(title)s, %(year)s, %(genre)s, %(performer)s, %(duration)s, %(album_id)s)
             """,
-            {"id": song_id, **song},
+            {"id": song_id, **asdict(song)},
         )
 
-    async def get(self, song_id: str) -> DictRow | None:
-        cursor = await self._connection.execute(
+    async def get(self, song_id: str) -> Song | None:
+        cursor = self._connection.cursor(row_factory=class_row(Song))
+        await cursor.execute(
             """
             SELECT id, title, year, performer, genre, duration, album_id, version
             FROM songs WHERE id = %(id)s
@@ -34,13 +75,13 @@ class SongRepository:
         )
         return await cursor.fetchone()
 
-    async def search(self, title: str, performer: str, after: str, limit: int) -> list[DictRow]:
-        """Songs whose title and performer contain the texts, letter case aside, behind the id ``after``.
+    async def search(self, title: str, performer: str, after: str, limit: int) -> list[SongSummary]:
+        """Returns songs whose title and performer contain the texts in any letter case, after the id ``after``.
 
-        Planned anew each time: whether an index of the texts or the ids lead there faster depends on the texts.
+        The statement is not prepared: whether an index of texts or the index of ids is faster depends on the texts.
         """
         conditions: list[sql.Composable] = [sql.SQL("id > %(after)s")]
-        parameters: dict[str, Any] = {"after": after, "limit": limit}
+        parameters: dict[str, str | int] = {"after": after, "limit": limit}
         for column, text in (("title", title), ("performer", performer)):
             if text:
                 conditions.append(sql.SQL("{} LIKE lower({})").format(_folded(column), sql.Placeholder(column)))
@@ -52,7 +93,8 @@ class SongRepository:
                     sql.SQL("short_grams({}) @> ARRAY[{}]").format(_folded(column), sql.SQL(", ").join(lowered))
                 )
                 parameters |= grams
-        cursor = await self._connection.execute(
+        cursor = self._connection.cursor(row_factory=class_row(SongSummary))
+        await cursor.execute(
             sql.SQL("SELECT id, title, performer FROM songs WHERE {} ORDER BY id LIMIT %(limit)s").format(
                 sql.SQL(" AND ").join(conditions)
             ),
@@ -61,41 +103,46 @@ class SongRepository:
         )
         return await cursor.fetchall()
 
-    async def list_copies(self, after: str, limit: int) -> list[DictRow]:
-        cursor = await self._connection.execute(
+    async def list_copies(self, after: str, limit: int) -> list[SongCopy]:
+        """Returns the songs after the id ``after``, in the order of ids."""
+        cursor = self._connection.cursor(row_factory=class_row(SongCopy))
+        await cursor.execute(
             "SELECT id, title, performer, version FROM songs WHERE id > %(after)s ORDER BY id LIMIT %(limit)s",
             {"after": after, "limit": limit},
         )
         return await cursor.fetchall()
 
-    async def list_copies_of(self, song_ids: list[str]) -> list[DictRow]:
-        cursor = await self._connection.execute(
+    async def list_copies_of(self, song_ids: list[str]) -> list[SongCopy]:
+        cursor = self._connection.cursor(row_factory=class_row(SongCopy))
+        await cursor.execute(
             "SELECT id, title, performer, version FROM songs WHERE id = ANY(%(ids)s)", {"ids": song_ids}
         )
         return await cursor.fetchall()
 
-    async def lock_album_of(self, song_id: str) -> DictRow | None:
-        """``{album_id}`` of a song that nobody else changes until the transaction ends."""
-        cursor = await self._connection.execute(
-            "SELECT album_id FROM songs WHERE id = %(id)s FOR UPDATE", {"id": song_id}
-        )
+    async def lock(self, song_id: str) -> LockedSong | None:
+        """Keeps others from changing the song until the transaction ends."""
+        cursor = self._connection.cursor(row_factory=class_row(LockedSong))
+        await cursor.execute("SELECT album_id FROM songs WHERE id = %(id)s FOR UPDATE", {"id": song_id})
         return await cursor.fetchone()
 
-    async def update(self, song_id: str, song: dict[str, Any]) -> int | None:
-        """The new version, or None when there is no such song. Raises ForeignKeyViolation."""
+    async def update(self, song_id: str, song: SongFields) -> int | None:
+        """Returns the new version, or None when the song does not exist.
+
+        Raises ForeignKeyViolation when the album does not exist.
+        """
         cursor = await self._connection.execute(
             """
             UPDATE songs SET title = %(title)s, year = %(year)s, genre = %(genre)s, performer = %(performer)s,
                              duration = %(duration)s, album_id = %(album_id)s, version = version + 1
             WHERE id = %(id)s RETURNING version
             """,
-            {"id": song_id, **song},
+            {"id": song_id, **asdict(song)},
         )
         row = await cursor.fetchone()
         return row["version"] if row else None
 
     async def delete(self, song_id: str) -> int | None:
-        """The version that the deletion is, or None when there was no such song."""
+        """Returns the version of the deletion, or None when the song does not exist."""
         cursor = await self._connection.execute(
             "DELETE FROM songs WHERE id = %(id)s RETURNING version + 1 AS version", {"id": song_id}
         )
@@ -108,7 +155,10 @@ def _folded(column: str) -> sql.Identifier:
 
 
 def _short_grams(text: str) -> list[str]:
-    """Its pairs of neighbours, or itself if it is a single character; the function of that name in SQL gives more."""
+    """Returns the pairs of neighbouring characters, or a single character as it is.
+
+    These are among what the SQL function of that name returns.
+    """
     return [text[start : start + 2] for start in range(len(text) - 1)] or [text]
 
 

@@ -48,7 +48,7 @@ class SongsData(WireModel):
 
 
 class SongCopy(WireModel):
-    """What another service may keep of a song; ``version`` tells which of two copies is newer."""
+    """What another service may keep of a song. Of two copies, the one with the higher ``version`` is newer."""
 
     id: str
     title: str
@@ -66,7 +66,7 @@ class SongText(WireModel):
 
 
 class SongChange(WireModel):
-    """What those who keep copies learn of a change; without ``song`` it was deleted."""
+    """A change for services that copy songs. ``song`` is null when it was deleted."""
 
     version: int
     song: SongText | None

@@ -1,13 +1,13 @@
+from dataclasses import asdict
+
 from psycopg.errors import ForeignKeyViolation
-from psycopg.rows import DictRow
 
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.events import SongCreated, SongDeleted, SongUpdated
 from openmusic_catalog.invalidation import song_changed, songs_of_album_changed
-from openmusic_catalog.songs.copies import SongCopyHolders
 from openmusic_catalog.songs.errors import SongNotFound
-from openmusic_catalog.songs.repository import SongRepository
-from openmusic_catalog.songs.schemas import SongChange, SongPayload, SongText
+from openmusic_catalog.songs.notifier import SongChangeNotifier
+from openmusic_catalog.songs.repository import Song, SongCopy, SongFields, SongRepository, SongSummary
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id, require_id
@@ -15,86 +15,86 @@ from openmusic_kit.messaging import outbox
 
 
 class SongService:
-    """An album's answer holds its songs, so each change here also changes the albums that it touches."""
+    """An album's answer lists its songs, so a change of a song also invalidates its albums."""
 
-    def __init__(self, database: Database, cache: Cache, copies: SongCopyHolders) -> None:
+    def __init__(self, database: Database, cache: Cache, notifier: SongChangeNotifier) -> None:
         self._database = database
         self._cache = cache
-        self._copies = copies
+        self._notifier = notifier
 
-    async def add(self, payload: SongPayload) -> str:
-        _require_possible_album(payload)
+    async def add(self, song: SongFields) -> str:
+        """Returns the id of the new song. Raises AlbumNotFound."""
+        _require_possible_album(song)
         song_id = new_id("song")
-        async with self._cache.unit_of_work(song_changed(song_id), songs_of_album_changed(payload.album_id)) as work:
+        async with self._cache.unit_of_work(song_changed(song_id), songs_of_album_changed(song.album_id)) as work:
             try:
-                await SongRepository(work.connection).add(song_id, payload.model_dump())
+                await SongRepository(work.connection).add(song_id, song)
             except ForeignKeyViolation as error:
                 raise AlbumNotFound from error
-            created = SongCreated(song_id=song_id, title=payload.title, performer=payload.performer)
+            created = SongCreated.model_validate({"song_id": song_id, **asdict(song)})
             await outbox.append(work.connection, created, aggregate_id=song_id, sequence=1)
             await work.commit()
         return song_id
 
-    async def get(self, song_id: str) -> DictRow:
-        """``{id, title, year, performer, genre, duration, album_id, version}``"""
+    async def get(self, song_id: str) -> Song:
+        """Raises SongNotFound."""
         require_id("song", song_id, SongNotFound)
         async with self._database.read() as connection:
-            row = await SongRepository(connection).get(song_id)
-        if row is None:
+            song = await SongRepository(connection).get(song_id)
+        if song is None:
             raise SongNotFound
-        return row
+        return song
 
-    async def search(self, title: str, performer: str, after: str, limit: int) -> list[DictRow]:
+    async def search(self, title: str, performer: str, after: str, limit: int) -> list[SongSummary]:
         async with self._database.read() as connection:
             return await SongRepository(connection).search(title, performer, after, limit)
 
-    async def list_copies(self, after: str, limit: int) -> list[DictRow]:
-        """``{id, title, performer, version}`` of the songs behind the id ``after``, in the order of ids."""
+    async def list_copies(self, after: str, limit: int) -> list[SongCopy]:
+        """Returns the songs after the id ``after``, in the order of ids."""
         async with self._database.read() as connection:
             return await SongRepository(connection).list_copies(after, limit)
 
-    async def list_copies_of(self, song_ids: list[str]) -> list[DictRow]:
-        """The same of these songs, of those that there are."""
+    async def list_copies_of(self, song_ids: list[str]) -> list[SongCopy]:
+        """Returns the songs that exist, in any order."""
         async with self._database.read() as connection:
             return await SongRepository(connection).list_copies_of(song_ids)
 
-    async def update(self, song_id: str, payload: SongPayload) -> None:
+    async def update(self, song_id: str, song: SongFields) -> None:
         require_id("song", song_id, SongNotFound)
-        _require_possible_album(payload)
-        async with self._cache.unit_of_work(song_changed(song_id), songs_of_album_changed(payload.album_id)) as work:
+        _require_possible_album(song)
+        async with self._cache.unit_of_work(song_changed(song_id), songs_of_album_changed(song.album_id)) as work:
             songs = SongRepository(work.connection)
-            before = await songs.lock_album_of(song_id)
+            before = await songs.lock(song_id)
             if before is None:
                 raise SongNotFound
-            await work.invalidate(songs_of_album_changed(before["album_id"]))
+            await work.invalidate(songs_of_album_changed(before.album_id))
             try:
-                version = await songs.update(song_id, payload.model_dump())
+                version = await songs.update(song_id, song)
             except ForeignKeyViolation as error:
                 raise AlbumNotFound from error
             if version is None:
                 raise SongNotFound
-            updated = SongUpdated(song_id=song_id, title=payload.title, performer=payload.performer)
+            updated = SongUpdated.model_validate({"song_id": song_id, **asdict(song)})
             await outbox.append(work.connection, updated, aggregate_id=song_id, sequence=version)
             await work.commit()
-        song = SongText(title=payload.title, performer=payload.performer)
-        await self._copies.tell(song_id, SongChange(version=version, song=song))
+        await self._notifier.notify(song_id, version, song)
 
     async def delete(self, song_id: str) -> None:
         require_id("song", song_id, SongNotFound)
         async with self._cache.unit_of_work(song_changed(song_id)) as work:
             songs = SongRepository(work.connection)
-            before = await songs.lock_album_of(song_id)
+            before = await songs.lock(song_id)
             if before is None:
                 raise SongNotFound
-            await work.invalidate(songs_of_album_changed(before["album_id"]))
+            await work.invalidate(songs_of_album_changed(before.album_id))
             version = await songs.delete(song_id)
             if version is None:
                 raise SongNotFound
             await outbox.append(work.connection, SongDeleted(song_id=song_id), aggregate_id=song_id, sequence=version)
             await work.commit()
-        await self._copies.tell(song_id, SongChange(version=version, song=None))
+        await self._notifier.notify(song_id, version, None)
 
 
-def _require_possible_album(payload: SongPayload) -> None:
-    if payload.album_id is not None:
-        require_id("album", payload.album_id, AlbumNotFound)
+def _require_possible_album(song: SongFields) -> None:
+    if song.album_id is not None:
+        require_id("album", song.album_id, AlbumNotFound)
