@@ -9,7 +9,7 @@ import pytest
 from openmusic_kit.errors import Unavailable
 from openmusic_media.covers.archive import ArchiveDamaged, export_covers, import_covers
 from openmusic_media.settings import Settings
-from openmusic_media.storage.chosen import storage_of
+from openmusic_media.storage.factory import create_storage
 from openmusic_media.storage.folder import FolderStorage
 from openmusic_media.storage.interface import Storage, StoredObject
 
@@ -19,7 +19,7 @@ COVERS = {f"album-{number}/{number}.png": bytes([number]) * 10_000 for number in
 @pytest.fixture
 def bucket(s3_server: Any) -> Storage:
     settings = {"s3_endpoint": s3_server.endpoint, "s3_access_key": s3_server.access_key}
-    return storage_of(Settings(storage="s3", s3_secret_key=s3_server.secret_key, s3_bucket="archived", **settings))
+    return create_storage(Settings(storage="s3", s3_secret_key=s3_server.secret_key, s3_bucket="archived", **settings))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ async def test_a_cover_that_is_deleted_meanwhile_is_left_out(
 async def test_a_storage_that_is_slow_now_and_then_is_asked_again(
     folder: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("openmusic_media.covers.archive.PAUSE", 0.0)
+    monkeypatch.setattr("openmusic_media.covers.archive.RETRY_DELAY", 0.0)
     failures = iter([True, True, False] * 1000)
 
     def seldom(call: Any) -> Any:

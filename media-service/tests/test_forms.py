@@ -8,7 +8,7 @@ import pytest
 
 from openmusic_kit.errors import Invalid
 from openmusic_media.covers.errors import CoverMissing, NotAForm, SeveralCovers
-from openmusic_media.covers.forms import MAX_PARTS, cover_in
+from openmusic_media.covers.forms import MAX_PARTS, extract_cover
 
 IMAGE = b"\x89PNG\r\n\x1a\n\r\n--edge-- \r--edge\n\x00\xff\r\n\r\n--edg\r\n\r\n"
 PLAIN = "multipart/form-data; boundary=edge"
@@ -71,7 +71,7 @@ GOOD = {
 
 @pytest.mark.parametrize(("content_type", "body"), GOOD.values(), ids=GOOD.keys())
 def test_the_cover_is_found_as_it_was_sent(content_type: str, body: bytes) -> None:
-    assert cover_in(content_type, body) == IMAGE
+    assert extract_cover(content_type, body) == IMAGE
 
 
 def test_a_mail_library_may_write_the_form() -> None:
@@ -81,11 +81,11 @@ def test_a_mail_library_may_write_the_form() -> None:
     whole.preamble = "not for you"
     body = whole.as_bytes().partition(b"\n\n")[2].replace(b"\n", b"\r\n")
 
-    assert cover_in(PLAIN, body) == b"image"
+    assert extract_cover(PLAIN, body) == b"image"
 
 
 def test_an_empty_file_is_a_file() -> None:
-    assert cover_in(PLAIN, form().replace(IMAGE, b"")) == b""
+    assert extract_cover(PLAIN, form().replace(IMAGE, b"")) == b""
 
 
 BAD = {
@@ -119,7 +119,7 @@ BAD = {
 @pytest.mark.parametrize(("error", "content_type", "body"), BAD.values(), ids=BAD.keys())
 def test_what_is_no_form_with_one_cover_is_refused(error: type[Invalid], content_type: str, body: bytes) -> None:
     with pytest.raises(error):
-        cover_in(content_type, body)
+        extract_cover(content_type, body)
 
 
 def test_a_form_that_was_changed_at_random_is_found_or_refused() -> None:
@@ -150,7 +150,7 @@ def test_a_form_that_was_changed_at_random_is_found_or_refused() -> None:
                 place = dice.randrange(len(text))
                 text = text[:place] + dice.choice(words[3:]) + text[place:]
         try:
-            cover_in(text.decode("latin-1"), body)
+            extract_cover(text.decode("latin-1"), body)
             outcomes.add("found")
         except Invalid as error:
             outcomes.add(type(error).__name__)

@@ -40,7 +40,7 @@ def opened(content: bytes) -> Image.Image:
 def test_an_image_keeps_its_kind_and_size(kind: str) -> None:
     image = clean(picture(kind))
 
-    assert image.ending == KINDS[kind]
+    assert image.extension == KINDS[kind]
     assert opened(image.content).size == (200, 100)
 
 
@@ -92,7 +92,7 @@ def test_of_a_picture_with_several_views_the_first_is_kept() -> None:
 
     image = clean(target.getvalue())
 
-    assert (image.ending, opened(image.content).format) == ("jpg", "JPEG")
+    assert (image.extension, opened(image.content).format) == ("jpg", "JPEG")
     assert opened(image.content).convert("RGB").getpixel((5, 5)) == (254, 0, 0)
 
 
@@ -218,7 +218,7 @@ def _gif_with(change: Callable[[bytes], bytes]) -> bytes:
 
 def _webp_with(change: Callable[[bytes], bytes], **options: Any) -> bytes:
     chunks = webp._chunks(picture("WEBP", **options)[12:])
-    return webp._written([(kind, change(data)) for kind, data in chunks])
+    return webp._serialized([(kind, change(data)) for kind, data in chunks])
 
 
 @pytest.mark.parametrize("name", HALVES)

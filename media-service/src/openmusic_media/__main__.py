@@ -6,18 +6,18 @@ from openmusic_kit.cli import run_cli, serve
 from openmusic_media.app import create_app
 from openmusic_media.covers.archive import export_covers, import_covers
 from openmusic_media.settings import Settings
-from openmusic_media.storage.chosen import storage_of
+from openmusic_media.storage.factory import create_storage
 
 
 def write_covers(settings: Settings) -> None:
-    """Standard input names covers to leave out, one a line."""
+    """Standard input lists keys to leave out, one a line."""
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as archive:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the log must not get into the archive
-        asyncio.run(export_covers(storage_of(settings), archive, {line.rstrip("\n") for line in sys.stdin}))
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keeps the log out of the archive
+        asyncio.run(export_covers(create_storage(settings), archive, {line.rstrip("\n") for line in sys.stdin}))
 
 
 def read_covers(settings: Settings) -> None:
-    asyncio.run(import_covers(storage_of(settings), sys.stdin.buffer))
+    asyncio.run(import_covers(create_storage(settings), sys.stdin.buffer))
 
 
 def main() -> None:

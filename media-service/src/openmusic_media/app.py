@@ -13,7 +13,7 @@ from openmusic_media.covers import endpoints as covers
 from openmusic_media.covers.consumer import SUBSCRIPTION
 from openmusic_media.covers.service import CoverService
 from openmusic_media.settings import Settings
-from openmusic_media.storage.chosen import storage_of
+from openmusic_media.storage.factory import create_storage
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -22,7 +22,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            storage = storage_of(settings)
+            storage = create_storage(settings)
             credential = settings.service_credential.get_secret_value()
             catalog = await stack.enter_async_context(ServiceClient("catalog", settings.catalog_url, credential))
             app.state.covers = CoverService(storage, catalog)

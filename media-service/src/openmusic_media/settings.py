@@ -9,11 +9,11 @@ from openmusic_kit.settings import DEVELOPMENT_SECRET, BrokerSettings, ServiceSe
 class Settings(BrokerSettings, ServiceSettings):
     port: int = 5104
     body_limit: int = 512_000 + 65_536
-    """Bytes of an upload: the image, and what a multipart form puts around it."""
+    """Bytes of an upload: the image and the multipart form around it."""
     catalog_url: str = "http://127.0.0.1:5102"
     storage: Literal["local", "s3"] = "local"
     storage_folder: Path = Path(".openmusic/covers")
-    """For ``local``: where the covers are kept."""
+    """For ``local``: the folder of the covers."""
     s3_endpoint: str = "127.0.0.1:9000"
     """For ``s3``: host and port."""
     s3_access_key: str = "openmusic"

@@ -1,4 +1,4 @@
-"""All covers as a tar archive, whatever storage they are in: a backup of one kind of storage restores into another."""
+"""All covers as a tar archive. A backup of one kind of storage can be restored into another."""
 
 import asyncio
 import io
@@ -13,22 +13,22 @@ from openmusic_media.storage.interface import ObjectNotFound, Storage
 
 T = TypeVar("T")
 
-ATTEMPTS = 10  # of each step: who waits for an archive has more patience than who waits for one cover
-PAUSE = 1.0  # seconds
+ATTEMPTS = 10  # per storage call; an archive can wait longer than a request for one cover
+RETRY_DELAY = 1.0  # seconds
 
 
 class ArchiveDamaged(ServiceError):
-    """Not a whole archive of covers. Those before the damage are stored."""
+    """The archive is damaged. Covers before the damage were imported."""
 
 
-async def export_covers(storage: Storage, archive: BinaryIO, known: Container[str] = ()) -> None:
-    """Writes every cover but those that are known. One that is deleted meanwhile may be missing."""
+async def export_covers(storage: Storage, archive: BinaryIO, excluded: Container[str] = ()) -> None:
+    """Writes every cover except the ``excluded`` keys. A cover deleted during the export may be missing."""
     with tarfile.open(fileobj=archive, mode="w|") as tar:
-        for key in await _patiently(storage.keys):
-            if key in known:
+        for key in await _with_retries(storage.keys):
+            if key in excluded:
                 continue
             try:
-                content = (await _patiently(partial(storage.get, key))).content
+                content = (await _with_retries(partial(storage.get, key))).content
             except ObjectNotFound:
                 continue
             entry = tarfile.TarInfo(key)
@@ -37,7 +37,7 @@ async def export_covers(storage: Storage, archive: BinaryIO, known: Container[st
 
 
 async def import_covers(storage: Storage, archive: BinaryIO) -> None:
-    """Stores every cover of the archive; raises ArchiveDamaged."""
+    """Stores every cover of the archive. Raises ArchiveDamaged."""
     try:
         with tarfile.open(fileobj=archive, mode="r|") as tar:
             for entry in tar:
@@ -45,16 +45,16 @@ async def import_covers(storage: Storage, archive: BinaryIO) -> None:
                 if file is None:
                     raise ArchiveDamaged(f"{entry.name} is not a file")
                 put = partial(storage.put, entry.name, file.read(), content_type_of(entry.name))
-                await _patiently(put)
+                await _with_retries(put)
     except tarfile.TarError as error:
-        raise ArchiveDamaged(f"This is not a whole archive of covers: {error}") from error
+        raise ArchiveDamaged(f"The archive of covers is damaged: {error}") from error
 
 
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """Raises Unavailable when the storage was away each time."""
+async def _with_retries(call: Callable[[], Awaitable[T]]) -> T:
+    """Raises Unavailable when the last attempt fails as well."""
     for _ in range(ATTEMPTS - 1):
         try:
             return await call()
         except Unavailable:
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_DELAY)
     return await call()

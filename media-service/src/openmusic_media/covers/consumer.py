@@ -1,4 +1,4 @@
-"""Deletes covers that are no longer used. Deleting twice does no harm, so no inbox is needed."""
+"""Deletes covers that are no longer used. Deletion is idempotent, so no inbox is needed."""
 
 from typing import ClassVar
 
@@ -23,18 +23,18 @@ class CoverReplaced(EventData):
     path: str
 
 
-async def forget_album(covers: CoverService, event: AlbumDeleted, _: Envelope) -> None:
+async def delete_album(covers: CoverService, event: AlbumDeleted, _: Envelope) -> None:
     if not is_id("album", event.album_id):
         raise UnprocessableMessage("not the id of an album")
-    await covers.forget_album(event.album_id)
+    await covers.delete_all(event.album_id)
 
 
 async def delete_cover(covers: CoverService, event: CoverReplaced, _: Envelope) -> None:
     try:
-        await covers.forget(event.album_id, event.path)
+        await covers.delete(event.album_id, event.path)
     except CoverNotFound as error:
         raise UnprocessableMessage("not a cover of that album") from error
 
 
-SUBSCRIPTION = Subscription[CoverService]("media.covers", {AlbumDeleted: forget_album, CoverReplaced: delete_cover})
+SUBSCRIPTION = Subscription[CoverService]("media.covers", {AlbumDeleted: delete_album, CoverReplaced: delete_cover})
 QUEUE = SUBSCRIPTION.queue

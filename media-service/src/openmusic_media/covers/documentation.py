@@ -1,4 +1,4 @@
-"""What the document says about covers that no type says: the form, the headers, the ranges."""
+"""OpenAPI descriptions of covers that types cannot express: the form, the headers, the ranges."""
 
 from typing import Any
 
@@ -34,30 +34,33 @@ UPLOADING = error_responses(
 )
 
 
-def _text(description: str, pattern: str) -> dict[str, Any]:
+def _response_header(description: str, pattern: str) -> dict[str, Any]:
     return {"description": description, "required": True, "schema": {"type": "string", "pattern": pattern}}
 
 
-def _asked(name: str, description: str) -> dict[str, Any]:
+def _request_header(name: str, description: str) -> dict[str, Any]:
     return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
 
 
-_KEPT = {
-    "ETag": _text("Names the content", '^"[0-9a-f]{32}"$'),
-    "Cache-Control": _text("An address never gets another image", "^public, max-age=[0-9]+, immutable$"),
-    "Accept-Ranges": _text("The unit of ranges", "^bytes$"),
+_CACHING = {
+    "ETag": _response_header("Names the content", '^"[0-9a-f]{32}"$'),
+    "Cache-Control": _response_header("An address never gets another image", "^public, max-age=[0-9]+, immutable$"),
+    "Accept-Ranges": _response_header("The unit of ranges", "^bytes$"),
 }
-_PART = {"Content-Range": _text("Which bytes these are", "^bytes [0-9]+-[0-9]+/[0-9]+$")}
-_SIZE = {"Content-Range": _text("How many bytes there are", r"^bytes \*/[0-9]+$")}
+_PART = {"Content-Range": _response_header("Which bytes these are", "^bytes [0-9]+-[0-9]+/[0-9]+$")}
+_SIZE = {"Content-Range": _response_header("How many bytes there are", r"^bytes \*/[0-9]+$")}
 _IMAGE = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in sorted(set(CONTENT_TYPES.values()))}
 WHOLE: Responses = {
     **error_responses(CoverNotFound),
-    200: {"description": "The image", "headers": _KEPT, "content": _IMAGE},
-    304: {"description": "The client has it already", "headers": _KEPT},
+    200: {"description": "The image", "headers": _CACHING, "content": _IMAGE},
+    304: {"description": "The client has it already", "headers": _CACHING},
 }
 PART: Responses = {
-    206: {"description": "A part of the image", "headers": _KEPT | _PART, "content": _IMAGE},
+    206: {"description": "A part of the image", "headers": _CACHING | _PART, "content": _IMAGE},
     416: {"description": OUTSIDE, "headers": _SIZE},
 }
-IF_NONE_MATCH = _asked("If-None-Match", "The entity tag that the client has")
-RANGE = [_asked("Range", "A single range of bytes"), _asked("If-Range", "The entity tag that the range is of")]
+IF_NONE_MATCH = _request_header("If-None-Match", "The entity tag that the client has")
+RANGE = [
+    _request_header("Range", "A single range of bytes"),
+    _request_header("If-Range", "The entity tag that the range is of"),
+]

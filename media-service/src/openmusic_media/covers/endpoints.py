@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from openmusic_kit.web.schemas import MessageResponse
 from openmusic_media.covers import documentation
 from openmusic_media.covers.errors import CoverTooLarge
-from openmusic_media.covers.forms import cover_in
+from openmusic_media.covers.forms import extract_cover
 from openmusic_media.covers.ranges import RangeNotSatisfiable, requested_range
 from openmusic_media.covers.service import CoverService
 
@@ -31,7 +31,7 @@ router = APIRouter(tags=["covers"])
     openapi_extra={"requestBody": documentation.FORM},
 )
 async def upload_cover(album_id: str, request: Request, covers: Covers) -> MessageResponse:
-    """A multipart form with the file field ``cover``."""
+    """Takes a multipart form with the file field ``cover``."""
     await covers.replace(album_id, await _uploaded(request))
     return MessageResponse(message="Cover uploaded")
 
@@ -43,7 +43,7 @@ async def _uploaded(request: Request) -> bytes:
         if error.status_code == 413:
             raise CoverTooLarge from error
         raise
-    return cover_in(request.headers.get("content-type", ""), body)
+    return extract_cover(request.headers.get("content-type", ""), body)
 
 
 @router.head(

@@ -1,4 +1,4 @@
-"""Finds the cover in a multipart form, as any writer of multipart may have written it (RFC 2046, 5.1.1; RFC 7578)."""
+"""Extracts the cover from a multipart form (RFC 2046, section 5.1.1; RFC 7578)."""
 
 import re
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from email.utils import collapse_rfc2231_value
 
 from openmusic_media.covers.errors import CoverMissing, NotAForm, SeveralCovers
 
-MAX_PARTS = 20  # an upload has one; some clients send a few fields with it
+MAX_PARTS = 20  # one is needed; some clients send a few more fields
 
 
-def cover_in(content_type: str, body: bytes) -> bytes:
-    """The bytes of the one file that is named ``cover``. Raises NotAForm, CoverMissing or SeveralCovers."""
+def extract_cover(content_type: str, body: bytes) -> bytes:
+    """Returns the bytes of the file field ``cover``. Raises NotAForm, CoverMissing or SeveralCovers."""
     try:
         covers = [(is_file, content) for name, is_file, content in _fields(content_type, body) if name == "cover"]
-    except ValueError as error:  # of an encoding that the form claims to have
+    except ValueError as error:  # the form names an encoding that it does not have
         raise NotAForm from error
     if len(covers) > 1:
         raise SeveralCovers
@@ -25,7 +25,7 @@ def cover_in(content_type: str, body: bytes) -> bytes:
 
 
 def _fields(content_type: str, body: bytes) -> Iterator[tuple[str, bool, bytes]]:
-    """The name of each, whether it is a file, and its content."""
+    """Yields the name of each field, whether it is a file, and its content."""
     for number, (headers, content) in enumerate(_parts(_boundary(content_type), body), 1):
         name = _parameter(headers, "name")
         if number > MAX_PARTS or name is None:
@@ -43,27 +43,27 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _parts(boundary: bytes, body: bytes) -> Iterator[tuple[Message, bytes]]:
-    """Each with its headers. What stands before the first delimiter and after the closing one is nobody's."""
+    """Yields headers and content of each part. Skips the preamble and the epilogue."""
     delimiter = re.compile(rb"(?:\A|\r\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\Z)")
     start: int | None = None
     for found in delimiter.finditer(body):
         if start is not None:
-            yield _part(body[start : found.start()])
+            yield _parsed(body[start : found.start()])
         if found[1]:
             return
         start = found.end()
     raise NotAForm
 
 
-def _part(written: bytes) -> tuple[Message, bytes]:
-    """``written`` begins with the end of the delimiter's line, which also ends the headers if there are none."""
-    head, separator, content = written.partition(b"\r\n\r\n")
+def _parsed(part: bytes) -> tuple[Message, bytes]:
+    """``part`` begins with the line break that ends its delimiter, and its headers if there are none."""
+    head, separator, content = part.partition(b"\r\n\r\n")
     if not separator:
         raise NotAForm
     return message_from_bytes(head.removeprefix(b"\r\n")), content
 
 
 def _parameter(headers: Message, name: str) -> str | None:
-    """Of the disposition; also in the encoded form ``name*=`` (RFC 2231)."""
+    """Reads a parameter of Content-Disposition, also in the encoded form ``name*=`` (RFC 2231)."""
     value = headers.get_param(name, header="Content-Disposition")
     return None if value is None else collapse_rfc2231_value(value)

@@ -1,4 +1,4 @@
-"""Proves that bytes are a whole picture, and takes out of them what is not the picture. Its own bytes stay."""
+"""Verifies that an upload is a complete image, and removes metadata without re-encoding."""
 
 import hashlib
 import io
@@ -12,41 +12,41 @@ from openmusic_media.covers.containers import NOISE, Container, container_of
 from openmusic_media.covers.containers.bounds import MAX_PIXELS, require_decodable
 from openmusic_media.covers.errors import ImageTooBig, NotAnImage
 
-# A later frame may be larger than the first; the library refuses it from twice this on.
+# A later frame may be larger than the first. Pillow refuses it at twice this value.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 
 
 @dataclass(frozen=True)
 class CleanImage:
     content: bytes
-    ending: str
+    extension: str
 
 
 def clean(content: bytes) -> CleanImage:
-    """The picture as it came, without anything else. Raises NotAnImage or ImageTooBig."""
+    """Returns the image unchanged except for removed metadata. Raises NotAnImage or ImageTooBig."""
     try:
         container = container_of(content)
         stripped = container.strip(content)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about sizes, of which our bounds are narrower, and about oddities
+            warnings.simplefilter("ignore")  # our own limits are stricter
             _require_every_pixel(container, stripped)
     except (ImageTooBig, NotAnImage):
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
         raise ImageTooBig from error
-    except Exception as error:  # the decoders have as many ways to complain as files have to be broken
+    except Exception as error:  # decoders raise many kinds of errors for broken files
         raise NotAnImage from error
-    return CleanImage(stripped, container.ending)
+    return CleanImage(stripped, container.extension)
 
 
 def _require_every_pixel(container: Container, content: bytes) -> None:
-    shown = _pixels(container, content)
-    if container.probe is not None and _pixels(container, container.probe(content, NOISE)) != shown:
+    digest = _pixel_digest(container, content)
+    if container.probe is not None and _pixel_digest(container, container.probe(content, NOISE)) != digest:
         raise NotAnImage
 
 
-def _pixels(container: Container, content: bytes) -> bytes:
-    """What tells one picture from another: a hash of all frames."""
+def _pixel_digest(container: Container, content: bytes) -> bytes:
+    """Returns a hash of the pixels of all frames."""
     digest = hashlib.blake2b()
     with _open(container, content) as image:
         frames = getattr(image, "n_frames", 1)

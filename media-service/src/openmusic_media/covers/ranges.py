@@ -1,9 +1,9 @@
-"""Byte ranges of RFC 9110, section 14: a single one is honoured, anything else is as if it had not been asked for."""
+"""Byte ranges (RFC 9110, section 14). A single range is honoured, any other header is ignored."""
 
 import re
 
 _RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
-_DIGITS = 18  # a position with more of them is beyond the end of any cover; Python refuses to read thousands
+_DIGITS = 18  # longer positions are beyond the end of any cover, and Python refuses to parse thousands of digits
 
 
 class RangeNotSatisfiable(Exception):
@@ -11,7 +11,7 @@ class RangeNotSatisfiable(Exception):
 
 
 def requested_range(header: str | None, size: int) -> range | None:
-    """The bytes to send, or None for all of them. Raises RangeNotSatisfiable."""
+    """Returns the bytes to send, or None for all of them. Raises RangeNotSatisfiable."""
     match = _RANGE.fullmatch(header.strip()) if header else None
     if match is None or match[0] == "bytes=-":
         return None

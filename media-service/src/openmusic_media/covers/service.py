@@ -28,31 +28,32 @@ class CoverService:
         self._decoders = CapacityLimiter(max(2, os.cpu_count() or 1))
 
     async def replace(self, album_id: str, content: bytes) -> None:
-        """Stores the image, then has the album refer to it; nobody sees it before.
+        """Stores the image, then makes the album refer to it.
 
-        When the album's owner does not answer, it is not known whether it refers to the image: it is kept, unseen.
+        When the catalogue does not answer, the album may or may not refer to the image, so it is kept.
+        Raises CoverTooLarge, NotAnImage, ImageTooBig, AlbumNotFound or Unavailable.
         """
         if len(content) > MAX_BYTES:
             raise CoverTooLarge
         image = await to_thread.run_sync(clean, content, limiter=self._decoders)
         require_id("album", album_id, AlbumNotFound)
         digest = hashlib.sha256(image.content).hexdigest()[:32]
-        # The unique part keeps the deletion of a replaced cover from hitting the same image uploaded again.
-        key = f"{album_id}/{digest}-{uuid.uuid4().hex}.{image.ending}"
-        await self._storage.put(key, image.content, CONTENT_TYPES[image.ending])
+        # The unique part keeps the deletion of a replaced cover from deleting the same image uploaded again.
+        key = f"{album_id}/{digest}-{uuid.uuid4().hex}.{image.extension}"
+        await self._storage.put(key, image.content, CONTENT_TYPES[image.extension])
         answer = await self._catalog.put(f"/internal/albums/{album_id}/cover", {"path": PUBLIC_PREFIX + key})
         if not answer.found:
-            await self._take_back(key)
+            await self._delete_unused(key)
             raise AlbumNotFound
 
-    async def _take_back(self, key: str) -> None:
+    async def _delete_unused(self, key: str) -> None:
         try:
             await self._storage.delete(key)
-        except Unavailable as error:  # the client is told about the album all the same
-            logger.warning("an unused cover stays", extra={"key": key, "error": repr(error)})
+        except Unavailable as error:  # the client still gets AlbumNotFound
+            logger.warning("unused cover not deleted", extra={"key": key, "error": repr(error)})
 
     async def get(self, key: str) -> tuple[StoredObject, str]:
-        """The image and the hash of its content."""
+        """Returns the image and the hash of its content. Raises CoverNotFound."""
         match = _KEY.fullmatch(key)
         if match is None:
             raise CoverNotFound
@@ -61,13 +62,13 @@ class CoverService:
         except ObjectNotFound as error:
             raise CoverNotFound from error
 
-    async def forget(self, album_id: str, path: str) -> None:
-        """Raises CoverNotFound unless that is how a path of a cover of that album looks; it need not exist."""
+    async def delete(self, album_id: str, path: str) -> None:
+        """Deletes a cover if it exists. Raises CoverNotFound when ``path`` cannot be a cover of that album."""
         key = path.removeprefix(PUBLIC_PREFIX)
         match = _KEY.fullmatch(key)
         if match is None or match["album"] != album_id:
             raise CoverNotFound
         await self._storage.delete(key)
 
-    async def forget_album(self, album_id: str) -> None:
+    async def delete_all(self, album_id: str) -> None:
         await self._storage.delete_all(f"{album_id}/")

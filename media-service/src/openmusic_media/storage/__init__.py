@@ -1,1 +1,1 @@
-"""Where covers are kept: one small interface, two backends."""
+"""Storage of covers: one interface, two backends."""

@@ -1,4 +1,4 @@
-"""The file endings that covers have in storage, and what they are served as."""
+"""Content types of covers, by the extension of their keys."""
 
 CONTENT_TYPES = {
     "png": "image/png",

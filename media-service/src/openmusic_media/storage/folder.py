@@ -1,4 +1,4 @@
-"""A local folder. An object appears under its name only when all of it is on the disk."""
+"""Storage in a local folder. An object appears under its key only when it is completely on disk."""
 
 import os
 import tempfile
@@ -16,16 +16,16 @@ from openmusic_media.storage.interface import ObjectNotFound, StoredObject
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PLACING_ATTEMPTS = 5
+MOVE_ATTEMPTS = 5
 
 
 class FolderStorage:
-    """Each key is ``folder/file``."""
+    """Keys have the form ``folder/file``."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    async def put(self, key: str, content: bytes, content_type: str) -> None:  # noqa: ARG002 - told by the ending
+    async def put(self, key: str, content: bytes, content_type: str) -> None:  # noqa: ARG002 - follows from the extension
         await self._run(self._put, key, content)
 
     async def get(self, key: str) -> StoredObject:
@@ -63,7 +63,7 @@ class FolderStorage:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-                _place(Path(file.name), path)
+                _move(Path(file.name), path)
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
@@ -78,7 +78,7 @@ class FolderStorage:
         with suppress(ObjectNotFound):
             path = self._path(key)
             path.unlink(missing_ok=True)
-            with suppress(OSError):  # there are others in it
+            with suppress(OSError):  # it is not empty
                 path.parent.rmdir()
 
     def _delete_all(self, prefix: str) -> None:
@@ -89,7 +89,7 @@ class FolderStorage:
             folder.rmdir()
 
     def _keys(self) -> list[str]:
-        files = self._root.glob("*/*")  # what is not placed yet lies one level above
+        files = self._root.glob("*/*")  # incomplete files lie one level above
         return sorted(str(path.relative_to(self._root)) for path in files)
 
     def _ping(self) -> None:
@@ -98,9 +98,9 @@ class FolderStorage:
             raise Unavailable("The cover storage is not writable")
 
 
-def _place(file: Path, path: Path) -> None:
-    """Tries again when the folder was empty and somebody removed it just then."""
-    for left in reversed(range(PLACING_ATTEMPTS)):
+def _move(file: Path, path: Path) -> None:
+    """Retries when a concurrent deletion removes the folder after it was created."""
+    for left in reversed(range(MOVE_ATTEMPTS)):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             file.replace(path)

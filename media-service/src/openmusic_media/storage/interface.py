@@ -3,7 +3,7 @@ from typing import Protocol
 
 
 class ObjectNotFound(Exception):
-    """There is nothing under that key."""
+    """No object has that key."""
 
 
 @dataclass(frozen=True)
@@ -13,22 +13,22 @@ class StoredObject:
 
 
 class Storage(Protocol):
-    """Keys are relative paths. Whatever keeps the storage from answering is raised as Unavailable."""
+    """Keys are relative paths. Failures of the storage are raised as Unavailable."""
 
     async def put(self, key: str, content: bytes, content_type: str) -> None:
-        """Stores the object, whole or not at all."""
+        """Stores the object completely or not at all."""
 
     async def get(self, key: str) -> StoredObject:
         """Raises ObjectNotFound."""
 
     async def delete(self, key: str) -> None:
-        """Succeeds as well when there is nothing to delete."""
+        """Also succeeds when the object does not exist."""
 
     async def delete_all(self, prefix: str) -> None:
-        """Deletes every object whose key begins with the prefix."""
+        """Deletes every object whose key starts with the prefix."""
 
     async def keys(self) -> list[str]:
-        """Of all objects, about 60 bytes each."""
+        """Returns the keys of all objects, about 60 bytes each."""
 
     async def ping(self) -> None:
         """Raises unless the storage can be used."""

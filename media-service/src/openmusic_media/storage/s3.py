@@ -1,4 +1,4 @@
-"""S3-compatible storage. The SDK is synchronous, so each call runs in one of a few worker threads."""
+"""S3-compatible storage. The SDK is synchronous, so each call runs in a worker thread."""
 
 import io
 from collections.abc import Callable
@@ -57,9 +57,7 @@ class S3Storage:
             try:
                 content = answer.read()
                 if answer.headers.get("Content-Length") != str(len(content)):
-                    raise ConnectionError(
-                        "the answer broke off among its headers"
-                    )  # and the library takes it for whole
+                    raise ConnectionError("the answer is truncated")  # urllib3 accepts one cut off within its headers
                 return StoredObject(content, answer.headers.get("Content-Type", "application/octet-stream"))
             finally:
                 answer.close()
@@ -73,7 +71,7 @@ class S3Storage:
     async def delete_all(self, prefix: str) -> None:
         def delete_all() -> None:
             found = self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True)
-            for name in [each.object_name for each in found]:  # one or two: an album has one cover at a time
+            for name in [each.object_name for each in found]:  # one or two: an album has one current cover
                 self._client.remove_object(bucket_name=self._bucket, object_name=name)
 
         await self._run(delete_all)
@@ -86,7 +84,7 @@ class S3Storage:
         return await self._run(keys)
 
     async def ping(self) -> None:
-        self._has_bucket = False  # has to be asked for
+        self._has_bucket = False  # checks for it again
         await self._run(lambda: None, abandon_on_cancel=True)
 
     def _ensure_bucket(self) -> None:
@@ -95,7 +93,7 @@ class S3Storage:
         if not self._client.bucket_exists(bucket_name=self._bucket):
             try:
                 self._client.make_bucket(bucket_name=self._bucket)
-            except S3Error as error:  # another copy may have been faster
+            except S3Error as error:  # another process created it first
                 if error.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
                     raise
         self._has_bucket = True
@@ -108,7 +106,7 @@ class S3Storage:
         try:
             return await to_thread.run_sync(run, limiter=self._limiter, abandon_on_cancel=abandon_on_cancel)
         except S3Error as error:
-            if error.code == "NoSuchBucket":  # somebody deleted it; the next call makes it again
+            if error.code == "NoSuchBucket":  # it was deleted; the next call creates it again
                 self._has_bucket = False
             raise Unavailable("The cover storage refused") from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:

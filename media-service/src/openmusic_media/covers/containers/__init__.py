@@ -1,13 +1,13 @@
-"""The containers that pictures come in: what stays in each, what goes, and whether every pixel is there.
+"""Image containers: what to keep of each, what to remove, and whether every pixel is present.
 
-Each module has ``strip(content)``: the picture's own bytes, in their order, without anything that could identify a
-person or carry something else. What decides how the picture looks stays as it came: pixels, colour, transparency,
-animation, orientation, density. Damage in what goes is ignored; ``strip`` raises NotAnImage, ImageTooBig, ValueError,
-IndexError or struct.error for damage in what stays.
+Each module has ``strip(content)``. It returns the image's own bytes, in their order, without metadata that could
+identify a person and without foreign data. Everything that affects how the image looks is kept unchanged: pixels,
+colour, transparency, animation, orientation, density. Damage in what is removed is ignored. For damage in what is kept,
+``strip`` raises NotAnImage, ImageTooBig, ValueError, IndexError or struct.error.
 
-Some decoders fill in pixels that are missing. A PNG and a GIF say how many there must be, so ``strip`` counts them. A
-JPEG and a WebP do not: for those ``probe`` gives the same picture with noise behind its compressed data. A decoder that
-has found every pixel does not look at the noise; one that has not takes it for pixels, and the picture differs.
+Some decoders fill in missing pixels. PNG and GIF state how many there must be, so ``strip`` counts them. JPEG and WebP
+do not, so ``probe`` returns the same image with noise after its compressed data. A decoder that has found every pixel
+ignores the noise. One that has not decodes it as pixels, and the result differs.
 """
 
 from collections.abc import Callable
@@ -17,15 +17,15 @@ from openmusic_media.covers.containers import avif, gif, jpeg, png, webp
 from openmusic_media.covers.errors import NotAnImage
 
 NOISE = bytes((73 * number + 41) % 251 for number in range(96))
-"""Neither JPEG's 0xFF nor anything regular."""
+"""Irregular, and without 0xFF, which starts a marker in JPEG."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """``format`` is Pillow's name for it. ``probe`` is None where ``strip`` counts the pixels."""
+    """``format`` is Pillow's name. ``probe`` is None where ``strip`` counts the pixels."""
 
     format: str
-    ending: str
+    extension: str
     strip: Callable[[bytes], bytes]
     probe: Callable[[bytes, bytes], bytes] | None = None
 
@@ -38,7 +38,7 @@ AVIF = Container("AVIF", "avif", avif.strip)
 
 
 def container_of(content: bytes) -> Container:
-    """By its first bytes. Raises NotAnImage."""
+    """Detects the container by its first bytes. Raises NotAnImage."""
     if content.startswith(png.SIGNATURE):
         return PNG
     if content.startswith(b"\xff\xd8\xff"):

@@ -1,6 +1,6 @@
 """AVIF (AV1 Image File Format 1.1): boxes of ISO/IEC 14496-12, items of ISO/IEC 23008-12.
 
-Places in the file are told from its beginning, all over it. So nothing moves: what goes is overwritten with zeros.
+Offsets throughout the file count from its beginning. So nothing moves: removed data is overwritten with zeros.
 """
 
 import itertools
@@ -17,12 +17,12 @@ _PROPERTIES = frozenset(
     | {b"clli", b"mdcv", b"cclv", b"amve"}
 )
 _METADATA_ITEMS = frozenset({b"Exif", b"mime", b"uri "})
-_TALKATIVE = frozenset({b"udta", b"uuid", b"meta", b"free", b"skip"})
-_WITH_TIMES = frozenset({b"mvhd", b"tkhd", b"mdhd"})
+_DESCRIPTIONS = frozenset({b"udta", b"uuid", b"meta", b"free", b"skip"})
+_WITH_TIMESTAMPS = frozenset({b"mvhd", b"tkhd", b"mdhd"})
 _CONTAINERS = frozenset({b"trak", b"mdia", b"minf", b"stbl"})
 
 Span = tuple[int, int]
-"""Where something begins and ends."""
+"""Start and end offset."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class _Box:
 
 
 def strip(content: bytes) -> bytes:
-    """Nothing is left in the data but what a picture or a frame is made of."""
+    """Keeps only the data that images and frames are decoded from."""
     boxes = list(_boxes(content, 0, len(content)))
     kept = [box for box in boxes if box.kind in {b"ftyp", b"meta", b"moov", b"mdat"}]
     if not kept or kept[0].kind != b"ftyp":
@@ -45,7 +45,7 @@ def strip(content: bytes) -> bytes:
         if box.kind == b"meta":
             needed += _clean_items(result, box)
         elif box.kind == b"moov":
-            needed += _clean_film(result, box)
+            needed += _clean_movie(result, box)
         elif box.kind not in {b"ftyp", b"mdat"}:
             _erase(result, box)
     for box in kept:
@@ -55,7 +55,7 @@ def strip(content: bytes) -> bytes:
 
 
 def _boxes(content: bytes | bytearray, at: int, end: int) -> Iterator[_Box]:
-    """Up to the first that is cut off."""
+    """Stops at the first box that is truncated."""
     while at + 8 <= end:
         size, kind = struct.unpack_from(">I4s", content, at)
         body = at + 8
@@ -78,7 +78,7 @@ def _zero(content: bytearray, start: int, end: int) -> None:
 
 
 def _erase(content: bytearray, box: _Box) -> None:
-    """Leaves an empty place of that size."""
+    """Turns the box into free space of the same size."""
     if box.end <= len(content):
         content[box.start + 4 : box.start + 8] = b"free"
         _zero(content, box.body, box.end)
@@ -94,7 +94,7 @@ def _keep_only(content: bytearray, needed: list[Span], box: _Box) -> None:
 
 
 def _clean_items(content: bytearray, meta: _Box) -> list[Span]:
-    """Erases what is not the picture. Gives where in the file the data of what stays are."""
+    """Erases items that are not the image. Returns where the data of the others is."""
     boxes = {box.kind: box for box in _boxes(content, meta.body + 4, meta.end)}
     for box in _boxes(content, meta.body + 4, meta.end):
         if box.kind not in _META:
@@ -103,13 +103,13 @@ def _clean_items(content: bytearray, meta: _Box) -> list[Span]:
         _zero(content, boxes[b"hdlr"].body + 24, boxes[b"hdlr"].end)  # a name
     if b"iprp" in boxes and (properties := _only(content, boxes[b"iprp"], b"ipco")):
         _clean_properties(content, properties)
-    gone = _thumbnails(content, boxes.get(b"iref")) | _metadata_items(content, boxes[b"iinf"])
+    removed = _thumbnails(content, boxes.get(b"iref")) | _metadata_items(content, boxes[b"iinf"])
     needed = []
     data = boxes.get(b"idat")
     for item, inside, start, end in _extents(content, boxes[b"iloc"]):
-        if inside and data is not None and item in gone:
+        if inside and data is not None and item in removed:
             _zero(content, data.body + start, min(data.body + end, data.end))
-        elif not inside and item not in gone:
+        elif not inside and item not in removed:
             needed.append((start, end))
     return needed
 
@@ -124,18 +124,18 @@ def _clean_properties(content: bytearray, properties: _Box) -> None:
 
 
 def _metadata_items(content: bytearray, infos: _Box) -> set[int]:
-    """The items that are no picture, which become items of no known type. The names of all items are erased."""
+    """Returns the items that hold metadata, and changes their type to ``free``. Erases the names of all items."""
     version = content[infos.body]
-    gone = set()
+    removed = set()
     for box in _boxes(content, infos.body + (6 if version == 0 else 8), infos.end):
         wide = content[box.body] >= 3
         item, _, kind = struct.unpack_from(">IH4s" if wide else ">HH4s", content, box.body + 4)
         name = box.body + (14 if wide else 12)
         if kind in _METADATA_ITEMS:
-            gone.add(item)
+            removed.add(item)
             content[name - 4 : name] = b"free"
         _zero(content, name, box.end)
-    return gone
+    return removed
 
 
 def _thumbnails(content: bytearray, references: _Box | None) -> set[int]:
@@ -150,7 +150,7 @@ def _thumbnails(content: bytearray, references: _Box | None) -> set[int]:
 
 
 def _extents(content: bytearray, places: _Box) -> Iterator[tuple[int, bool, int, int]]:
-    """Of each piece of an item: the item, whether it is in ``idat``, where it begins and where it ends there."""
+    """Yields for each extent: the item, whether it is in ``idat``, and where it starts and ends there."""
     version, at = content[places.body], places.body + 4
     sizes = content[at] >> 4, content[at] & 15, content[at + 1] >> 4, content[at + 1] & 15 if version else 0
     at += 2
@@ -165,7 +165,7 @@ def _extents(content: bytearray, places: _Box) -> Iterator[tuple[int, bool, int,
     for _ in range(number(4 if version == 2 else 2)):
         item = number(4 if version == 2 else 2)
         inside = bool(version) and number(2) & 15 == 1
-        number(2)  # which file it is in: this one
+        number(2)  # data reference: this file
         base = number(sizes[2])
         for _ in range(number(2)):
             number(sizes[3])
@@ -174,25 +174,25 @@ def _extents(content: bytearray, places: _Box) -> Iterator[tuple[int, bool, int,
             yield item, inside, start, start + length if length else len(content)
 
 
-def _clean_film(content: bytearray, parent: _Box) -> list[Span]:
-    """Erases what is told about a film, but for its pictures. Gives where those are in the file."""
+def _clean_movie(content: bytearray, parent: _Box) -> list[Span]:
+    """Erases metadata of the movie. Returns where its frames are."""
     needed = []
     for box in list(_boxes(content, parent.body, parent.end)):
-        if box.kind in _TALKATIVE:
+        if box.kind in _DESCRIPTIONS:
             _erase(content, box)
-        elif box.kind in _WITH_TIMES:
-            _zero(content, box.body + 4, box.body + (20 if content[box.body] else 12))  # made and changed
+        elif box.kind in _WITH_TIMESTAMPS:
+            _zero(content, box.body + 4, box.body + (20 if content[box.body] else 12))  # creation and modification
         elif box.kind == b"hdlr":
             _zero(content, box.body + 24, box.end)
         elif box.kind == b"stbl":
             needed += _samples(content, box)
         elif box.kind in _CONTAINERS:
-            needed += _clean_film(content, box)
+            needed += _clean_movie(content, box)
     return needed
 
 
 def _samples(content: bytearray, table: _Box) -> list[Span]:
-    """Where the frames of a track are (ISO/IEC 14496-12, section 8.7)."""
+    """Returns where the frames of a track are (ISO/IEC 14496-12, section 8.7)."""
     boxes = {box.kind: box for box in _boxes(content, table.body, table.end)}
     if b"stsz" not in boxes or b"stsc" not in boxes:
         raise NotAnImage
@@ -212,7 +212,7 @@ def _samples(content: bytearray, table: _Box) -> list[Span]:
 
 
 def _table(content: bytearray, at: int, shape: str) -> list[tuple[int, ...]]:
-    """The rows behind their number."""
+    """Reads the rows that follow their count."""
     (count,) = struct.unpack_from(">I", content, at)
     width = struct.calcsize(shape)
     if at + 4 + count * width > len(content):

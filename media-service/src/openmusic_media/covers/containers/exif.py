@@ -1,11 +1,11 @@
-"""Exif metadata, reduced to what decides how a picture is shown (CIPA DC-008, a TIFF directory)."""
+"""Exif metadata, reduced to what affects how an image is shown (CIPA DC-008, a TIFF directory)."""
 
 import struct
 
 ORIENTATION = 0x0112
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
 _EXIF_DIRECTORY = 0x8769
-# Browsers take a picture's density into account when its own size agrees with it (HTML, "density-corrected").
+# Browsers honour the density when it agrees with the dimensions (HTML, "density-corrected").
 _KEPT = (ORIENTATION, 0x011A, 0x011B, 0x0128)  # XResolution, YResolution, ResolutionUnit
 _KEPT_OF_EXIF = (0xA002, 0xA003)  # PixelXDimension, PixelYDimension
 _SIZES = {_SHORT: 2, _LONG: 4, _RATIONAL: 8}
@@ -15,7 +15,7 @@ Entry = tuple[int, int, bytes]
 
 
 def reduced(tiff: bytes) -> bytes:
-    """A TIFF block with orientation and density only; empty if it has neither, or cannot be read."""
+    """Returns a TIFF block with orientation and density only. It is empty without either, or if unreadable."""
     try:
         order = {b"II*\0": "<", b"MM\0*": ">"}[tiff[:4]]
         (first,) = struct.unpack_from(order + "I", tiff, 4)
@@ -25,11 +25,11 @@ def reduced(tiff: bytes) -> bytes:
         return b""
     if entries == [(ORIENTATION, _SHORT, b"\0\1")] or not entries:
         return b""
-    return _written(entries, of_exif)
+    return _serialized(entries, of_exif)
 
 
 def _entries(tiff: bytes, at: int, order: str, wanted: tuple[int, ...]) -> tuple[list[Entry], int]:
-    """The wanted entries of the directory there, and where the Exif directory is (0 if there is none)."""
+    """Returns the wanted entries of the directory, and where the Exif directory is (0 if there is none)."""
     found: dict[int, Entry] = {}
     exif_at = 0
     (count,) = struct.unpack_from(order + "H", tiff, at)
@@ -47,8 +47,8 @@ def _entries(tiff: bytes, at: int, order: str, wanted: tuple[int, ...]) -> tuple
     return [found[tag] for tag in sorted(found)], exif_at
 
 
-def _written(entries: list[Entry], of_exif: list[Entry]) -> bytes:
-    """Big-endian: header, first directory, its longer values, Exif directory."""
+def _serialized(entries: list[Entry], of_exif: list[Entry]) -> bytes:
+    """Writes, big-endian: header, first directory, its longer values, Exif directory."""
     size = 2 + 12 * (len(entries) + bool(of_exif)) + 4
     longer = b""
     lines = []

@@ -12,7 +12,7 @@ _MAX_CODE = 4096
 
 
 def strip(content: bytes) -> bytes:
-    """A trailer that is missing is added."""
+    """Adds the trailer if it is missing."""
     at = 13 + _table_size(content[10])
     kept, control, frames = [content[:at]], b"", 0
     while at < len(content) and content[at] != _TRAILER:
@@ -27,11 +27,11 @@ def strip(content: bytes) -> bytes:
             if label == _CONTROL:
                 control = content[begin:at]
             elif label == _PLAIN_TEXT:
-                control = b""  # it is about the text, which no reader shows
+                control = b""  # it controls the text, which no reader shows
             elif label == _APPLICATION and blocks[0] in _LOOPING and len(blocks) > 1 and blocks[1][:1] == b"\x01":
                 kept.append(content[begin : begin + 3] + blocks[0] + b"\x03" + blocks[1][:3].ljust(3, b"\0") + b"\0")
         elif content[at] == 0:
-            at += 1  # readers skip what ends nothing
+            at += 1  # readers skip stray block terminators
         else:
             raise NotAnImage
     if not frames:
@@ -40,12 +40,12 @@ def strip(content: bytes) -> bytes:
 
 
 def _table_size(flags: int) -> int:
-    """Bytes of a colour table."""
+    """Returns the number of bytes in a colour table."""
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _image(content: bytes, at: int, frames: int) -> tuple[bytes, int]:
-    """The image at that place without anything behind its last pixel, and where it ends."""
+    """Returns the image at that offset without data after its last pixel, and where it ends."""
     _, _, width, height, flags = struct.unpack_from("<HHHHB", content, at + 1)
     require_decodable(width, height, frames)
     head = at + 10 + _table_size(flags)
@@ -62,7 +62,7 @@ def _image(content: bytes, at: int, frames: int) -> tuple[bytes, int]:
 
 
 def _blocks(content: bytes, at: int) -> tuple[list[bytes], int]:
-    """The data blocks from there on, and where they end."""
+    """Returns the data blocks that start at that offset, and where they end."""
     blocks = []
     while length := content[at]:
         block = content[at + 1 : at + 1 + length]
@@ -74,10 +74,10 @@ def _blocks(content: bytes, at: int) -> tuple[list[bytes], int]:
 
 
 def _used(packed: bytes, smallest: int, pixels: int) -> int:
-    """How many bytes it takes to get so many pixels and the code for the end, if it follows.
+    """Returns how many bytes encode that many pixels, including the end code if it follows.
 
-    Raises NotAnImage when there are fewer pixels. Follows the LZW decoder of appendix F, but only counts: of each code
-    it knows how long its text is.
+    Raises NotAnImage when there are fewer pixels. This is the LZW decoder of appendix F, reduced to the length of each
+    code's string.
     """
     if not 1 <= smallest <= 8:
         raise NotAnImage

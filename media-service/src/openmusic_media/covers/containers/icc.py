@@ -2,7 +2,7 @@
 
 
 def trimmed(profile: bytes) -> bytes:
-    """The profile without what lies behind its end; empty if it is none, so that no reader uses it either."""
+    """Returns the profile without data after its end, or nothing when it is not a profile."""
     size = int.from_bytes(profile[:4], "big")
     if profile[36:40] != b"acsp" or not 128 <= size <= len(profile):
         return b""

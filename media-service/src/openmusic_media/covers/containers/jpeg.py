@@ -14,7 +14,7 @@ _JFIF, _EXIF, _ICC, _ADOBE = b"JFIF\0", b"Exif\0", b"ICC_PROFILE\0", b"Adobe"
 _MAX_PIECE = 65_533 - 14  # bytes of a colour profile in one segment
 
 Segment = tuple[int, bytes, bytes]
-"""Marker, its data, and the compressed pixels behind it (of a scan)."""
+"""Marker, its data, and for a scan the compressed pixels that follow."""
 
 
 def strip(content: bytes) -> bytes:
@@ -23,30 +23,30 @@ def strip(content: bytes) -> bytes:
     profile = icc.trimmed(b"".join(part for _, part in sorted(map(_profile_part, segments)) if part))
     pieces = [profile[start : start + _MAX_PIECE] for start in range(0, len(profile), _MAX_PIECE)]
     colours = [(0xE2, _ICC + bytes((number, len(pieces))) + piece, b"") for number, piece in enumerate(pieces, 1)]
-    told = [(marker, _reduced(marker, first[marker]), b"") for marker in sorted(first)]
+    headers = [(marker, _reduced(marker, first[marker]), b"") for marker in sorted(first)]
     shown = [each for each in segments if each[0] not in _APPLICATION and each[0] != _COMMENT]
-    return _written([*told, *colours, *shown])
+    return _serialized([*headers, *colours, *shown])
 
 
 def probe(content: bytes, noise: bytes) -> bytes:
-    """The same picture with noise behind each run of compressed pixels."""
+    """Returns the same image with noise after each run of compressed pixels."""
     noisy = []
     for marker, data, pixels in _segments(content):
         runs = _runs(pixels) if pixels else []
         noisy.append((marker, data, b"".join(run + noise + restart for run, restart in runs)))
-    return _written(noisy)
+    return _serialized(noisy)
 
 
 def _segments(content: bytes) -> Iterator[Segment]:
-    """Up to the end of the first picture; cameras put further views behind it. An end that is missing is added.
+    """Stops at the end of the first image: cameras append further views. A missing end is tolerated.
 
-    Not so in a progressive picture: its later scans only refine what the first ones drew, so that nothing else tells
-    whether all of them are there.
+    It is not tolerated in a progressive image, whose later scans only refine the first ones: without the end, nothing
+    shows whether all of them are present.
     """
     at, progressive = 2, False
     while at < len(content):
         if content[at] != 0xFF:
-            at += 1  # readers skip what stands between segments
+            at += 1  # readers skip bytes between segments
             continue
         marker = content[at + 1]
         if marker in {0xFF, 0x00, 0x01, _START} or marker in _RESTARTS:
@@ -68,7 +68,7 @@ def _segments(content: bytes) -> Iterator[Segment]:
 
 
 def _end_of_pixels(content: bytes, at: int) -> int:
-    """Where the next marker stands that is neither a restart nor a stuffed byte."""
+    """Returns the offset of the next marker that is neither a restart nor a stuffed byte."""
     while (at := content.find(b"\xff", at)) >= 0 and at + 1 < len(content):
         following = content[at + 1]
         if following == 0 or following in _RESTARTS:
@@ -81,7 +81,7 @@ def _end_of_pixels(content: bytes, at: int) -> int:
 
 
 def _runs(pixels: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """What lies between restarts, each with the restart behind it."""
+    """Yields the runs between restarts, each with the restart that ends it."""
     begin = at = 0
     while (at := pixels.find(b"\xff", at)) >= 0 and at + 1 < len(pixels):
         if pixels[at + 1] in _RESTARTS:
@@ -92,7 +92,7 @@ def _runs(pixels: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _profile_part(segment: Segment) -> tuple[int, bytes]:
-    """The number of a piece of the colour profile, and the piece; empty for other segments."""
+    """Returns the number and content of a piece of the colour profile. The content of other segments is empty."""
     marker, data, _ = segment
     if marker == 0xE2 and data.startswith(_ICC) and len(data) > 14:
         return data[12], data[14:]
@@ -100,7 +100,7 @@ def _profile_part(segment: Segment) -> tuple[int, bytes]:
 
 
 def _reduced(marker: int, data: bytes) -> bytes:
-    """What stays of an application's segment, colour profiles aside."""
+    """Returns what to keep of an application segment other than a colour profile."""
     if marker == 0xE0 and data.startswith(_JFIF) and len(data) >= 14:
         return data[:12] + b"\0\0"  # without its thumbnail
     if marker == 0xE1 and data.startswith(_EXIF):
@@ -111,7 +111,7 @@ def _reduced(marker: int, data: bytes) -> bytes:
     return b""
 
 
-def _written(segments: list[Segment]) -> bytes:
+def _serialized(segments: list[Segment]) -> bytes:
     body = b"".join(
         bytes((0xFF, marker)) + struct.pack(">H", len(data) + 2) + data + pixels for marker, data, pixels in segments
     )

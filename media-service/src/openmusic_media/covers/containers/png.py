@@ -10,12 +10,12 @@ from openmusic_media.covers.errors import NotAnImage
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"})
-_LOOKS = frozenset(
+_APPEARANCE = frozenset(
     {b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI", b"sBIT", b"bKGD", b"pHYs", b"eXIf"}
 )
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-_PIECE = 1_048_576  # bytes that are decompressed at once
+_PIECE = 1_048_576  # bytes decompressed at a time
 _MAX_PROFILE = 4_194_304  # bytes of a decompressed colour profile
 
 Chunk = tuple[bytes, bytes]
@@ -31,11 +31,11 @@ def strip(content: bytes) -> bytes:
     require_decodable(*_size(header), max(1, frames))
     if any(kind == b"acTL" and struct.unpack(">I", data[:4])[0] != frames for kind, data in chunks):
         raise NotAnImage
-    return SIGNATURE + b"".join(map(_written, _with_whole_pixels(chunks, header)))
+    return SIGNATURE + b"".join(map(_serialized, _with_whole_pixels(chunks, header)))
 
 
 def _kept(content: bytes) -> Iterator[Chunk]:
-    """Chunks up to the end of the image, without those that say nothing about how it looks."""
+    """Yields the chunks up to IEND that affect how the image looks."""
     at = len(SIGNATURE)
     while at < len(content):
         (length,) = struct.unpack_from(">I", content, at)
@@ -48,8 +48,8 @@ def _kept(content: bytes) -> Iterator[Chunk]:
                 raise NotAnImage
             yield kind, data
         elif not kind[:1].islower():
-            raise NotAnImage  # a reader must understand it, and none does
-        elif kind in _LOOKS and intact and (reduced := _reduced(kind, data)):
+            raise NotAnImage  # an unknown critical chunk
+        elif kind in _APPEARANCE and intact and (reduced := _reduced(kind, data)):
             yield kind, reduced
         if kind == b"IEND":
             return
@@ -65,7 +65,7 @@ def _reduced(kind: bytes, data: bytes) -> bytes:
 
 
 def _profile(data: bytes) -> bytes:
-    """The same bytes, unless something lies behind the profile."""
+    """Keeps the bytes unless there is data after the profile."""
     try:
         unpacker = zlib.decompressobj()
         profile = unpacker.decompress(data[data.index(b"\0") + 2 :], _MAX_PROFILE)
@@ -80,7 +80,7 @@ def _profile(data: bytes) -> bytes:
 
 
 def _with_whole_pixels(chunks: list[Chunk], header: bytes) -> Iterator[Chunk]:
-    """The chunks, with what lies behind the compressed pixels cut off."""
+    """Cuts off data after the compressed pixels."""
     whole = frame = _size(header)
     run: list[bytes] = []
     for (kind, data), (following, _) in zip(chunks, [*chunks[1:], chunks[-1]], strict=True):
@@ -92,7 +92,7 @@ def _with_whole_pixels(chunks: list[Chunk], header: bytes) -> Iterator[Chunk]:
         run.append(data)
         if following == kind:
             continue
-        prefix, size = (0, whole) if kind == b"IDAT" else (4, frame)  # a number stands before the pixels of a frame
+        prefix, size = (0, whole) if kind == b"IDAT" else (4, frame)  # a sequence number precedes the pixels of a frame
         packed = b"".join(each[prefix:] for each in run)
         left = len(packed) - _surplus(packed, _expected(*size, header))
         for each in run:
@@ -108,7 +108,7 @@ def _size(data: bytes) -> tuple[int, int]:
 
 
 def _surplus(packed: bytes, expected: int) -> int:
-    """How many bytes lie behind the pixels. Raises NotAnImage when there are fewer or more pixels than expected."""
+    """Returns how many bytes follow the pixels. Raises NotAnImage unless there are as many pixels as expected."""
     unpacker = zlib.decompressobj()
     found, rest = 0, packed
     while not unpacker.eof:
@@ -123,7 +123,7 @@ def _surplus(packed: bytes, expected: int) -> int:
 
 
 def _expected(width: int, height: int, header: bytes) -> int:
-    """Bytes of all filtered scanlines."""
+    """Returns the number of bytes in all filtered scanlines."""
     depth, colour, interlaced = header[8], header[9], header[12]
     bits = depth * _SAMPLES[colour]
     if not interlaced:
@@ -136,6 +136,6 @@ def _expected(width: int, height: int, header: bytes) -> int:
     return total
 
 
-def _written(chunk: Chunk) -> bytes:
+def _serialized(chunk: Chunk) -> bytes:
     kind, data = chunk
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))

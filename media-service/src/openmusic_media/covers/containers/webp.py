@@ -19,16 +19,16 @@ def strip(content: bytes) -> bytes:
     kinds = {kind for kind, _ in kept}
     if not kinds & {b"VP8 ", b"VP8L", b"ANMF"}:
         raise NotAnImage
-    return _written([(kind, _with_flags(data, kinds) if kind == b"VP8X" else data) for kind, data in kept])
+    return _serialized([(kind, _with_cleared_flags(data, kinds) if kind == b"VP8X" else data) for kind, data in kept])
 
 
 def probe(content: bytes, noise: bytes) -> bytes:
-    """The same picture with noise behind each run of compressed pixels."""
+    """Returns the same image with noise after each run of compressed pixels."""
 
     def noisy(chunks: Iterator[Chunk]) -> list[Chunk]:
         return [(kind, data + noise if kind in _PIXELS else data) for kind, data in chunks]
 
-    return _written(
+    return _serialized(
         [
             (kind, data[:_FRAME_HEADER] + _joined(noisy(_chunks(data[_FRAME_HEADER:])))) if kind == b"ANMF" else each
             for each in noisy(_chunks(content[12:]))
@@ -38,7 +38,7 @@ def probe(content: bytes, noise: bytes) -> bytes:
 
 
 def _chunks(content: bytes) -> Iterator[Chunk]:
-    """Raises NotAnImage when one with pixels is cut off; others may be."""
+    """Raises NotAnImage when a chunk that affects the pixels is truncated. Others are ignored."""
     at = 0
     while at + 8 <= len(content):
         kind, length = content[at : at + 4], struct.unpack_from("<I", content, at + 4)[0]
@@ -62,8 +62,8 @@ def _reduced(kind: bytes, data: bytes) -> bytes:
     return data if kind in _PIXELS or kind in {b"VP8X", b"ANIM"} else b""
 
 
-def _with_flags(header: bytes, kinds: set[bytes]) -> bytes:
-    """Says of what is gone that it is gone."""
+def _with_cleared_flags(header: bytes, kinds: set[bytes]) -> bytes:
+    """Clears the flags of chunks that were removed."""
     flags = header[0] & ~_XMP_FLAG
     if b"EXIF" not in kinds:
         flags &= ~_EXIF_FLAG
@@ -76,6 +76,6 @@ def _joined(chunks: list[Chunk]) -> bytes:
     return b"".join(kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2) for kind, data in chunks)
 
 
-def _written(chunks: list[Chunk]) -> bytes:
+def _serialized(chunks: list[Chunk]) -> bytes:
     body = b"WEBP" + _joined(chunks)
     return b"RIFF" + struct.pack("<I", len(body)) + body

@@ -4,5 +4,5 @@ from openmusic_media.storage.interface import Storage
 from openmusic_media.storage.s3 import S3Storage
 
 
-def storage_of(settings: Settings) -> Storage:
+def create_storage(settings: Settings) -> Storage:
     return S3Storage(settings) if settings.storage == "s3" else FolderStorage(settings.storage_folder)
