@@ -4,12 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
 
+from openmusic_kit.errors import ServiceError
 from openmusic_kit.identity.token_verifier import CREDENTIAL_HEADER
-from openmusic_kit.web import app as web
+from openmusic_kit.web import routes as web
+from openmusic_kit.web.responses import on_service_error
 from openmusic_kit.web.schemas import MessageResponse
 from openmusic_testkit.interleavings import World, explore
 
@@ -42,8 +44,8 @@ def test_a_route_gives_up_in_time_and_stops_what_it_did(route_class: type[APIRou
         app = FastAPI()
         app.state.token_verifier = Verifier()
         app.state.service_credential = SecretStr("shared")
-        app.add_exception_handler(web.errors.ServiceError, web._on_service_error)
-        router = web.APIRouter(route_class=route_class)
+        app.add_exception_handler(ServiceError, on_service_error)
+        router = APIRouter(route_class=route_class)
         seconds = world.dice.choice((1.0, web.HANDLING_TIME - 1, web.HANDLING_TIME + 1, 60.0))
 
         @router.post("/mine")

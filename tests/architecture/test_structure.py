@@ -19,7 +19,8 @@ from openmusic_gateway.routes import ROUTES
 from openmusic_gateway.settings import Settings as Gateway
 from openmusic_kit.messaging.events import Envelope
 from openmusic_kit.messaging.topology import Queue
-from openmusic_kit.web import app as web
+from openmusic_kit.web import routes as web
+from openmusic_kit.web.compiled import is_plain
 from openmusic_operations.dead_letters import QUEUES
 
 ROOT = Path(__file__).parents[2]
@@ -217,6 +218,14 @@ def test_every_route_answers_in_time(service: str) -> None:
 
     covers = {"/albums/{album_id}/covers", "/covers/{album_id}/{file}"}  # as long as their client takes for the bytes
     assert untimed - covers == {"/health/live", "/health/ready"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_endpoint_is_plain_enough_to_be_compiled(service: str) -> None:
+    app = importlib.import_module(f"openmusic_{service}.app").create_app()
+    routes = [route for route in app.routes if isinstance(route, web.TimedRoute)]
+
+    assert [route.path for route in routes if not is_plain(route)] == []
 
 
 def test_the_index_of_decisions_names_each_by_its_title() -> None:

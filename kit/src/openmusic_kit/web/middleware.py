@@ -1,0 +1,87 @@
+"""ASGI middlewares of every service: bounded bodies, request ids, the access log, and 500 for what nobody caught."""
+
+import asyncio
+import logging
+import re
+import sys
+import time
+from functools import cached_property
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from openmusic_kit import errors
+from openmusic_kit.context import new_request_id, request_id
+from openmusic_kit.web.access_log import AccessLog
+from openmusic_kit.web.responses import failure
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID_HEADER = "X-Request-ID"
+_GIVEN_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class BodyLimit:
+    """Refuses bodies over ``limit`` bytes, whether their length was announced or not."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise HTTPException(413, errors.TooLarge.message)
+            return message
+
+        await self._app(scope, limited, send)
+
+
+class RequestContext:
+    """Gives every request its id, logs it, and turns what nobody caught into a 500 of the right shape."""
+
+    def __init__(self, app: ASGIApp, service: str) -> None:
+        self._app = app
+        self._service = service
+
+    @cached_property
+    def _access_log(self) -> AccessLog:
+        return AccessLog(self._service, asyncio.get_running_loop().call_later, sys.stdout)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            self._access_log.flush()
+            return
+        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        request_id.set(given if _GIVEN_REQUEST_ID.fullmatch(given) else new_request_id())
+        started = time.perf_counter()
+        status = 0
+
+        async def tagged(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id.get()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, tagged)
+        except Exception:
+            logger.exception("unexpected error", extra={"method": scope["method"], "path": scope["path"]})
+            if status:
+                raise
+            await failure(500, "Something went wrong on our side")(scope, receive, tagged)
+        finally:
+            if logger.isEnabledFor(logging.DEBUG if scope["path"].startswith("/health/") else logging.INFO):
+                seconds = time.perf_counter() - started
+                self._access_log.add(scope["method"], scope["path"], status, seconds, request_id.get())
