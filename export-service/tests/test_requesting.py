@@ -35,8 +35,10 @@ async def test_the_owner_is_told_that_it_is_under_way(
     answer = await post(client, playlist_id, {"targetEmail": "listener@mail.test", "extra": 1}, bearer("user-a"))
 
     assert answer.status_code == 201
-    assert answer.json() == {"status": "success", "message": "Permintaan Anda sedang kami proses"}
     job = await jobs.of(playlist_id)
+    data = {"exportId": job["id"]}
+    assert answer.json() == {"status": "success", "message": "Permintaan Anda sedang kami proses", "data": data}
+    assert answer.headers["Location"] == f"/export/{job['id']}"
     kept = {name: job[name] for name in ("target_email", "requested_by", "status", "attempts")}
     assert kept == {
         "target_email": "listener@mail.test",
@@ -166,7 +168,7 @@ async def test_a_playlist_service_that_is_away_is_worth_another_try(
 
 async def test_other_methods_and_paths_are_refused_in_the_same_shape(client: httpx.AsyncClient) -> None:
     refused(await client.get(f"/export/playlists/{new_id('playlist')}"), 405)
-    refused(await client.post("/export/playlists"), 404)
+    refused(await client.post("/export/playlists"), 405)
 
 
 async def test_the_message_names_the_job_and_holds_no_songs(

@@ -51,7 +51,7 @@ async def test_jobs_that_were_settled_long_ago_go_with_the_next_and_all_others_s
     await add("running", "pending", None)
     await add("now", "pending", None, created=1)
 
-    await repository.settle(attempt("now"), "sent", None, KEPT)
+    await repository.settle(attempt("now"), "sent", None, None, KEPT)
 
     assert await ids(connection) == {"young-sent", "young-failed", "young-cancelled", "running", "now"}
 
@@ -61,7 +61,7 @@ async def test_they_go_a_few_at_a_time_the_oldest_first(repository: JobRepositor
         await add(f"old-{number}", "sent", KEPT + HOUR + number)
     await add("now", "pending", None)
 
-    await repository.settle(attempt("now"), "sent", None, KEPT)
+    await repository.settle(attempt("now"), "sent", None, None, KEPT)
 
     assert await ids(connection) == {"old-0", "old-1", "now"}
 
@@ -71,7 +71,7 @@ async def test_an_old_job_that_was_sent_back_from_the_dead_letters_is_settled_ag
 ) -> None:
     await add("again", "failed", KEPT + HOUR)
 
-    await repository.settle(attempt("again"), "sent", None, KEPT)
+    await repository.settle(attempt("again"), "sent", None, None, KEPT)
 
     job = await (await connection.execute("SELECT status, attempts FROM export_jobs")).fetchone()
     assert job == {"status": "sent", "attempts": 1}
@@ -84,7 +84,7 @@ async def test_an_old_job_that_another_worker_has_in_hand_stays_and_is_not_waite
     await add("now", "pending", None)
     async with await type(connection).connect(connection.info.dsn, password=surroundings["pgpassword"]) as other:
         await JobRepository(other).lock("in-hand")
-        await repository.settle(attempt("now"), "sent", None, KEPT)
+        await repository.settle(attempt("now"), "sent", None, None, KEPT)
         assert await ids(connection) == {"in-hand", "now"}
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from openmusic_export.delivery.errors import MailError, MailInDoubt, PermanentMailError, PlaylistDeleted
-from openmusic_export.exports.repository import Attempt, FinalStatus
+from openmusic_export.exports.repository import Attempt, FinalStatus, Problem
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.messaging.topology import RetrySchedule
 
@@ -14,11 +14,13 @@ DeliveryError = MailError | PlaylistDeleted | Unavailable
 class Settled:
     status: FinalStatus
     reason: str | None = None
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
     reason: str
+    problem: Problem
     delay: float
     """Seconds until the next attempt."""
 
@@ -44,11 +46,14 @@ class RetryPolicy:
         if error is None:
             return Settled("sent")
         if isinstance(error, PlaylistDeleted):
-            return Settled("cancelled", str(error))
+            return Settled("cancelled", str(error), "playlist_deleted")
         if isinstance(error, MailInDoubt):
             copies = min(attempt.copies + 1, self.max_copies)
             reason = f"{error} (sent {copies} times)"
-            return InDoubt(reason) if copies < self.max_copies else Settled("failed", reason)
-        if isinstance(error, PermanentMailError) or attempt.failing_for >= self.schedule.give_up_after:
-            return Settled("failed", str(error))
-        return Postponed(str(error), self.schedule.delay(attempt.number))
+            return InDoubt(reason) if copies < self.max_copies else Settled("failed", reason, "unconfirmed")
+        if isinstance(error, PermanentMailError):
+            return Settled("failed", str(error), "rejected")
+        problem: Problem = "playlist_unavailable" if isinstance(error, Unavailable) else "mail_server_unavailable"
+        if attempt.failing_for >= self.schedule.give_up_after:
+            return Settled("failed", str(error), problem)
+        return Postponed(str(error), problem, self.schedule.delay(attempt.number))

@@ -125,10 +125,10 @@ class DeliveryService:
     async def _record(self, jobs: JobRepository, attempt: Attempt, result: Result) -> None:
         job = {"job": attempt.job_id, "reason": result.reason}
         if isinstance(result, Settled):
-            await jobs.settle(attempt, result.status, result.reason, self._settings.keep_jobs_for)
+            await jobs.settle(attempt, result.status, result.reason, result.problem, self._settings.keep_jobs_for)
             logger.info("export settled", extra={**job, "failed": result.status == "failed"})
         elif isinstance(result, Postponed):
-            await jobs.postpone(attempt, result.reason, result.delay)
+            await jobs.postpone(attempt, result.reason, result.problem, result.delay)
             logger.warning("export postponed", extra=job)
         else:
             logger.warning("export in doubt", extra=job)

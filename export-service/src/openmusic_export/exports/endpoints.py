@@ -1,13 +1,14 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from openmusic_export.exports.errors import OwnerOnly, PlaylistNotFound
-from openmusic_export.exports.schemas import ExportPayload
+from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistNotFound
+from openmusic_export.exports.schemas import Export, ExportData, ExportId, ExportPayload, ExportsData
 from openmusic_export.exports.service import ExportService
 from openmusic_kit.web.app import CurrentUser, ProtectedRoute
-from openmusic_kit.web.openapi import error_responses
-from openmusic_kit.web.schemas import MessageResponse
+from openmusic_kit.web.openapi import LOCATED, PAGED, error_responses
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.schemas import CreatedResponse, DataResponse
 
 ACCEPTED = "Permintaan Anda sedang kami proses"  # existing clients compare this text
 
@@ -17,15 +18,40 @@ async def _exports(request: Request) -> ExportService:
     return service
 
 
+Exports = Annotated[ExportService, Depends(_exports)]
+
 router = APIRouter(prefix="/export", tags=["exports"], route_class=ProtectedRoute)
 
 
-@router.post("/playlists/{playlist_id}", status_code=201, responses=error_responses(PlaylistNotFound, OwnerOnly))
+@router.post(
+    "/playlists/{playlist_id}",
+    status_code=201,
+    responses={**error_responses(PlaylistNotFound, OwnerOnly), **LOCATED},
+)
 async def export_playlist(
-    playlist_id: str,
-    payload: ExportPayload,
+    playlist_id: str, payload: ExportPayload, user_id: CurrentUser, exports: Exports, response: Response
+) -> CreatedResponse[ExportId]:
+    export_id = await exports.request(playlist_id, payload.target_email, user_id)
+    response.headers["Location"] = f"/export/{export_id}"
+    return CreatedResponse(message=ACCEPTED, data=ExportId(export_id=export_id))
+
+
+@router.get("", responses={**error_responses(CursorInvalid), **PAGED})
+async def list_exports(
+    response: Response,
     user_id: CurrentUser,
-    exports: Annotated[ExportService, Depends(_exports)],
-) -> MessageResponse:
-    await exports.request(playlist_id, payload.target_email, user_id)
-    return MessageResponse(message=ACCEPTED)
+    exports: Exports,
+    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
+    cursor: str = "",
+) -> DataResponse[ExportsData]:
+    """The user's exports, newest first; the header ``Link`` leads to the next page."""
+    jobs = await exports.list_requested(user_id, decode_cursor(cursor), limit + 1)
+    page = jobs[:limit]
+    if len(jobs) > limit:
+        response.headers["Link"] = next_page_link("/export", limit=limit, cursor=encode_cursor(page[-1].id))
+    return DataResponse(data=ExportsData(exports=[Export.of(job) for job in page]))
+
+
+@router.get("/{export_id}", responses=error_responses(ExportNotFound))
+async def get_export(export_id: str, user_id: CurrentUser, exports: Exports) -> DataResponse[ExportData]:
+    return DataResponse(data=ExportData(export=Export.of(await exports.get(export_id, user_id))))

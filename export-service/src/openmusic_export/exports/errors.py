@@ -1,6 +1,10 @@
 from openmusic_kit.errors import Forbidden, NotFound
 
 
+class ExportNotFound(NotFound):
+    message = "There is no such export"
+
+
 class PlaylistNotFound(NotFound):
     message = "There is no such playlist"
 

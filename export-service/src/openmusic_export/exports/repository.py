@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from psycopg.rows import class_row
@@ -6,11 +7,27 @@ from psycopg.rows import class_row
 from openmusic_kit.database.database import Connection
 
 FinalStatus = Literal["sent", "failed", "cancelled"]
+Status = FinalStatus | Literal["pending"]
+Problem = Literal["rejected", "unconfirmed", "mail_server_unavailable", "playlist_unavailable", "playlist_deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as its requester sees it."""
+
+    id: str
+    playlist_id: str
+    target_email: str
+    status: Status
+    problem: Problem | None
+    attempts: int
+    created_at: datetime
+    settled_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class LockedJob:
-    status: FinalStatus | Literal["pending"]
+    status: Status
     reason: str | None
     due: bool
     attempts: int
@@ -64,6 +81,30 @@ class JobRepository:
             },
         )
 
+    async def find(self, job_id: str, requested_by: str) -> Job | None:
+        cursor = self._connection.cursor(row_factory=class_row(Job))
+        await cursor.execute(
+            """
+            SELECT id, playlist_id, target_email, status, problem, attempts, created_at, settled_at
+            FROM export_jobs WHERE id = %(id)s AND requested_by = %(requested_by)s
+            """,
+            {"id": job_id, "requested_by": requested_by},
+        )
+        return await cursor.fetchone()
+
+    async def list_requested(self, requested_by: str, before: str, limit: int) -> list[Job]:
+        """Newest first. ``before`` is the id of the last job of the previous page, or empty."""
+        cursor = self._connection.cursor(row_factory=class_row(Job))
+        await cursor.execute(
+            """
+            SELECT id, playlist_id, target_email, status, problem, attempts, created_at, settled_at
+            FROM export_jobs WHERE requested_by = %(requested_by)s AND (%(before)s = '' OR id < %(before)s)
+            ORDER BY id DESC LIMIT %(limit)s
+            """,
+            {"requested_by": requested_by, "before": before, "limit": limit},
+        )
+        return await cursor.fetchall()
+
     async def exists(self, job_id: str) -> bool:
         cursor = await self._connection.execute("SELECT 1 FROM export_jobs WHERE id = %(id)s", {"id": job_id})
         return await cursor.fetchone() is not None
@@ -97,7 +138,8 @@ class JobRepository:
         await self._connection.execute(
             """
             UPDATE export_jobs
-            SET attempts = %(number)s, copies = %(copies)s + 1, reason = 'in doubt: the mail may have arrived',
+            SET attempts = %(number)s, copies = %(copies)s + 1,
+                reason = 'in doubt: the mail may have arrived', problem = 'unconfirmed',
                 failing_since = coalesce(failing_since, clock_timestamp()),
                 next_attempt_at = clock_timestamp() + make_interval(secs => %(repeat_after)s)
             WHERE id = %(id)s
@@ -110,12 +152,12 @@ class JobRepository:
             },
         )
 
-    async def postpone(self, attempt: Attempt, reason: str, delay: float) -> None:
+    async def postpone(self, attempt: Attempt, reason: str, problem: Problem, delay: float) -> None:
         """After a failure that certainly sent no mail. Does nothing if a later attempt has begun."""
         await self._connection.execute(
             """
             UPDATE export_jobs
-            SET attempts = %(number)s, copies = %(copies)s, reason = %(reason)s,
+            SET attempts = %(number)s, copies = %(copies)s, reason = %(reason)s, problem = %(problem)s,
                 failing_since = coalesce(failing_since, clock_timestamp()),
                 next_attempt_at = clock_timestamp() + make_interval(secs => %(delay)s)
             WHERE id = %(id)s AND attempts <= %(number)s
@@ -125,11 +167,14 @@ class JobRepository:
                 "number": attempt.number,
                 "copies": attempt.copies,
                 "reason": reason,
+                "problem": problem,
                 "delay": delay,
             },
         )
 
-    async def settle(self, attempt: Attempt, status: FinalStatus, reason: str | None, keep_for: float) -> None:
+    async def settle(
+        self, attempt: Attempt, status: FinalStatus, reason: str | None, problem: Problem | None, keep_for: float
+    ) -> None:
         """Also deletes up to ten other jobs that were settled more than ``keep_for`` seconds ago."""
         await self._connection.execute(
             """
@@ -141,8 +186,8 @@ class JobRepository:
                 )
             )
             UPDATE export_jobs
-            SET status = %(status)s, reason = %(reason)s, attempts = greatest(attempts, %(number)s),
-                settled_at = now(), dead_event_id = %(dead_event_id)s
+            SET status = %(status)s, reason = %(reason)s, problem = %(problem)s,
+                attempts = greatest(attempts, %(number)s), settled_at = now(), dead_event_id = %(dead_event_id)s
             WHERE id = %(id)s
             """,
             {
@@ -150,6 +195,7 @@ class JobRepository:
                 "number": attempt.number,
                 "status": status,
                 "reason": reason,
+                "problem": problem,
                 "keep_for": keep_for,
                 "dead_event_id": attempt.event_id if status == "failed" else None,
             },

@@ -1,9 +1,9 @@
 from openmusic_export.events import ExportRequested
-from openmusic_export.exports.errors import OwnerOnly, PlaylistNotFound
-from openmusic_export.exports.repository import JobRepository
+from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistNotFound
+from openmusic_export.exports.repository import Job, JobRepository
 from openmusic_export.playlists import Playlists
 from openmusic_kit.database.database import Database
-from openmusic_kit.ids import new_id
+from openmusic_kit.ids import new_id, require_id
 from openmusic_kit.messaging import outbox
 
 
@@ -12,8 +12,8 @@ class ExportService:
         self._database = database
         self._playlists = playlists
 
-    async def request(self, playlist_id: str, target_email: str, user_id: str) -> None:
-        """Stores the job and its event in one transaction. Raises PlaylistNotFound, OwnerOnly and Unavailable."""
+    async def request(self, playlist_id: str, target_email: str, user_id: str) -> str:
+        """Stores a job and its event. Returns the id of the job. Raises PlaylistNotFound, OwnerOnly and Unavailable."""
         owner_id = await self._playlists.owner_of(playlist_id)
         if owner_id is None:
             raise PlaylistNotFound
@@ -25,3 +25,18 @@ class ExportService:
             event = ExportRequested(job_id=job_id, playlist_id=playlist_id, target_email=target_email)
             await outbox.append(work.connection, event, aggregate_id=job_id, sequence=1)
             await work.commit()
+        return job_id
+
+    async def get(self, export_id: str, user_id: str) -> Job:
+        """Raises ExportNotFound, also for the export of another user."""
+        require_id("export", export_id, ExportNotFound)
+        async with self._database.read() as connection:
+            job = await JobRepository(connection).find(export_id, user_id)
+        if job is None:
+            raise ExportNotFound
+        return job
+
+    async def list_requested(self, user_id: str, before: str, limit: int) -> list[Job]:
+        """Newest first, older than the export ``before``, if that is not empty."""
+        async with self._database.read() as connection:
+            return await JobRepository(connection).list_requested(user_id, before, limit)
