@@ -17,6 +17,7 @@ from openmusic_auth.authentications.repository import RefreshTokenRepository
 from openmusic_auth.keys.repository import KeyRepository
 from openmusic_auth.keys.service import LEEWAY, PUBLISH_AHEAD, RELOAD_INTERVAL
 from openmusic_auth.settings import Settings
+from openmusic_auth.users.repository import Credentials
 from openmusic_kit.ids import new_id
 
 TRUSTED = {"X-Service-Credential": "the-shared-credential"}
@@ -54,7 +55,7 @@ async def test_a_refresh_token_is_good_to_its_last_moment_and_no_longer(
     still: AsyncConnection[DictRow], user_id: str, left: float, good: bool
 ) -> None:
     tokens = RefreshTokenRepository(still)
-    await tokens.add(HASH, user_id, 60)
+    await tokens.add(HASH, Credentials(user_id, "", 0), 60, None)
     await still.execute(EXPIRE, [left, HASH])
 
     assert await tokens.find_user(HASH) == (user_id if good else None)
@@ -64,7 +65,7 @@ async def test_a_refresh_token_is_good_to_its_last_moment_and_no_longer(
 async def test_a_refresh_token_lives_as_many_seconds_as_it_was_given(
     still: AsyncConnection[DictRow], user_id: str
 ) -> None:
-    await RefreshTokenRepository(still).add(HASH, user_id, 12_345)
+    await RefreshTokenRepository(still).add(HASH, Credentials(user_id, "", 0), 12_345, None)
 
     (row,) = await fetched(
         still,
@@ -77,10 +78,10 @@ async def test_a_refresh_token_lives_as_many_seconds_as_it_was_given(
 async def test_a_login_sweeps_what_has_expired_and_nothing_else(still: AsyncConnection[DictRow], user_id: str) -> None:
     tokens = RefreshTokenRepository(still)
     for number, left in enumerate((0, MOMENT)):
-        await tokens.add(bytes([number]) * 32, user_id, 60)
+        await tokens.add(bytes([number]) * 32, Credentials(user_id, "", 0), 60, None)
         await still.execute(EXPIRE, [left, bytes([number]) * 32])
 
-    await tokens.add(HASH, user_id, 60)
+    await tokens.add(HASH, Credentials(user_id, "", 0), 60, None)
 
     left_over = await fetched(still, "SELECT token_hash FROM refresh_tokens WHERE user_id = %s", user_id)
     assert {bytes(row["token_hash"]) for row in left_over} == {b"\1" * 32, HASH}

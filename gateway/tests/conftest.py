@@ -81,6 +81,9 @@ class Service:
                 await send({"type": "http.response.body", "body": b"y" * 1_000_000, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
             return
+        if behaviour == "password" and "wrong" in echo["body"]:
+            await _send(send, 403, b'{"status": "fail", "message": "wrong"}')
+            return
         extra = [(b"connection", b"x-private"), (b"x-private", b"1"), (b"x-kept", b"2"), (b"keep-alive", b"timeout=5")]
         await _send(send, 200, json.dumps(echo).encode(), extra)
 

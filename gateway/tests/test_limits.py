@@ -204,6 +204,28 @@ def test_exports_are_limited_by_user_and_only_what_is_accepted_counts(
         assert export(bob).status_code == 201
 
 
+def test_who_guesses_the_password_of_a_session_is_stopped_from_every_address_and_others_are_not(
+    limited: Any, service_url: Any, token_of: Any, addresses: Any
+) -> None:
+    alice, bob = (f"user-{time.time_ns()}" for _ in range(2))
+    with limited(auth_url=service_url[1], login_failures_by_name=3, login_failures_by_address=5) as ask:
+
+        def change(user: str, password: str = "wrong", address: str = "") -> httpx.Response:
+            headers = {"Authorization": f"Bearer {token_of(user)}"}
+            body = {"password": password, "newPassword": "another"}
+            answer: httpx.Response = ask(
+                "PUT", "/users/me/password", address or next(addresses), headers=headers, json=body
+            )
+            return answer
+
+        assert [change(alice).status_code for _ in range(3)] == [403] * 3
+        refused(change(alice))
+        refused(change(alice, "right"))
+        assert [change(bob, "right").status_code for _ in range(9)] == [200] * 9
+        guesser, users = next(addresses), [f"user-{time.time_ns()}" for _ in range(6)]
+        assert [change(each, address=guesser).status_code for each in users] == [403] * 5 + [429]
+
+
 def test_what_reaches_a_service_is_limited_by_address_and_by_user(
     limited: Any, service_url: Any, token_of: Any, addresses: Any
 ) -> None:

@@ -37,7 +37,14 @@ PUT    /songs/{song_id}                   200    200     200      200    200    
 DELETE /songs/{song_id}                   200    200     200      200    200          200
 
 POST   /users                             201    201     201      201    201          201
+GET    /users                             401    401     200      200    200          200
 GET    /users/{user_id}                   200    200     200      200    200          200
+GET    /users/me                          401    401     200      200    200          200
+PATCH  /users/me                          401    401     200      200    200          200
+PUT    /users/me/password                 401    401     200      200    200          200
+GET    /users/me/sessions                 401    401     200      200    200          200
+DELETE /users/me/sessions                 401    401     200      200    200          200
+DELETE /users/me/sessions/{session_id}    401    401     404      404    404          200
 POST   /authentications                   201    201     201      201    201          201
 PUT    /authentications                   200    200     200      200    200          200
 DELETE /authentications                   200    200     200      200    200          200
@@ -52,6 +59,8 @@ GET    /playlists/{playlist_id}/activities 401   401     403      403    200    
 POST   /collaborations                    401    401     403      403    403          201
 DELETE /collaborations                    401    401     403      403    403          200
 POST   /export/playlists/{playlist_id}    401    401     403      403    403          201
+GET    /export                            401    401     200      200    200          200
+GET    /export/{export_id}                401    401     404      404    404          200
 """
 
 HEAD, *LINES = [line.split() for line in TABLE.splitlines() if line.strip()]
@@ -105,10 +114,22 @@ class World:
         return self.made("/albums", {"name": "Parachutes", "year": 2000})["albumId"]
 
     @cached_property
+    def export_id(self) -> str:
+        payload = {"targetEmail": "listener@openmusic.test"}
+        return self.made(f"/export/playlists/{self.playlist_id}", payload)["exportId"]
+
+    @cached_property
     def file(self) -> str:
         self.http.post(f"/albums/{self.album_id}/covers", files=self.form()).raise_for_status()
         album = self.call("GET", f"/albums/{self.album_id}", "nobody").json()["data"]["album"]
         return str(album["coverUrl"]).rpartition("/")[2]
+
+    @property
+    def session_id(self) -> str:
+        """A new one of the owner's."""
+        login = {"username": self.people["owner"].username, "password": "secret"}
+        self.made("/authentications", login)
+        return str(self.call("GET", "/users/me/sessions", "owner").json()["data"]["sessions"][0]["id"])
 
     @property
     def user_id(self) -> str:
@@ -129,6 +150,7 @@ def _refresh_token(world: World) -> dict[str, str]:
     return {"refreshToken": world.made("/authentications", world.login())["refreshToken"]}
 
 
+QUERIES = {"/users": "?username=nobody"}
 ALBUM = {"name": "X&Y", "year": 2005}
 SONG = {"title": "Talk", "year": 2005, "genre": "Rock", "performer": "Coldplay"}
 BODIES: dict[tuple[str, str], Callable[[World], Any]] = {
@@ -137,6 +159,8 @@ BODIES: dict[tuple[str, str], Callable[[World], Any]] = {
     ("POST", "/songs"): lambda _: SONG,
     ("PUT", "/songs/{song_id}"): lambda _: SONG,
     ("POST", "/users"): lambda world: {"username": world.secret, "password": "secret", "fullname": "New"},
+    ("PATCH", "/users/me"): lambda _: {"fullname": "A User"},
+    ("PUT", "/users/me/password"): lambda _: {"password": "secret", "newPassword": "secret"},
     ("POST", "/authentications"): lambda world: world.login(),
     ("PUT", "/authentications"): _refresh_token,
     ("DELETE", "/authentications"): _refresh_token,
@@ -155,7 +179,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Any]] = {
 @pytest.fixture(scope="session")
 def people(register: Callable[[str], Any], owner: Any, mint: Any) -> dict[str, Any]:
     """Who asks, by the heads of the table."""
-    old = mint.token(iat=mint.claims()["iat"] - 600, exp=mint.claims()["iat"] - 1)
+    old = mint.token(iat=mint.claims()["iat"] - 600, exp=mint.claims()["iat"] - 60)  # longer than any leeway
     expired = type(owner)(owner.id, owner.username, old, owner.refresh_token)
     others = {name: register(name) for name in ("stranger", "former", "collaborator")}
     return {"owner": owner, "expired": expired, **others}
@@ -178,10 +202,11 @@ def gateways(url: str, second_url: str) -> Any:
 def ask(gateway: httpx.Client, world: World, route: tuple[str, str], person: str) -> httpx.Response:
     """The request of that row by that person."""
     method, pattern = route
-    names = ("album_id", "file", "song_id", "user_id", "playlist_id")
+    names = ("album_id", "file", "song_id", "user_id", "playlist_id", "export_id", "session_id")
     path = pattern.format(**{name: getattr(world, name) for name in names if f"{{{name}}}" in pattern})
     if route == ("DELETE", "/albums/{album_id}/likes") and person in {"stranger", "former", *MEMBERS}:
         assert world.call("POST", path, person).status_code == 201
+    path += QUERIES.get(pattern, "")
     through = World(gateway, world.people, world.picture, world.secret)
     if pattern.endswith("/covers"):
         return through.call(method, path, person, files=world.form())

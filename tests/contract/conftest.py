@@ -68,12 +68,16 @@ def something(http: httpx.Client) -> Something:
 
     login = {"username": f"fuzz_{secrets.token_hex(6)}", "password": "secret"}
     sessions = [(created("/users", login | {"fullname": "Fuzz"}), created("/authentications", login))[1]]
-    sessions += [created("/authentications", login) for _ in range(MANY)]
+    sessions += [created("/authentications", login) for _ in range(2 * MANY)]
     token = sessions[0]["accessToken"]
     authorized = {"Authorization": f"Bearer {token}"}
     others, more = ([user() for _ in range(count)] for count in (FEW, MANY))
     albums, songs = made(FEW, "/albums", ALBUM), made(FEW, "/songs", SONG)
     playlists = [playlist() for _ in range(FEW)]
+    listed = http.get("/users/me/sessions", params={"limit": MANY}, headers=authorized).json()["data"]["sessions"]
+    ended = [session["id"] for session in listed]
+    payload = {"targetEmail": "fuzz@mail.test"}
+    exports = [created(f"/export/playlists/{each}", payload, headers=authorized)["exportId"] for each in playlists]
     cover = _cover_of(http, *made(1, "/albums", ALBUM))  # one that nobody replaces
     everywhere = {
         "album_id": albums,
@@ -82,6 +86,7 @@ def something(http: httpx.Client) -> Something:
         "songId": songs,
         "playlist_id": playlists,
         "playlistId": playlists,
+        "export_id": exports,
         "user_id": others,
         "userId": others,
     }
@@ -96,6 +101,8 @@ def something(http: httpx.Client) -> Something:
             "DELETE /songs/{song_id}": {"song_id": made(MANY, "/songs", SONG)},
             "DELETE /playlists/{playlist_id}": {"playlist_id": [playlist() for _ in range(MANY)]},
             "DELETE /authentications": {"refreshToken": [session["refreshToken"] for session in sessions[1:]]},
+            "DELETE /users/me/sessions/{session_id}": {"session_id": ended},
+            "PUT /users/me/password": {"password": ["secret"], "newPassword": ["secret"]},
             "PUT /authentications": {"refreshToken": [sessions[0]["refreshToken"]]},
             "POST /authentications": {name: [value] for name, value in login.items()},
             "GET /covers/{album_id}/{file}": cover,

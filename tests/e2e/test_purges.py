@@ -45,6 +45,7 @@ READS = {
     "single": Read("/songs/{single}"),
     "owner": Read("/users/{owner}"),
     "friend": Read("/users/{friend}"),
+    "owner's account": Read("/users/me", "owner"),
     "owner's playlists": Read("/playlists", "owner"),
     "owner's page of playlists": Read("/playlists?limit=1000", "owner"),
     "friend's playlists": Read("/playlists", "friend"),
@@ -114,6 +115,15 @@ WRITES = [
         body={"username": "{name}", "password": "secret", "fullname": "A User"},
         status=201,
     ),
+    Write("PATCH /users/me", "/users/me", "owner, owner's account", user="owner", body={"fullname": "{name}"}),
+    Write(
+        "PUT /users/me/password",
+        "/users/me/password",
+        user="stranger",
+        body={"password": "secret", "newPassword": "secret"},
+    ),
+    Write("DELETE /users/me/sessions", "/users/me/sessions", user="owner"),
+    Write("DELETE /users/me/sessions/{session}", "/users/me/sessions/{id}", user="stranger"),
     Write("POST /authentications", "/authentications", body={"username": "{login}", "password": "secret"}, status=201),
     Write("PUT /authentications", "/authentications", body={"refreshToken": "{refresh_token}"}),
     Write("DELETE /authentications", "/authentications", body={"refreshToken": "{refresh_token}"}),
@@ -174,6 +184,14 @@ REFUSED = [
     Write("POST /songs", "", body=SONG | {"albumId": "{missing_album}"}, status=404),
     Write("PUT /songs/{song}", "", body=SONG | {"albumId": "{missing_album}"}, status=404),
     Write("PUT /songs/{song}", "", body={}, status=400),
+    Write("PATCH /users/me", "", user="owner", body={}, status=400),
+    Write(
+        "PUT /users/me/password",
+        "",
+        user="owner",
+        body={"password": "wrong", "newPassword": "secret"},
+        status=403,
+    ),
     Write("POST /playlists", "", user="owner", body={}, status=400),
     Write("DELETE /playlists/{playlist}", "", user="friend", status=403),
     Write("POST /playlists/{playlist}/songs", "", user="friend", body={"songId": "{song}"}, status=400),
@@ -231,6 +249,8 @@ class World:
         names["missing_album"] = f"album-{'0' * 32}"
         login = {"username": self.users.login, "password": "secret"}
         names["refresh_token"] = self.create("/authentications", login)["refreshToken"]
+        sessions = self.send("GET", "/users/me/sessions", user="stranger").json()["data"]["sessions"]
+        names["session"] = sessions[0]["id"]
         for each in ("album", "other_album"):
             names[each] = self.create("/albums", {"name": each, "year": 2008})["albumId"]
         titled = {"title": "On the album", "albumId": names["album"]}
@@ -425,4 +445,4 @@ def test_the_table_names_every_write_and_every_answer_that_is_kept() -> None:
 def test_each_answer_that_is_kept_is_changed_by_some_write_unless_it_never_changes() -> None:
     changed = set().union(*(listed(write.changes) for write in WRITES))
 
-    assert READS.keys() - changed == {"other likes", "owner", "friend", "other activities"}
+    assert READS.keys() - changed == {"other likes", "friend", "other activities"}

@@ -71,6 +71,46 @@ def test_users_and_authentications(client: Any) -> None:
         assert client.call(method, "/authentications", {"refreshToken": user.refresh_token}).status_code == 400
 
 
+def test_an_account_in_the_hands_of_its_user(client: Any) -> None:
+    user = client.register("account")
+    friend = client.register("friend")
+    mine = {"id": user.id, "username": user.username, "fullname": "A User"}
+    assert client.call("GET", "/users/me", user=user).json()["data"]["user"] == mine
+    found = client.call("GET", "/users", params={"username": user.username}, user=friend)
+    assert found.json()["data"]["users"] == [mine]
+    for path in (f"/users/{user.id}", "/users/me"):
+        client.call("GET", path, user=user)
+    changed = client.call("PATCH", "/users/me", {"fullname": "Another Name"}, user)
+    assert (changed.status_code, changed.json()["data"]["user"]) == (200, mine | {"fullname": "Another Name"})
+    for path in (f"/users/{user.id}", "/users/me"):
+        read = client.call("GET", path, user=user)
+        assert read.json()["data"]["user"]["fullname"] == "Another Name"
+        assert "X-Data-Source" not in read.headers
+        assert client.call("GET", path, user=user).headers["X-Data-Source"] == "cache"
+
+    login = {"username": user.username, "password": "secret"}
+    phone = client.created("/authentications", login)
+    change = {"password": "secret", "newPassword": "better secret", "refreshToken": user.refresh_token}
+    wrong = client.call("PUT", "/users/me/password", change | {"password": "wrong!"}, user)
+    assert (wrong.status_code, wrong.json()["status"]) == (403, "fail")
+    assert client.call("PUT", "/users/me/password", change, user).status_code == 200
+    assert client.call("POST", "/authentications", login).status_code == 401
+    refresh = {"refreshToken": phone["refreshToken"]}
+    assert client.call("PUT", "/authentications", refresh).status_code == 400, "that session has ended"
+    assert client.call("PUT", "/authentications", {"refreshToken": user.refresh_token}).status_code == 200
+
+    tablet = client.created("/authentications", login | {"password": "better secret"})
+    sessions = client.call("GET", "/users/me/sessions", user=user).json()["data"]["sessions"]
+    assert len(sessions) == 2
+    ended = f"/users/me/sessions/{sessions[0]['id']}"
+    assert client.call("DELETE", ended, user=friend).status_code == 404
+    assert client.call("DELETE", ended, user=user).status_code == 200
+    assert client.call("PUT", "/authentications", {"refreshToken": tablet["refreshToken"]}).status_code == 400
+    assert client.call("DELETE", "/users/me/sessions", user=user).status_code == 200
+    assert client.call("PUT", "/authentications", {"refreshToken": user.refresh_token}).status_code == 400
+    assert client.call("GET", "/users/me/sessions", user=user).json()["data"] == {"sessions": []}
+
+
 def test_a_shared_playlist(client: Any, alice: Any, bob: Any) -> None:
     playlist_id = client.playlist(alice, "Ours")
     first, second = client.song("First"), client.song("Second")
@@ -124,7 +164,10 @@ def test_an_export_arrives_by_mail(
     answer = client.call("POST", f"/export/playlists/{playlist_id}", {"targetEmail": address}, alice)
 
     assert answer.status_code == 201
-    assert answer.json() == {"status": "success", "message": "Permintaan Anda sedang kami proses"}
+    export_id = answer.json()["data"]["exportId"]
+    data = {"exportId": export_id}
+    assert answer.json() == {"status": "success", "message": "Permintaan Anda sedang kami proses", "data": data}
+    assert answer.headers["Location"] == f"/export/{export_id}"
     mail = eventually(lambda: mails(address))[0]
     assert mail["subject"] == "Your playlist export"
     assert "Söngs <b>&</b>" in mail["text"]
@@ -139,6 +182,34 @@ def test_an_export_arrives_by_mail(
             "songs": [{"id": song_id, "title": "Exported", "performer": "Coldplay"}],
         }
     }
+
+
+def test_an_export_can_be_followed_by_the_one_who_asked_for_it(
+    client: Any, alice: Any, bob: Any, eventually: Any
+) -> None:
+    playlist_id = client.playlist(alice, "Followed")
+    answer = client.call("POST", f"/export/playlists/{playlist_id}", {"targetEmail": "follower@listener.test"}, alice)
+    path = answer.headers["Location"]
+
+    def finished() -> Any:
+        export = client.call("GET", path, user=alice).json()["data"]["export"]
+        return export if export["state"] != "pending" else None
+
+    export = eventually(finished)
+    assert export["createdAt"] <= export["finishedAt"]
+    assert {name: value for name, value in export.items() if not name.endswith("At")} == {
+        "id": answer.json()["data"]["exportId"],
+        "playlistId": playlist_id,
+        "targetEmail": "follower@listener.test",
+        "state": "sent",
+        "attempts": 1,
+        "problem": None,
+    }
+    assert client.call("GET", "/export", user=alice).json()["data"]["exports"][0] == export
+    refused = client.call("GET", path, user=bob)
+    assert (refused.status_code, refused.json()["status"]) == (404, "fail")
+    assert export["id"] not in client.call("GET", "/export", user=bob).text
+    assert client.call("GET", path).status_code == 401
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])

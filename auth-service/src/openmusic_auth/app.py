@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
+from openmusic_auth.account import endpoints as account
+from openmusic_auth.account.service import AccountService
 from openmusic_auth.authentications import endpoints as authentications
 from openmusic_auth.authentications.service import AuthenticationService
 from openmusic_auth.keys import endpoints as keys
@@ -14,12 +16,20 @@ from openmusic_auth.settings import Settings
 from openmusic_auth.users import endpoints as users
 from openmusic_auth.users.service import UserService
 from openmusic_kit.database.database import open_database
+from openmusic_kit.identity.token_verifier import TokenVerifier
 from openmusic_kit.messaging.broker import Broker
 from openmusic_kit.messaging.relay import OutboxRelay
 from openmusic_kit.web.app import create_service_app
 from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 
-ROUTERS = (users.router, users.internal_router, authentications.router, keys.router)
+ROUTERS = (
+    account.router,
+    users.search_router,
+    users.router,
+    users.internal_router,
+    authentications.router,
+    keys.router,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -33,10 +43,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await stack.enter_async_context(broker.running())
             await stack.enter_async_context(OutboxRelay(database, broker).running())
             secret = settings.signing_key_secret.get_secret_value()
+            passwords = Passwords(settings.password_memory, settings.password_rounds)
             signing_keys = SigningKeys(database, secret, settings.access_token_age)
             await stack.enter_async_context(signing_keys.running())
-            passwords = Passwords(settings.password_memory, settings.password_rounds)
             app.state.signing_keys = signing_keys
+            app.state.token_verifier = TokenVerifier(
+                signing_keys.published_json, settings.token_issuer, settings.token_audience
+            )
+            await stack.enter_async_context(app.state.token_verifier.keys.running())
+            app.state.account = AccountService(database, passwords)
             app.state.users = UserService(database, passwords)
             app.state.authentications = AuthenticationService(database, passwords, signing_keys, settings)
             app.state.health = Health({"postgresql": HardCheck(database.ping), "rabbitmq": SoftCheck(broker.ping)})

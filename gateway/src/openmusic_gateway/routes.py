@@ -6,8 +6,8 @@ from typing import Literal
 GATEWAY = "gateway"
 """The service of routes that the gateway serves itself."""
 
-LimitedAttempt = Literal["login", "registration", "export"]
-"""What is limited by its outcome: logins and registrations that fail, exports that are accepted."""
+LimitedAttempt = Literal["login", "password", "registration", "export"]
+"""What is limited by its outcome: logins, password checks and registrations that fail, exports that are accepted."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,11 @@ class Route:
     limit: LimitedAttempt | None = None
 
 
-UNCACHEABLE = {"/songs", "/covers/{album}/{file}", "/.well-known/jwks.json"}
-"""Searches are rarely repeated, covers are large and immutable, and keys must always be the latest."""
+UNCACHEABLE = {
+    *("/songs", "/users"),  # searches are rarely repeated
+    "/covers/{album}/{file}",  # large and immutable
+    *("/.well-known/jwks.json", "/users/me/sessions", "/export", "/export/{id}"),  # must always be the latest
+}
 
 
 def _routes(
@@ -61,7 +64,12 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET,POST /songs", "catalog"),
     *_routes("GET,PUT,DELETE /songs/{id}", "catalog"),
     *_routes("POST /users", "auth", limit="registration"),
+    *_routes("GET /users", "auth", protected=True),
     *_routes("GET /users/{id}", "auth"),
+    *_routes("GET,PATCH /users/me", "auth", protected=True),
+    *_routes("PUT /users/me/password", "auth", protected=True, limit="password"),
+    *_routes("GET,DELETE /users/me/sessions", "auth", protected=True),
+    *_routes("DELETE /users/me/sessions/{id}", "auth", protected=True),
     *_routes("POST /authentications", "auth", limit="login"),
     *_routes("PUT,DELETE /authentications", "auth"),
     *_routes("GET /.well-known/jwks.json", "auth"),
@@ -71,6 +79,8 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET /playlists/{id}/activities", "playlist", protected=True),
     *_routes("POST,DELETE /collaborations", "playlist", protected=True),
     *_routes("POST /export/playlists/{id}", "export", protected=True, limit="export"),
+    *_routes("GET /export", "export", protected=True),
+    *_routes("GET /export/{id}", "export", protected=True),
 )
 
 OWN_ROUTES: tuple[Route, ...] = (

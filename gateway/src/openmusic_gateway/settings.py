@@ -35,7 +35,8 @@ class Settings(CacheSettings, IdentitySettings, ServiceSettings):
     """Likewise, from one user with an access token."""
     requests_window: int = Field(10, gt=0)
     login_failures_by_name: int = Field(20, ge=0)
-    """Failed logins for one user name in ``failures_window`` seconds; after that, all logins for it are refused."""
+    """Failed logins for one user name in ``failures_window`` seconds; after that, all logins for it are refused.
+    Likewise wrong passwords of one user who wants to change it."""
     login_failures_by_address: int = Field(100, ge=0)
     """Likewise, from one address; successful logins do not count."""
     registration_failures_by_address: int = Field(200, ge=0)

@@ -9,6 +9,8 @@ from openmusic_kit.web.app import TimedRoute
 from openmusic_kit.web.openapi import error_responses
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 
+USER_AGENT_LENGTH = 300  # characters
+
 
 async def _authentications(request: Request) -> AuthenticationService:
     service: AuthenticationService = request.app.state.authentications
@@ -16,6 +18,14 @@ async def _authentications(request: Request) -> AuthenticationService:
 
 
 Authentications = Annotated[AuthenticationService, Depends(_authentications)]
+
+
+async def _user_agent(request: Request) -> str | None:
+    agent = request.headers.get("user-agent")
+    return agent[:USER_AGENT_LENGTH] if agent else None
+
+
+UserAgent = Annotated[str | None, Depends(_user_agent)]
 
 
 async def _no_store(response: Response) -> None:
@@ -29,8 +39,8 @@ router = APIRouter(
 
 
 @router.post("", status_code=201, responses=error_responses(WrongCredentials))
-async def log_in(login: Login, authentications: Authentications) -> CreatedResponse[Tokens]:
-    access_token, refresh_token = await authentications.log_in(login.username, login.password)
+async def log_in(login: Login, authentications: Authentications, user_agent: UserAgent) -> CreatedResponse[Tokens]:
+    access_token, refresh_token = await authentications.log_in(login.username, login.password, user_agent)
     return CreatedResponse(message="Logged in", data=Tokens(access_token=access_token, refresh_token=refresh_token))
 
 

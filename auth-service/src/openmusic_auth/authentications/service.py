@@ -9,7 +9,7 @@ from openmusic_auth.authentications.repository import RefreshTokenRepository
 from openmusic_auth.keys.service import SigningKeys
 from openmusic_auth.passwords import Passwords
 from openmusic_auth.settings import Settings
-from openmusic_auth.users.repository import UserRepository
+from openmusic_auth.users.repository import Credentials, UserRepository
 from openmusic_kit.database.database import Database
 from openmusic_kit.identity.token_verifier import ALGORITHM, TOKEN_TYPE
 
@@ -23,45 +23,44 @@ class AuthenticationService:
         self._keys = keys
         self._settings = settings
 
-    async def log_in(self, username: str, password: str) -> tuple[str, str]:
+    async def log_in(self, username: str, password: str, user_agent: str | None) -> tuple[str, str]:
         """Returns an access token and a refresh token. Raises WrongCredentials."""
-        user_id = await self._authenticate(username, password)
-        access_token = self._access_token(user_id)
+        credentials = await self._authenticate(username, password)
+        access_token = self._access_token(credentials.user_id)
         refresh_token = secrets.token_urlsafe(REFRESH_TOKEN_BYTES)
         async with self._database.autocommit() as connection:
             tokens = RefreshTokenRepository(connection)
-            await tokens.add(_hashed(refresh_token), user_id, self._settings.refresh_token_age)
+            token_hash = hash_refresh_token(refresh_token)
+            if not await tokens.add(token_hash, credentials, self._settings.refresh_token_age, user_agent):
+                raise WrongCredentials
         return access_token, refresh_token
 
     async def refresh(self, refresh_token: str) -> str:
         async with self._database.read() as connection:
-            user_id = await RefreshTokenRepository(connection).find_user(_hashed(refresh_token))
+            user_id = await RefreshTokenRepository(connection).find_user(hash_refresh_token(refresh_token))
         if user_id is None:
             raise RefreshTokenInvalid
         return self._access_token(user_id)
 
     async def log_out(self, refresh_token: str) -> None:
         async with self._database.autocommit() as connection:
-            if not await RefreshTokenRepository(connection).delete(_hashed(refresh_token)):
+            if not await RefreshTokenRepository(connection).delete(hash_refresh_token(refresh_token)):
                 raise RefreshTokenInvalid
 
-    async def _authenticate(self, username: str, password: str) -> str:
-        """The id of the user. An unknown user and a wrong password raise the same error."""
+    async def _authenticate(self, username: str, password: str) -> Credentials:
+        """An unknown user and a wrong password raise the same error."""
         credentials = None
         if "\0" not in username:
             async with self._database.read() as connection:
-                credentials = await UserRepository(connection).find_credentials(username)
+                credentials = await UserRepository(connection).find_credentials(username=username)
         stored = credentials.password_hash if credentials else None
         if not await self._passwords.verify(password, stored) or credentials is None:
             raise WrongCredentials
         if self._passwords.needs_rehash(credentials.password_hash):
-            await self._rehash(credentials.user_id, password)
-        return credentials.user_id
-
-    async def _rehash(self, user_id: str, password: str) -> None:
-        password_hash = await self._passwords.hash(password)
-        async with self._database.autocommit() as connection:
-            await UserRepository(connection).set_password_hash(user_id, password_hash)
+            password_hash = await self._passwords.hash(password)
+            async with self._database.autocommit() as connection:
+                await UserRepository(connection).rehash(credentials, password_hash)
+        return credentials
 
     def _access_token(self, user_id: str) -> str:
         kid, key = self._keys.current()
@@ -77,6 +76,6 @@ class AuthenticationService:
         return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid, "typ": TOKEN_TYPE})
 
 
-def _hashed(refresh_token: str) -> bytes:
+def hash_refresh_token(refresh_token: str) -> bytes:
     """Random tokens need no slow hash."""
     return hashlib.sha256(refresh_token.encode()).digest()

@@ -2,11 +2,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from openmusic_auth.invalidation import user_headers
 from openmusic_auth.users.errors import UsernameTaken, UserNotFound
-from openmusic_auth.users.schemas import Registration, User, UserCopies, UserCopy, UserData, UserId
+from openmusic_auth.users.schemas import Registration, User, UserCopies, UserCopy, UserData, UserId, UsersData
 from openmusic_auth.users.service import UserService
-from openmusic_kit.edge import tags as edge
-from openmusic_kit.web.app import InternalRoute, TimedRoute
+from openmusic_kit.web.app import CurrentUser, InternalRoute, ProtectedRoute, TimedRoute
 from openmusic_kit.web.openapi import error_responses
 from openmusic_kit.web.paging import PAGE_SIZE
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, StoredText
@@ -20,6 +20,7 @@ async def _users(request: Request) -> UserService:
 Users = Annotated[UserService, Depends(_users)]
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=TimedRoute)
+search_router = APIRouter(prefix="/users", tags=["users"], route_class=ProtectedRoute)
 internal_router = APIRouter(prefix="/internal/users", route_class=InternalRoute, include_in_schema=False)
 
 
@@ -29,10 +30,17 @@ async def register(registration: Registration, users: Users) -> CreatedResponse[
     return CreatedResponse(message="User registered", data=UserId(user_id=user_id))
 
 
+@search_router.get("")
+async def find_users(username: StoredText, _: CurrentUser, users: Users) -> DataResponse[UsersData]:
+    """The user of exactly this name, if there is one: a list of one or none."""
+    found = await users.find(username)
+    return DataResponse(data=UsersData.model_validate({"users": found}, from_attributes=True))
+
+
 @router.get("/{user_id}", responses=error_responses(UserNotFound))
 async def get_user(user_id: str, users: Users, response: Response) -> DataResponse[UserData]:
     user = User.model_validate(await users.get(user_id), from_attributes=True)
-    response.headers.update(edge.public(f"user:{user_id}"))
+    response.headers.update(user_headers(user_id))
     return DataResponse(data=UserData(user=user))
 
 

@@ -24,6 +24,8 @@ class UserCopy:
 class Credentials:
     user_id: str
     password_hash: str
+    password_changes: int
+    """How often the password was changed; a login must not outlive such a change."""
 
 
 class UserRepository:
@@ -54,15 +56,58 @@ class UserRepository:
         )
         return await cursor.fetchall()
 
-    async def find_credentials(self, username: str) -> Credentials | None:
-        cursor = self._connection.cursor(row_factory=class_row(Credentials))
+    async def find_by_username(self, username: str) -> User | None:
+        cursor = self._connection.cursor(row_factory=class_row(User))
         await cursor.execute(
-            "SELECT id AS user_id, password_hash FROM users WHERE username = %(username)s", {"username": username}
+            "SELECT id, username, fullname FROM users WHERE username = %(username)s", {"username": username}
         )
         return await cursor.fetchone()
 
-    async def set_password_hash(self, user_id: str, password_hash: str) -> None:
-        await self._connection.execute(
-            "UPDATE users SET password_hash = %(password_hash)s WHERE id = %(id)s",
-            {"id": user_id, "password_hash": password_hash},
+    async def set_fullname(self, user_id: str, fullname: str) -> User | None:
+        cursor = self._connection.cursor(row_factory=class_row(User))
+        await cursor.execute(
+            "UPDATE users SET fullname = %(fullname)s WHERE id = %(id)s RETURNING id, username, fullname",
+            {"id": user_id, "fullname": fullname},
         )
+        return await cursor.fetchone()
+
+    async def find_credentials(self, *, username: str = "", user_id: str = "") -> Credentials | None:
+        """By username or by id."""
+        cursor = self._connection.cursor(row_factory=class_row(Credentials))
+        await cursor.execute(
+            """
+            SELECT id AS user_id, password_hash, password_changes FROM users
+            WHERE username = %(username)s OR id = %(user_id)s
+            """,
+            {"username": username, "user_id": user_id},
+        )
+        return await cursor.fetchone()
+
+    async def rehash(self, credentials: Credentials, password_hash: str) -> None:
+        """Replaces the hash of the same password. Does nothing if the password has changed meanwhile."""
+        await self._connection.execute(
+            """
+            UPDATE users SET password_hash = %(password_hash)s
+            WHERE id = %(id)s AND password_changes = %(password_changes)s
+            """,
+            {
+                "id": credentials.user_id,
+                "password_changes": credentials.password_changes,
+                "password_hash": password_hash,
+            },
+        )
+
+    async def change_password(self, credentials: Credentials, password_hash: str) -> bool:
+        """False if the password has changed since ``credentials`` were read."""
+        cursor = await self._connection.execute(
+            """
+            UPDATE users SET password_hash = %(password_hash)s, password_changes = password_changes + 1
+            WHERE id = %(id)s AND password_changes = %(password_changes)s
+            """,
+            {
+                "id": credentials.user_id,
+                "password_changes": credentials.password_changes,
+                "password_hash": password_hash,
+            },
+        )
+        return cursor.rowcount == 1

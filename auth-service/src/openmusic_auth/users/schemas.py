@@ -30,6 +30,10 @@ class UserData(WireModel):
     user: User
 
 
+class UsersData(WireModel):
+    users: list[User]
+
+
 class UserCopy(WireModel):
     """What another service may keep of a user."""
 

@@ -37,6 +37,12 @@ class UserService:
             raise UserNotFound
         return user
 
+    async def find(self, username: str) -> list[User]:
+        """The user of exactly this name, or nobody."""
+        async with self._database.read() as connection:
+            user = await UserRepository(connection).find_by_username(username)
+        return [user] if user else []
+
     async def list_copies(self, after: str, limit: int) -> list[UserCopy]:
         """Users whose id sorts after ``after``, in the order of ids."""
         async with self._database.read() as connection:

@@ -12,8 +12,8 @@ from openmusic_gateway.responses import allowed, send_empty
 ANY = "*"
 ALLOWED_HEADERS = b"authorization, content-type, if-none-match, x-request-id"
 EXPOSED_HEADERS = (
-    b"etag, link, ratelimit, ratelimit-limit, ratelimit-policy, ratelimit-remaining, ratelimit-reset, "
-    b"retry-after, x-data-source, x-request-id"
+    b"etag, link, location, ratelimit, ratelimit-limit, ratelimit-policy, ratelimit-remaining, "
+    b"ratelimit-reset, retry-after, x-data-source, x-request-id"
 )
 MAX_AGE = b"600"  # seconds that a browser caches a preflight response
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]-]+")

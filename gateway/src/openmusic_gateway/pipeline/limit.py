@@ -50,6 +50,7 @@ class AttemptLimit:
         window = settings.failures_window
         self._login_by_name = Limit("login-name", settings.login_failures_by_name, window)
         self._login_by_address = Limit("login-address", settings.login_failures_by_address, window)
+        self._password = Limit("password", settings.login_failures_by_name, window)
         self._registration = Limit("registration", settings.registration_failures_by_address, window)
         self._export = Limit("export", settings.exports_by_user, settings.exports_window)
         self._attempts = Attempts(counters)
@@ -71,6 +72,8 @@ class AttemptLimit:
         if request.route.limit == "export":
             return Rule(201, ((self._export, request.user_id),))
         address = client_key(request.address)
+        if request.route.limit == "password":
+            return Rule(403, ((self._password, request.user_id), (self._login_by_address, address)))
         if request.route.limit == "registration":
             return Rule(400, ((self._registration, address),))
         return Rule(401, ((self._login_by_name, _name_key(await body.read())), (self._login_by_address, address)))

@@ -23,7 +23,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
 }
 """How each kind of error is answered."""
 
-METHODS = ("get", "head", "post", "put", "delete", "options")
+METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
 
 RETRY_AFTER = {
     "Retry-After": {
@@ -65,6 +65,9 @@ _OF_STATUS = {401: _CHALLENGE, 429: RETRY_AFTER | _RATE_LIMIT, 502: RETRY_AFTER,
 
 CACHED: Responses = {200: {"headers": _FROM_CACHE}}
 """What an endpoint declares whose answer may come from a cache."""
+
+LOCATED: Responses = {201: {"headers": {"Location": {"description": "The path of what was created", **_TEXT}}}}
+"""What an endpoint declares that names the path of what it created."""
 
 PAGED: Responses = {200: {"headers": _LINK}}
 """What an endpoint declares whose answer is one page of a list."""

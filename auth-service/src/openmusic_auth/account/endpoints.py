@@ -1,0 +1,75 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from openmusic_auth.account.errors import SessionNotFound, WrongPassword
+from openmusic_auth.account.schemas import AccountPayload, PasswordPayload, Session, SessionsData
+from openmusic_auth.account.service import AccountService
+from openmusic_auth.invalidation import account_headers
+from openmusic_auth.users.schemas import User, UserData
+from openmusic_kit.web.app import CurrentUser, ProtectedRoute
+from openmusic_kit.web.openapi import PAGED, error_responses
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.schemas import DataResponse, MessageResponse
+
+
+async def _account(request: Request) -> AccountService:
+    service: AccountService = request.app.state.account
+    return service
+
+
+Account = Annotated[AccountService, Depends(_account)]
+
+router = APIRouter(prefix="/users/me", tags=["account"], route_class=ProtectedRoute)
+
+
+@router.get("")
+async def get_account(user_id: CurrentUser, account: Account, response: Response) -> DataResponse[UserData]:
+    user = User.model_validate(await account.get(user_id), from_attributes=True)
+    response.headers.update(account_headers(user_id))
+    return DataResponse(data=UserData(user=user))
+
+
+@router.patch("")
+async def update_account(payload: AccountPayload, user_id: CurrentUser, account: Account) -> DataResponse[UserData]:
+    user = User.model_validate(await account.set_fullname(user_id, payload.fullname), from_attributes=True)
+    return DataResponse(data=UserData(user=user))
+
+
+@router.put("/password", responses=error_responses(WrongPassword))
+async def change_password(payload: PasswordPayload, user_id: CurrentUser, account: Account) -> MessageResponse:
+    """Ends all sessions but that of the refresh token, if there is one. Access tokens stay valid until they expire."""
+    await account.change_password(user_id, payload.password, payload.new_password, payload.refresh_token)
+    return MessageResponse(message="Password changed")
+
+
+@router.get("/sessions", responses={**error_responses(CursorInvalid), **PAGED})
+async def list_sessions(
+    response: Response,
+    user_id: CurrentUser,
+    account: Account,
+    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
+    cursor: str = "",
+) -> DataResponse[SessionsData]:
+    """Each login begins a session. Newest first; the header ``Link`` leads to the next page."""
+    sessions = await account.list_sessions(user_id, decode_cursor(cursor), limit + 1)
+    page = sessions[:limit]
+    if len(sessions) > limit:
+        response.headers["Link"] = next_page_link("/users/me/sessions", limit=limit, cursor=encode_cursor(page[-1].id))
+    return DataResponse(
+        data=SessionsData(sessions=[Session.model_validate(each, from_attributes=True) for each in page])
+    )
+
+
+@router.delete("/sessions")
+async def end_all_sessions(user_id: CurrentUser, account: Account) -> MessageResponse:
+    """Access tokens stay valid until they expire."""
+    await account.end_all_sessions(user_id)
+    return MessageResponse(message="Logged out everywhere")
+
+
+@router.delete("/sessions/{session_id}", responses=error_responses(SessionNotFound))
+async def end_session(session_id: str, user_id: CurrentUser, account: Account) -> MessageResponse:
+    """Access tokens stay valid until they expire."""
+    await account.end_session(user_id, session_id)
+    return MessageResponse(message="Session ended")

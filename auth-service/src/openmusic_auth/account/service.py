@@ -1,0 +1,67 @@
+from openmusic_auth.account.errors import SessionNotFound, WrongPassword
+from openmusic_auth.authentications.repository import RefreshTokenRepository, Session
+from openmusic_auth.authentications.service import hash_refresh_token
+from openmusic_auth.invalidation import user_changed
+from openmusic_auth.passwords import Passwords
+from openmusic_auth.users.repository import User, UserRepository
+from openmusic_kit.database.database import Database
+from openmusic_kit.edge.answers import purge_with_answer
+from openmusic_kit.errors import Unauthenticated
+from openmusic_kit.ids import require_id
+
+
+class AccountService:
+    """What users do with their own account. ``user_id`` is the user of the access token, who may be gone by now."""
+
+    def __init__(self, database: Database, passwords: Passwords) -> None:
+        self._database = database
+        self._passwords = passwords
+
+    async def get(self, user_id: str) -> User:
+        async with self._database.read() as connection:
+            user = await UserRepository(connection).find(user_id)
+        if user is None:
+            raise Unauthenticated
+        return user
+
+    async def set_fullname(self, user_id: str, fullname: str) -> User:
+        async with self._database.autocommit() as connection:
+            user = await UserRepository(connection).set_fullname(user_id, fullname)
+        if user is None:
+            raise Unauthenticated
+        await purge_with_answer(user_changed(user_id))
+        return user
+
+    async def change_password(
+        self, user_id: str, password: str, new_password: str, kept_refresh_token: str | None
+    ) -> None:
+        """Ends all sessions but that of ``kept_refresh_token``, and logins in progress. Raises WrongPassword."""
+        async with self._database.read() as connection:
+            credentials = await UserRepository(connection).find_credentials(user_id=user_id)
+        if credentials is None:
+            raise Unauthenticated
+        if not await self._passwords.verify(password, credentials.password_hash):
+            raise WrongPassword
+        password_hash = await self._passwords.hash(new_password)
+        keep = hash_refresh_token(kept_refresh_token) if kept_refresh_token else b""
+        async with self._database.unit_of_work() as work:
+            if not await UserRepository(work.connection).change_password(credentials, password_hash):
+                raise WrongPassword
+            await RefreshTokenRepository(work.connection).delete_sessions(user_id, keep=keep)
+            await work.commit()
+
+    async def list_sessions(self, user_id: str, before: str, limit: int) -> list[Session]:
+        """Newest first, older than the session ``before``, if that is not empty."""
+        async with self._database.read() as connection:
+            return await RefreshTokenRepository(connection).list_sessions(user_id, before, limit)
+
+    async def end_session(self, user_id: str, session_id: str) -> None:
+        """Raises SessionNotFound."""
+        require_id("session", session_id, SessionNotFound)
+        async with self._database.autocommit() as connection:
+            if not await RefreshTokenRepository(connection).delete_session(user_id, session_id):
+                raise SessionNotFound
+
+    async def end_all_sessions(self, user_id: str) -> None:
+        async with self._database.autocommit() as connection:
+            await RefreshTokenRepository(connection).delete_sessions(user_id)
