@@ -27,24 +27,16 @@ class FakeDatabase:
     world: World
     rows: dict[int, str] = field(default_factory=dict)
     locked: set[int] = field(default_factory=set)
-    conninfo: str = ""
     failing: float = 0.0
-    notified: list[Callable[[], object]] = field(default_factory=list)
+    events_stored: asyncio.Event = field(default_factory=asyncio.Event)
     added: int = 0
 
-    def add(self, routing_key: str, *, notify: bool = True) -> int:
+    def add(self, routing_key: str, *, wake: bool = True) -> int:
         self.added += 1
         self.rows[self.added] = routing_key
-        if notify:
-            for wake in self.notified:
-                wake()
+        if wake:
+            self.events_stored.set()
         return self.added
-
-    async def listen_forever(self, _conninfo: str, _channel: str, notified: Callable[[], object]) -> None:
-        await self.world.pause()
-        self.notified.append(notified)
-        notified()
-        await asyncio.Event().wait()
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator["FakeTransaction"]:
@@ -121,7 +113,6 @@ class FakeBroker:
 @asynccontextmanager
 async def relaying(database: FakeDatabase, broker: FakeBroker, relays: int = 1) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        stack.enter_context(mock.patch.object(relay, "listen_forever", database.listen_forever))
         for _ in range(relays):
             each = OutboxRelay(database, broker)  # type: ignore[arg-type]  # fakes
             await stack.enter_async_context(each.running())
@@ -134,12 +125,11 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_recorded_event_is_published_at_once_whatever_the_relay_is_doing() -> None:
-    """The notification may come between the look into the table and the wait for the next one."""
+    """It may be stored between the look into the table and the wait for the next one."""
 
     async def scenario(world: World) -> None:
         database, broker = FakeDatabase(world), FakeBroker(world)
         async with relaying(database, broker, relays=world.dice.choice((1, 2))):
-            await until(lambda: bool(database.notified))
             for _ in range(3):
                 await world.pause(0, 0.5, 1)
                 for _ in range(3):
@@ -151,12 +141,12 @@ def test_a_recorded_event_is_published_at_once_whatever_the_relay_is_doing() -> 
     explore("outbox relay: wake-ups", scenario)
 
 
-def test_what_no_notification_told_of_is_found_within_the_poll_interval() -> None:
+def test_an_event_of_another_process_is_found_within_the_poll_interval() -> None:
     async def scenario(world: World) -> None:
         database, broker = FakeDatabase(world), FakeBroker(world)
         async with relaying(database, broker):
             await world.pause(0, 0.3, 2)
-            database.add("a.v1", notify=False)
+            database.add("a.v1", wake=False)
             await world.within(1.1, until(lambda: not database.rows))
 
     explore("outbox relay: polls", scenario)
@@ -280,7 +270,6 @@ def test_failures_in_a_row_delay_the_next_try_ever_longer() -> None:
 
         with mock.patch.object(OutboxRelay, "_publish_batch", lambda _: fail_but_for_the_fourth()):
             async with relaying(database, broker):
-                await until(lambda: bool(database.notified))
                 await world.pause(10)
         pauses = [round(later - earlier, 6) for earlier, later in itertools.pairwise(tried)]
         assert pauses[:3] == [0.1, 0.2, 0.5]

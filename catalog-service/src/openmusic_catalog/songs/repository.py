@@ -4,7 +4,9 @@ from dataclasses import asdict, dataclass
 from psycopg import sql
 from psycopg.rows import class_row
 
+from openmusic_catalog.events import SongCreated
 from openmusic_kit.database.database import Connection
+from openmusic_kit.messaging import outbox
 
 _HAS_TRIGRAMS = re.compile(r"[^\W_]{3}")
 """The trigram indexes are of little use for a text without three letters or digits in a row."""
@@ -54,14 +56,18 @@ class SongRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, song_id: str, song: SongFields) -> None:
-        """Raises ForeignKeyViolation when the album does not exist."""
-        await self._connection.execute(
+    async def add(self, song_id: str, song: SongFields, created: SongCreated) -> None:
+        """Stores the event in the same statement. Raises ForeignKeyViolation when the album does not exist."""
+        await outbox.append_with(
+            self._connection,
             """
             INSERT INTO songs (id, title, year, genre, performer, duration, album_id)
             VALUES (%(id)s, %(title)s, %(year)s, %(genre)s, %(performer)s, %(duration)s, %(album_id)s)
             """,
             {"id": song_id, **asdict(song)},
+            created,
+            aggregate_id=song_id,
+            sequence=1,
         )
 
     async def get(self, song_id: str) -> Song | None:

@@ -26,14 +26,13 @@ class SongService:
         """Returns the id of the new song. Raises AlbumNotFound."""
         _require_possible_album(song)
         song_id = new_id("song")
-        async with self._cache.unit_of_work(song_changed(song_id), songs_of_album_changed(song.album_id)) as work:
+        created = SongCreated.model_validate({"song_id": song_id, **asdict(song)})
+        outdated = (song_changed(song_id), songs_of_album_changed(song.album_id))
+        async with self._cache.autocommit(*outdated) as connection:
             try:
-                await SongRepository(work.connection).add(song_id, song)
+                await SongRepository(connection).add(song_id, song, created)
             except ForeignKeyViolation as error:
                 raise AlbumNotFound from error
-            created = SongCreated.model_validate({"song_id": song_id, **asdict(song)})
-            await outbox.append(work.connection, created, aggregate_id=song_id, sequence=1)
-            await work.commit()
         return song_id
 
     async def get(self, song_id: str) -> Song:

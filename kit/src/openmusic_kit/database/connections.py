@@ -41,6 +41,8 @@ class BoundedConnection(AsyncConnection[Row]):
     answer_timeout: float = CONNECT_TIMEOUT
     spent: bool = False
     """Whether a :class:`SingleStatementCursor` has executed its statement."""
+    has_events: bool = False
+    """Whether events were stored since the pool handed it out."""
 
     async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's
         if timeout is not None:

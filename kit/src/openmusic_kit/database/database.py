@@ -1,5 +1,6 @@
 """PostgreSQL: a pool, transactions, and single statements that commit themselves."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -48,6 +49,8 @@ class Database:
     def __init__(self, conninfo: str, pool: ConnectionPool, settings: DatabaseSettings) -> None:
         self.conninfo = conninfo
         self._pool = pool
+        self.events_stored = asyncio.Event()
+        """Set after a transaction that stored events; cleared by whoever publishes them."""
         self.answer_timeout = answer_timeout(settings)
         """Seconds that any single answer is waited for."""
         self.in_doubt = TCP_USER_TIMEOUT + settings.pg_statement_timeout + ALIVE_CHECK + ANSWER_MARGIN
@@ -106,6 +109,9 @@ class Database:
                     yield connection
                 finally:
                     lost = connection.closed
+                    if connection.has_events:
+                        connection.has_events = False
+                        self.events_stored.set()
         except (PoolTimeout, TooManyRequests) as error:
             raise Unavailable("The database is busy") from error
         except psycopg.errors.QueryCanceled as error:

@@ -3,29 +3,46 @@
 A row is deleted once the broker has confirmed it, so the table holds only what is still to be published.
 """
 
-from psycopg import AsyncConnection
-from psycopg.rows import DictRow
+from collections.abc import Mapping
+from typing import LiteralString
 
+from openmusic_kit.database.database import Connection
 from openmusic_kit.messaging.events import Envelope, EventData
 
-CHANNEL = "outbox"
-"""PostgreSQL's channel that wakes relays."""
+_INSERT = """
+    INSERT INTO outbox (event_id, routing_key, body)
+    VALUES (%(outbox_event_id)s, %(outbox_routing_key)s, %(outbox_body)s)
+"""
 
 
-async def append(connection: AsyncConnection[DictRow], event: EventData, *, aggregate_id: str, sequence: int) -> None:
-    """Stores the event. Relays are notified when the transaction commits."""
+async def append(connection: Connection, event: EventData, *, aggregate_id: str, sequence: int) -> None:
+    """Stores the event. The relay of this process is woken when the transaction has ended."""
+    await connection.execute(_INSERT, _values(event, aggregate_id, sequence))
+    connection.has_events = True
+
+
+async def append_with(
+    connection: Connection,
+    statement: LiteralString,
+    parameters: Mapping[str, object],
+    event: EventData,
+    *,
+    aggregate_id: str,
+    sequence: int,
+) -> None:
+    """Executes ``statement`` and stores the event in one round trip. If the statement fails, the event is not stored.
+
+    The statement must be an INSERT: one that may change no row would store the event all the same.
+    """
+    values = _values(event, aggregate_id, sequence)
+    await connection.execute(f"WITH appended AS ({_INSERT}) {statement}", {**parameters, **values})
+    connection.has_events = True
+
+
+def _values(event: EventData, aggregate_id: str, sequence: int) -> dict[str, object]:
     envelope = Envelope.of(event, aggregate_id, sequence)
-    await connection.execute(
-        """
-        WITH added AS (
-            INSERT INTO outbox (event_id, routing_key, body) VALUES (%(id)s, %(routing_key)s, %(body)s) RETURNING 1
-        )
-        SELECT pg_notify(%(channel)s, '') FROM added
-        """,
-        {
-            "id": envelope.id,
-            "routing_key": envelope.routing_key,
-            "body": envelope.model_dump_json(by_alias=True).encode(),
-            "channel": CHANNEL,
-        },
-    )
+    return {
+        "outbox_event_id": envelope.id,
+        "outbox_routing_key": envelope.routing_key,
+        "outbox_body": envelope.model_dump_json(by_alias=True).encode(),
+    }

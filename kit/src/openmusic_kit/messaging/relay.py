@@ -14,15 +14,13 @@ from psycopg.rows import DictRow
 
 from openmusic_kit import tasks
 from openmusic_kit.database.database import Database
-from openmusic_kit.database.notifications import listen_forever
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.messaging.broker import Broker
-from openmusic_kit.messaging.outbox import CHANNEL
 
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-POLL_INTERVAL = 1.0  # seconds between polls, in case a notification was lost
+POLL_INTERVAL = 1.0  # seconds between polls for events of a process that was killed
 BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds between attempts while the broker or the database is away
 HOLD = 2.0  # seconds until events of an unroutable kind are tried again
 STOP_TIMEOUT = 10.0  # seconds for the batch in flight to finish
@@ -34,7 +32,7 @@ class OutboxRelay:
     def __init__(self, database: Database, broker: Broker) -> None:
         self._database = database
         self._broker = broker
-        self._woken = asyncio.Event()
+        self._woken = database.events_stored
         self._stopping = asyncio.Event()
         self._held: dict[str, float] = {}
         """Routing keys that no queue takes, and the monotonic time until which they are skipped."""
@@ -42,16 +40,13 @@ class OutboxRelay:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         publishing = asyncio.create_task(self._publish_forever(), name="outbox-relay")
-        listening = asyncio.create_task(
-            listen_forever(self._database.conninfo, CHANNEL, self._woken.set), name="outbox-listener"
-        )
         try:
             yield
         finally:
             self._stopping.set()
             self._woken.set()
             await asyncio.wait([publishing], timeout=STOP_TIMEOUT)
-            await tasks.stop(publishing, listening)
+            await tasks.stop(publishing)
 
     async def _publish_forever(self) -> None:
         failures = 0
