@@ -33,7 +33,7 @@ Eventually = Callable[..., Awaitable[Any]]
 
 
 @dataclass
-class Owners:
+class Peers:
     """The services that own songs and users, as far as this one asks them; both at one address."""
 
     url: str = ""
@@ -116,22 +116,22 @@ async def _answer_keys(_: web.Request) -> web.Response:
 
 
 @pytest.fixture
-async def owners() -> AsyncIterator[Owners]:
-    owners = Owners()
+async def peers() -> AsyncIterator[Peers]:
+    peers = Peers()
     application = web.Application()
     application.router.add_get("/.well-known/jwks.json", _answer_keys)
-    application.router.add_get("/internal/songs", owners.answer_songs)
-    application.router.add_get("/internal/users", owners.answer_users)
-    application.router.add_get("/internal/songs/by-ids", owners.answer_songs_by_ids)
-    application.router.add_get("/internal/songs/{id}", owners.answer_song)
-    application.router.add_get("/internal/users/{id}", owners.answer_user)
+    application.router.add_get("/internal/songs", peers.answer_songs)
+    application.router.add_get("/internal/users", peers.answer_users)
+    application.router.add_get("/internal/songs/by-ids", peers.answer_songs_by_ids)
+    application.router.add_get("/internal/songs/{id}", peers.answer_song)
+    application.router.add_get("/internal/users/{id}", peers.answer_user)
     runner = web.AppRunner(application)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    owners.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield owners
-    if owners.let_go is not None:
-        owners.let_go.set()
+    peers.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield peers
+    if peers.let_go is not None:
+        peers.let_go.set()
     await runner.cleanup()
 
 
@@ -151,8 +151,8 @@ def base_settings(
 
 
 @pytest.fixture
-def settings(base_settings: Settings, owners: Owners) -> Settings:
-    return base_settings.model_copy(update={"auth_url": owners.url, "catalog_url": owners.url})
+def settings(base_settings: Settings, peers: Peers) -> Settings:
+    return base_settings.model_copy(update={"auth_url": peers.url, "catalog_url": peers.url})
 
 
 @pytest.fixture
@@ -234,12 +234,12 @@ class Person:
 
 
 @pytest.fixture
-def person(client: httpx.AsyncClient, owners: Owners) -> Callable[[str], Person]:
+def person(client: httpx.AsyncClient, peers: Peers) -> Callable[[str], Person]:
     """Registers somebody at the owner of users."""
 
     def register(username: str) -> Person:
         user_id = new_id("user")
-        owners.users[user_id] = username
+        peers.users[user_id] = username
         return Person(client, user_id, username)
 
     return register

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 
-async def test_who_did_what_is_told_oldest_first(owners: Any, alice: Any, bob: Any) -> None:
-    playlist_id, talk, lost = await alice.add_playlist(), owners.add_song("Talk"), owners.add_song("Lost!")
+async def test_who_did_what_is_told_oldest_first(peers: Any, alice: Any, bob: Any) -> None:
+    playlist_id, talk, lost = await alice.add_playlist(), peers.add_song("Talk"), peers.add_song("Lost!")
     await alice.share(playlist_id, bob)
     await alice.add(playlist_id, talk)
     await bob.add(playlist_id, lost)
@@ -25,9 +25,9 @@ async def test_who_did_what_is_told_oldest_first(owners: Any, alice: Any, bob: A
     assert all(set(each) == {"username", "title", "action", "time"} for each in data["activities"])
 
 
-async def test_the_time_says_its_offset(owners: Any, alice: Any) -> None:
+async def test_the_time_says_its_offset(peers: Any, alice: Any) -> None:
     playlist_id = await alice.add_playlist()
-    await alice.add(playlist_id, owners.add_song())
+    await alice.add(playlist_id, peers.add_song())
 
     [activity] = await alice.activities(playlist_id)
 
@@ -40,10 +40,10 @@ async def test_a_playlist_to_which_nothing_happened_has_no_activities(alice: Any
     assert await alice.activities(await alice.add_playlist()) == []
 
 
-async def test_the_list_is_paged_by_a_link_to_what_comes_next(owners: Any, alice: Any) -> None:
+async def test_the_list_is_paged_by_a_link_to_what_comes_next(peers: Any, alice: Any) -> None:
     playlist_id = await alice.add_playlist()
     for number in range(5):
-        await alice.add(playlist_id, owners.add_song(str(number)))
+        await alice.add(playlist_id, peers.add_song(str(number)))
     titles, path = [], f"/playlists/{playlist_id}/activities?limit=2"
     pages = 0
     while path:
@@ -64,10 +64,10 @@ async def test_a_page_that_makes_no_sense_is_refused(alice: Any, query: str) -> 
     assert answer.json()["status"] == "fail"
 
 
-async def test_an_activity_survives_its_song(owners: Any, events: Any, applied: Any, alice: Any) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song("Talk")
+async def test_an_activity_survives_its_song(peers: Any, events: Any, applied: Any, alice: Any) -> None:
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song("Talk")
     await alice.add(playlist_id, song_id)
-    del owners.songs[song_id]
+    del peers.songs[song_id]
 
     await applied(await events.song("deleted", song_id, 2))
 

@@ -12,9 +12,9 @@ async def warm(person: Any, playlist_id: str) -> None:
 
 
 async def test_after_each_change_the_first_read_is_fresh_and_the_second_is_cached(
-    owners: Any, alice: Any, bob: Any
+    peers: Any, alice: Any, bob: Any
 ) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song("Talk")
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song("Talk")
     changes = [
         (alice.add, (song_id,), 201, ["Talk"]),
         (alice.share, (bob,), 201, ["Talk"]),
@@ -29,9 +29,9 @@ async def test_after_each_change_the_first_read_is_fresh_and_the_second_is_cache
         assert await alice.read(playlist_id) == (titles, True)
 
 
-async def test_a_cached_answer_is_the_same_byte_for_byte(owners: Any, alice: Any) -> None:
+async def test_a_cached_answer_is_the_same_byte_for_byte(peers: Any, alice: Any) -> None:
     playlist_id = await alice.add_playlist("Söngs – 歌")
-    await alice.add(playlist_id, owners.add_song('Quo"te\n'))
+    await alice.add(playlist_id, peers.add_song('Quo"te\n'))
     path = f"/playlists/{playlist_id}/songs"
 
     fresh, cached = await alice.call("GET", path), await alice.call("GET", path)
@@ -78,14 +78,14 @@ async def test_a_deleted_playlist_is_not_found_however_warm_the_cache_was(alice:
 
 
 async def test_what_changes_through_one_copy_of_the_service_is_seen_through_the_other(
-    owners: Any, start: Any, alice: Any
+    peers: Any, start: Any, alice: Any
 ) -> None:
     other = await start()
     playlist_id, expected = await alice.add_playlist(), []
     path = f"/playlists/{playlist_id}/songs"
     for number in range(10):
         await warm(alice, playlist_id)
-        song_id = owners.add_song(f"Song {number}")
+        song_id = peers.add_song(f"Song {number}")
         expected.append(f"Song {number}")
         assert (await alice.call("POST", path, {"songId": song_id}, through=other)).status_code == 201
 
@@ -94,7 +94,7 @@ async def test_what_changes_through_one_copy_of_the_service_is_seen_through_the_
         assert [song["title"] for song in answer.json()["data"]["playlist"]["songs"]] == expected
 
 
-async def test_a_read_that_races_with_additions_leaves_nothing_old_behind(owners: Any, alice: Any) -> None:
+async def test_a_read_that_races_with_additions_leaves_nothing_old_behind(peers: Any, alice: Any) -> None:
     playlist_id, stop = await alice.add_playlist(), asyncio.Event()
 
     async def keep_reading() -> None:
@@ -104,7 +104,7 @@ async def test_a_read_that_races_with_additions_leaves_nothing_old_behind(owners
     readers = [asyncio.create_task(keep_reading()) for _ in range(3)]
     try:
         for number in range(1, 41):
-            assert await alice.add(playlist_id, owners.add_song()) == 201
+            assert await alice.add(playlist_id, peers.add_song()) == 201
             assert len((await alice.read(playlist_id))[0]) == number
     finally:
         stop.set()
@@ -114,13 +114,13 @@ async def test_a_read_that_races_with_additions_leaves_nothing_old_behind(owners
 
 @pytest.mark.parametrize("port", [1])  # nothing listens there
 async def test_without_redis_answers_are_right_but_never_from_the_cache(
-    owners: Any, start: Any, alice: Any, port: int
+    peers: Any, start: Any, alice: Any, port: int
 ) -> None:
     without = await start(redis_port=port)
     playlist_id = await alice.add_playlist()
     path = f"/playlists/{playlist_id}/songs"
     for number in range(1, 4):
-        added = await alice.call("POST", path, {"songId": owners.add_song()}, through=without)
+        added = await alice.call("POST", path, {"songId": peers.add_song()}, through=without)
         answer = await alice.call("GET", path, through=without)
 
         assert added.status_code == 201

@@ -88,8 +88,8 @@ async def test_a_payload_that_makes_no_sense_is_refused(alice: Any, method: str,
     assert answer.json()["status"] == "fail"
 
 
-async def test_a_former_collaborator_is_shut_out_of_everything(owners: Any, alice: Any, bob: Any) -> None:
-    playlist_id, song_id, other = await alice.add_playlist(), owners.add_song(), owners.add_song()
+async def test_a_former_collaborator_is_shut_out_of_everything(peers: Any, alice: Any, bob: Any) -> None:
+    playlist_id, song_id, other = await alice.add_playlist(), peers.add_song(), peers.add_song()
     await alice.share(playlist_id, bob)
     await bob.add(playlist_id, song_id)
 

@@ -55,9 +55,9 @@ async def cached(person: Any, playlist_id: str) -> list[str]:
 
 
 async def test_a_pending_rename_is_in_the_next_read_and_settled_by_it(
-    owners: Any, alice: Any, mark: Mark, pending: PendingChanges
+    peers: Any, alice: Any, mark: Mark, pending: PendingChanges
 ) -> None:
-    song_id = owners.add_song("Talk")
+    song_id = peers.add_song("Talk")
     playlist_id, other_id = await alice.add_playlist(), await alice.add_playlist()
     for each in (playlist_id, other_id):
         await alice.add(each, song_id)
@@ -73,13 +73,13 @@ async def test_a_pending_rename_is_in_the_next_read_and_settled_by_it(
 
 
 async def test_a_pending_deletion_is_in_every_answer_at_once(
-    owners: Any, alice: Any, mark: Mark, client: httpx.AsyncClient
+    peers: Any, alice: Any, mark: Mark, client: httpx.AsyncClient
 ) -> None:
-    song_id, playlist_id = owners.add_song("Talk"), await alice.add_playlist()
+    song_id, playlist_id = peers.add_song("Talk"), await alice.add_playlist()
     await alice.add(playlist_id, song_id)
     assert await cached(alice, playlist_id) == ["Talk"]
 
-    del owners.songs[song_id]
+    del peers.songs[song_id]
     await mark(song_id, 2, None)
 
     assert await alice.remove(playlist_id, song_id) == 404
@@ -91,9 +91,9 @@ async def test_a_pending_deletion_is_in_every_answer_at_once(
 
 
 async def test_the_export_and_the_activities_show_a_pending_rename(
-    owners: Any, alice: Any, mark: Mark, client: httpx.AsyncClient
+    peers: Any, alice: Any, mark: Mark, client: httpx.AsyncClient
 ) -> None:
-    first, second, playlist_id = owners.add_song("Talk"), owners.add_song("Lost!"), await alice.add_playlist()
+    first, second, playlist_id = peers.add_song("Talk"), peers.add_song("Lost!"), await alice.add_playlist()
     await alice.add(playlist_id, first)
     await alice.add(playlist_id, second)
 
@@ -107,9 +107,9 @@ async def test_the_export_and_the_activities_show_a_pending_rename(
 
 
 async def test_an_event_settles_what_is_pending(
-    owners: Any, mark: Mark, events: Any, pending: PendingChanges, eventually: Any
+    peers: Any, mark: Mark, events: Any, pending: PendingChanges, eventually: Any
 ) -> None:
-    renamed, deleted = owners.add_song("Talk"), owners.add_song("Lost!")
+    renamed, deleted = peers.add_song("Talk"), peers.add_song("Lost!")
     await mark(renamed, 2, "Talk 2")
     await mark(deleted, 2, None)
 
@@ -123,9 +123,9 @@ async def test_an_event_settles_what_is_pending(
     await eventually(settled)
 
 
-async def test_an_old_pending_change_does_no_harm(owners: Any, alice: Any, mark: Mark) -> None:
-    song_id, playlist_id = owners.add_song("Talk"), await alice.add_playlist()
-    owners.rename(song_id, "Talk 2")
+async def test_an_old_pending_change_does_no_harm(peers: Any, alice: Any, mark: Mark) -> None:
+    song_id, playlist_id = peers.add_song("Talk"), await alice.add_playlist()
+    peers.rename(song_id, "Talk 2")
     await alice.add(playlist_id, song_id)
 
     await mark(song_id, 1, "Talk")
@@ -134,9 +134,9 @@ async def test_an_old_pending_change_does_no_harm(owners: Any, alice: Any, mark:
 
 
 async def test_a_pending_change_that_makes_no_sense_hides_no_other(
-    owners: Any, alice: Any, mark: Mark, pending: PendingChanges
+    peers: Any, alice: Any, mark: Mark, pending: PendingChanges
 ) -> None:
-    song_id, playlist_id = owners.add_song("Talk"), await alice.add_playlist()
+    song_id, playlist_id = peers.add_song("Talk"), await alice.add_playlist()
     await alice.add(playlist_id, song_id)
     await pending.mark("song-x", 1, b"[]")
     await mark(song_id, 2, "Talk 2")
@@ -146,42 +146,42 @@ async def test_a_pending_change_that_makes_no_sense_hides_no_other(
     assert look is not None and "song-x" not in look.changes
 
 
-async def test_what_was_lost_with_redis_is_asked_for_once(owners: Any, alice: Any, redis: Redis) -> None:
-    song_id, deleted, playlist_id = owners.add_song("Talk"), owners.add_song("Lost!"), await alice.add_playlist()
+async def test_what_was_lost_with_redis_is_asked_for_once(peers: Any, alice: Any, redis: Redis) -> None:
+    song_id, deleted, playlist_id = peers.add_song("Talk"), peers.add_song("Lost!"), await alice.add_playlist()
     await alice.add(playlist_id, song_id)
     await alice.add(playlist_id, deleted)
     assert await cached(alice, playlist_id) == ["Talk", "Lost!"]
 
-    owners.rename(song_id, "Talk 2")
+    peers.rename(song_id, "Talk 2")
     await redis.flushall()
     assert await titles(alice, playlist_id) == ["Talk 2", "Lost!"]
 
-    asked = len(owners.asked)
+    asked = len(peers.asked)
     await redis.delete(f"playlist:songs:{playlist_id}")
     assert await alice.read(playlist_id) == (["Talk 2", "Lost!"], False)
-    assert len(owners.asked) == asked
+    assert len(peers.asked) == asked
 
-    del owners.songs[deleted]
+    del peers.songs[deleted]
     await redis.flushall()
     assert await titles(alice, playlist_id) == ["Talk 2"]
 
 
 async def test_a_cached_answer_is_not_used_when_pending_changes_alone_were_lost(
-    owners: Any, alice: Any, redis: Redis
+    peers: Any, alice: Any, redis: Redis
 ) -> None:
-    song_id, playlist_id = owners.add_song("Talk"), await alice.add_playlist()
+    song_id, playlist_id = peers.add_song("Talk"), await alice.add_playlist()
     await alice.add(playlist_id, song_id)
     assert await cached(alice, playlist_id) == ["Talk"]
 
-    owners.rename(song_id, "Talk 2")
+    peers.rename(song_id, "Talk 2")
     await redis.delete("pending:songs")
 
     assert await alice.read(playlist_id) == (["Talk 2"], False)
     assert await cached(alice, playlist_id) == ["Talk 2"]
 
 
-async def test_what_another_version_has_cached_is_not_used(owners: Any, alice: Any, redis: Redis) -> None:
-    song_id, playlist_id = owners.add_song("Talk"), await alice.add_playlist()
+async def test_what_another_version_has_cached_is_not_used(peers: Any, alice: Any, redis: Redis) -> None:
+    song_id, playlist_id = peers.add_song("Talk"), await alice.add_playlist()
     await alice.add(playlist_id, song_id)
     assert await cached(alice, playlist_id) == ["Talk"]
     key = f"playlist:songs:{playlist_id}"
@@ -192,14 +192,14 @@ async def test_what_another_version_has_cached_is_not_used(owners: Any, alice: A
     assert await alice.read(playlist_id) == (["Talk"], False)
 
 
-async def test_a_copy_that_is_believed_has_its_pending_change(owners: Any, alice: Any, mark: Mark) -> None:
-    renamed, deleted, playlist_id = owners.add_song("Talk"), owners.add_song("Lost!"), await alice.add_playlist()
+async def test_a_copy_that_is_believed_has_its_pending_change(peers: Any, alice: Any, mark: Mark) -> None:
+    renamed, deleted, playlist_id = peers.add_song("Talk"), peers.add_song("Lost!"), await alice.add_playlist()
     other_id = await alice.add_playlist()
     await alice.add(other_id, renamed)
     await alice.add(other_id, deleted)
     await mark(renamed, 2, "Talk 2")
     await mark(deleted, 2, None)
-    owners.down.add("songs")
+    peers.down.add("songs")
 
     assert await alice.add(playlist_id, deleted) == 503
     assert await alice.add(playlist_id, renamed) == 201
@@ -207,14 +207,14 @@ async def test_a_copy_that_is_believed_has_its_pending_change(owners: Any, alice
 
 
 async def test_a_reader_without_redis_asks_the_catalogue(
-    owners: Any, alice: Any, start: Callable[..., Awaitable[httpx.AsyncClient]]
+    peers: Any, alice: Any, start: Callable[..., Awaitable[httpx.AsyncClient]]
 ) -> None:
-    renamed, deleted, playlist_id = owners.add_song("Talk"), owners.add_song("Lost!"), await alice.add_playlist()
+    renamed, deleted, playlist_id = peers.add_song("Talk"), peers.add_song("Lost!"), await alice.add_playlist()
     await alice.add(playlist_id, renamed)
     await alice.add(playlist_id, deleted)
     cut_off = await start(**NOWHERE)
-    owners.rename(renamed, "Talk 2")
-    del owners.songs[deleted]
+    peers.rename(renamed, "Talk 2")
+    del peers.songs[deleted]
 
     assert await titles(alice, playlist_id, through=cut_off) == ["Talk 2"]
     body = {"songId": deleted}
@@ -225,12 +225,12 @@ async def test_a_reader_without_redis_asks_the_catalogue(
 
 
 async def test_a_reader_without_redis_and_without_the_catalogue_believes_the_copies(
-    owners: Any, alice: Any, start: Callable[..., Awaitable[httpx.AsyncClient]]
+    peers: Any, alice: Any, start: Callable[..., Awaitable[httpx.AsyncClient]]
 ) -> None:
-    song_id, playlist_id = owners.add_song("Talk"), await alice.add_playlist()
+    song_id, playlist_id = peers.add_song("Talk"), await alice.add_playlist()
     await alice.add(playlist_id, song_id)
     cut_off = await start(**NOWHERE)
-    owners.down.add("songs")
+    peers.down.add("songs")
 
     assert await titles(alice, playlist_id, through=cut_off) == ["Talk"]
     body = {"songId": song_id}
@@ -238,9 +238,9 @@ async def test_a_reader_without_redis_and_without_the_catalogue_believes_the_cop
 
 
 async def test_a_change_that_could_not_be_marked_is_applied_when_it_is_told(
-    owners: Any, alice: Any, client: httpx.AsyncClient
+    peers: Any, alice: Any, client: httpx.AsyncClient
 ) -> None:
-    song_id, playlist_id = owners.add_song("Talk"), await alice.add_playlist()
+    song_id, playlist_id = peers.add_song("Talk"), await alice.add_playlist()
     await alice.add(playlist_id, song_id)
     path = f"/internal/read-copies/songs/{song_id}"
     assert await cached(alice, playlist_id) == ["Talk"]
@@ -256,10 +256,10 @@ async def test_a_change_that_could_not_be_marked_is_applied_when_it_is_told(
 
 @pytest.mark.parametrize(("number", "named"), [(0, True), (MAX_TAGS - 1, True), (MAX_TAGS, False)])
 async def test_an_answer_names_its_songs_for_the_edge_unless_they_are_too_many(
-    owners: Any, alice: Any, connection: Any, number: int, named: bool
+    peers: Any, alice: Any, connection: Any, number: int, named: bool
 ) -> None:
     playlist_id = await alice.add_playlist()
-    songs = [owners.add_song() for _ in range(number)]
+    songs = [peers.add_song() for _ in range(number)]
     for song_id in songs:
         await connection.execute("INSERT INTO songs VALUES (%s, 't', 'p', 1)", [song_id])
         await connection.execute("INSERT INTO playlist_songs VALUES (%s, %s)", [playlist_id, song_id])

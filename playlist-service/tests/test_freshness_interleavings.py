@@ -1,13 +1,13 @@
 """Readers that meet pending changes, in every order, with failures and with readers that go away."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from openmusic_kit.cache.pending_changes import Pending, PendingChange
 from openmusic_kit.errors import Unavailable
-from openmusic_playlist.read_copies.freshness import PATIENCE, Freshness
-from openmusic_playlist.read_copies.schemas import SongChange
+from openmusic_playlist.projections.freshness import CATCH_UP_TIMEOUT, Freshness
+from openmusic_playlist.projections.models import SongCopy
 from openmusic_testkit.interleavings import World, explore
 
 SONGS = ("song-a", "song-b")
@@ -52,15 +52,16 @@ class Copies(Freshness):
         self.failing = failing
         self.hanging = hanging
 
-    async def apply(self, changes: Mapping[str, SongChange]) -> None:
+    async def apply(self, songs: Iterable[SongCopy]) -> None:
+        songs = list(songs)
         self.transactions += 1
         await self._world.answer(None, failing=self.failing, error=Unavailable)
         if self._world.chance(self.hanging):
             await asyncio.Event().wait()
-        for name, change in changes.items():
-            self.versions[name] = max(self.versions[name], change.version)
-        for name, change in changes.items():
-            await self._pending.settle(name, change.version)
+        for song in songs:
+            self.versions[song.id] = max(self.versions[song.id], song.version)
+        for song in songs:
+            await self._pending.settle(song.id, song.version)
 
 
 async def _change(world: World, redis: Redis, acknowledged: dict[str, int]) -> None:
@@ -76,7 +77,7 @@ async def _read(world: World, copies: Copies, acknowledged: dict[str, int], *, m
         await world.pause()
         expected = dict(acknowledged)
         try:
-            await world.within(PATIENCE + 0.1, copies.catch_up())
+            await world.within(CATCH_UP_TIMEOUT + 0.1, copies.catch_up())
         except Unavailable:
             assert may_fail
         else:
@@ -95,7 +96,7 @@ def _scenario(*, failing: float, hanging: float, cancelling: float) -> Any:
         )
         await world.all([*readers, _change(world, redis, acknowledged)])
         copies.failing = copies.hanging = 0.0
-        await world.pause(2 * PATIENCE)  # what still hangs holds the lock until then
+        await world.pause(2 * CATCH_UP_TIMEOUT)  # what still hangs holds the lock until then
         await _read(world, copies, acknowledged)
         assert redis.changes == {}
 

@@ -31,13 +31,13 @@ async def blocked(settings: Any) -> AsyncIterator[Blocked]:
 
 
 async def test_an_addition_that_was_under_way_fails_after_the_collaborator_was_removed(
-    owners: Any, alice: Any, bob: Any
+    peers: Any, alice: Any, bob: Any
 ) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await alice.share(playlist_id, bob)
-    let_go = owners.hold_back()
+    let_go = peers.hold_back()
     adding = asyncio.create_task(bob.add(playlist_id, song_id))
-    await owners.holding.wait()
+    await peers.holding.wait()
 
     assert await alice.unshare(playlist_id, bob) == 200
     let_go.set()
@@ -47,11 +47,11 @@ async def test_an_addition_that_was_under_way_fails_after_the_collaborator_was_r
     assert await alice.activities(playlist_id) == []
 
 
-async def test_an_addition_to_a_playlist_that_was_deleted_meanwhile_finds_none(owners: Any, alice: Any) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
-    let_go = owners.hold_back()
+async def test_an_addition_to_a_playlist_that_was_deleted_meanwhile_finds_none(peers: Any, alice: Any) -> None:
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
+    let_go = peers.hold_back()
     adding = asyncio.create_task(alice.add(playlist_id, song_id))
-    await owners.holding.wait()
+    await peers.holding.wait()
 
     assert (await alice.call("DELETE", f"/playlists/{playlist_id}")).status_code == 200
     let_go.set()
@@ -61,9 +61,9 @@ async def test_an_addition_to_a_playlist_that_was_deleted_meanwhile_finds_none(o
 
 @pytest.mark.parametrize("change", ["add", "remove"])
 async def test_a_removal_of_the_collaborator_waits_for_a_change_or_is_seen_by_it(
-    owners: Any, alice: Any, bob: Any, connection: Any, eventually: Any, blocked: Blocked, change: str
+    peers: Any, alice: Any, bob: Any, connection: Any, eventually: Any, blocked: Blocked, change: str
 ) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await alice.share(playlist_id, bob)
     await alice.add(await alice.add_playlist(), song_id)  # so that there is a copy
     if change == "remove":
@@ -87,9 +87,9 @@ async def test_a_removal_of_the_collaborator_waits_for_a_change_or_is_seen_by_it
 
 @pytest.mark.parametrize("change", ["add", "remove"])
 async def test_a_change_waits_for_a_removal_of_its_collaborator_that_is_about_to_commit(
-    owners: Any, alice: Any, bob: Any, connection: Any, eventually: Any, blocked: Blocked, change: str
+    peers: Any, alice: Any, bob: Any, connection: Any, eventually: Any, blocked: Blocked, change: str
 ) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await alice.share(playlist_id, bob)
     if change == "remove":
         await alice.add(playlist_id, song_id)
@@ -107,9 +107,9 @@ async def test_a_change_waits_for_a_removal_of_its_collaborator_that_is_about_to
 
 
 async def test_a_song_is_removed_while_its_playlist_is_deleted_without_a_deadlock(
-    owners: Any, alice: Any, bob: Any, connection: Any, eventually: Any, blocked: Blocked
+    peers: Any, alice: Any, bob: Any, connection: Any, eventually: Any, blocked: Blocked
 ) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await alice.share(playlist_id, bob)
     await alice.add(playlist_id, song_id)
     async with connection.transaction():
@@ -124,11 +124,11 @@ async def test_a_song_is_removed_while_its_playlist_is_deleted_without_a_deadloc
 
 
 async def test_a_deleted_song_leaves_playlists_that_are_locked_in_any_order_without_a_deadlock(
-    owners: Any, events: Any, applied: Any, alice: Any, connection: Any, eventually: Any, blocked: Blocked
+    peers: Any, events: Any, applied: Any, alice: Any, connection: Any, eventually: Any, blocked: Blocked
 ) -> None:
     """The consumer touches a song in many playlists, and an owner's deletion many songs of one."""
     playlist_id, other_id = await alice.add_playlist(), await alice.add_playlist()
-    song_id, other_song = owners.add_song(), owners.add_song()
+    song_id, other_song = peers.add_song(), peers.add_song()
     for each in (playlist_id, other_id):
         for song in (song_id, other_song):
             await alice.add(each, song)
@@ -146,9 +146,9 @@ async def test_a_deleted_song_leaves_playlists_that_are_locked_in_any_order_with
 
 
 async def test_no_activity_slips_behind_one_that_was_read(
-    owners: Any, alice: Any, bob: Any, connection: Any, eventually: Any, blocked: Blocked
+    peers: Any, alice: Any, bob: Any, connection: Any, eventually: Any, blocked: Blocked
 ) -> None:
-    playlist_id, slow, fast = await alice.add_playlist(), owners.add_song("Slow"), owners.add_song("Fast")
+    playlist_id, slow, fast = await alice.add_playlist(), peers.add_song("Slow"), peers.add_song("Fast")
     await alice.share(playlist_id, bob)
     await bob.add(await bob.add_playlist(), slow)
     await bob.add(await bob.add_playlist(), fast)
@@ -174,10 +174,10 @@ async def test_no_activity_slips_behind_one_that_was_read(
 
 
 async def test_positions_are_drawn_by_who_holds_the_playlist(
-    owners: Any, alice: Any, connection: Any, eventually: Any, blocked: Blocked
+    peers: Any, alice: Any, connection: Any, eventually: Any, blocked: Blocked
 ) -> None:
     """A change that waits for the playlist must not have drawn its position: the one before would get a later one."""
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await alice.add(await alice.add_playlist(), song_id)
     async with connection.transaction():
         await connection.execute("SELECT 1 FROM playlists WHERE id = %s FOR NO KEY UPDATE", [playlist_id])
@@ -200,9 +200,9 @@ async def test_positions_are_drawn_by_who_holds_the_playlist(
 
 
 async def test_someone_else_neither_shares_nor_deletes_nor_learns_that_a_song_is_in_it(
-    owners: Any, alice: Any, bob: Any, person: Any
+    peers: Any, alice: Any, bob: Any, person: Any
 ) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await alice.add(playlist_id, song_id)
     carol = person("carol")
     await alice.share(playlist_id, carol)

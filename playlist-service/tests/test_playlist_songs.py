@@ -5,9 +5,9 @@ import pytest
 from openmusic_kit.ids import new_id
 
 
-async def test_songs_are_shown_in_the_order_in_which_they_were_added(owners: Any, alice: Any) -> None:
+async def test_songs_are_shown_in_the_order_in_which_they_were_added(peers: Any, alice: Any) -> None:
     playlist_id = await alice.add_playlist("On the road")
-    song_ids = [owners.add_song(f"Song {number}") for number in (3, 1, 2)]
+    song_ids = [peers.add_song(f"Song {number}") for number in (3, 1, 2)]
     for song_id in song_ids:
         assert await alice.add(playlist_id, song_id) == 201
 
@@ -26,8 +26,8 @@ async def test_an_empty_playlist_has_no_songs(alice: Any) -> None:
     assert await alice.read(await alice.add_playlist()) == ([], False)
 
 
-async def test_a_song_can_be_added_only_once(owners: Any, alice: Any) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
+async def test_a_song_can_be_added_only_once(peers: Any, alice: Any) -> None:
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     assert await alice.add(playlist_id, song_id) == 201
 
     again = await alice.call("POST", f"/playlists/{playlist_id}/songs", {"songId": song_id})
@@ -37,8 +37,8 @@ async def test_a_song_can_be_added_only_once(owners: Any, alice: Any) -> None:
     assert len(await alice.activities(playlist_id)) == 1
 
 
-async def test_a_song_that_was_removed_can_be_added_again_at_the_end(owners: Any, alice: Any) -> None:
-    playlist_id, first, second = await alice.add_playlist(), owners.add_song("1"), owners.add_song("2")
+async def test_a_song_that_was_removed_can_be_added_again_at_the_end(peers: Any, alice: Any) -> None:
+    playlist_id, first, second = await alice.add_playlist(), peers.add_song("1"), peers.add_song("2")
     for song_id in (first, second):
         await alice.add(playlist_id, song_id)
 
@@ -75,10 +75,10 @@ async def test_an_unknown_song_is_not_found_not_even_by_a_stranger(
     assert await alice.activities(playlist_id) == []
 
 
-async def test_a_stranger_may_do_nothing_with_the_songs(owners: Any, alice: Any, bob: Any) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
+async def test_a_stranger_may_do_nothing_with_the_songs(peers: Any, alice: Any, bob: Any) -> None:
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await alice.add(playlist_id, song_id)
-    other = owners.add_song()
+    other = peers.add_song()
 
     assert await bob.add(playlist_id, other) == 403
     assert await bob.remove(playlist_id, song_id) == 403
@@ -87,8 +87,8 @@ async def test_a_stranger_may_do_nothing_with_the_songs(owners: Any, alice: Any,
     assert (await alice.read(playlist_id))[0] == ["Lost!"]
 
 
-async def test_a_collaborator_adds_removes_and_reads(owners: Any, alice: Any, bob: Any) -> None:
-    playlist_id, first, second = await alice.add_playlist(), owners.add_song("1"), owners.add_song("2")
+async def test_a_collaborator_adds_removes_and_reads(peers: Any, alice: Any, bob: Any) -> None:
+    playlist_id, first, second = await alice.add_playlist(), peers.add_song("1"), peers.add_song("2")
     await alice.share(playlist_id, bob)
     await alice.add(playlist_id, first)
 
@@ -98,10 +98,8 @@ async def test_a_collaborator_adds_removes_and_reads(owners: Any, alice: Any, bo
     assert (await bob.read(playlist_id))[0] == ["2"]
 
 
-async def test_removing_what_is_not_in_the_playlist_is_not_found_and_leaves_no_activity(
-    owners: Any, alice: Any
-) -> None:
-    playlist_id, other, song_id = await alice.add_playlist(), await alice.add_playlist(), owners.add_song()
+async def test_removing_what_is_not_in_the_playlist_is_not_found_and_leaves_no_activity(peers: Any, alice: Any) -> None:
+    playlist_id, other, song_id = await alice.add_playlist(), await alice.add_playlist(), peers.add_song()
     await alice.add(other, song_id)  # so it is known
 
     assert await alice.remove(playlist_id, song_id) == 404
@@ -109,32 +107,32 @@ async def test_removing_what_is_not_in_the_playlist_is_not_found_and_leaves_no_a
     assert (await alice.read(other))[0] == ["Lost!"]
 
 
-async def test_a_client_sees_its_own_changes_in_the_catalogue_at_once(owners: Any, alice: Any) -> None:
+async def test_a_client_sees_its_own_changes_in_the_catalogue_at_once(peers: Any, alice: Any) -> None:
     playlist_id, other = await alice.add_playlist(), await alice.add_playlist()
-    renamed, deleted = owners.add_song("Talk"), owners.add_song("Gone")
+    renamed, deleted = peers.add_song("Talk"), peers.add_song("Gone")
     await alice.add(other, deleted)
 
-    owners.rename(renamed, "Talk 2")
-    del owners.songs[deleted]
+    peers.rename(renamed, "Talk 2")
+    del peers.songs[deleted]
 
     assert await alice.add(playlist_id, renamed) == 201
     assert await alice.add(playlist_id, deleted) == 404
     assert (await alice.read(playlist_id))[0] == ["Talk 2"]
 
 
-async def test_every_song_added_a_moment_ago_is_shown(owners: Any, alice: Any) -> None:
+async def test_every_song_added_a_moment_ago_is_shown(peers: Any, alice: Any) -> None:
     playlist_id = await alice.add_playlist()
     expected = []
     for number in range(50):
         expected.append(f"Song {number}")
-        assert await alice.add(playlist_id, owners.add_song(expected[-1])) == 201
+        assert await alice.add(playlist_id, peers.add_song(expected[-1])) == 201
         assert await alice.read(playlist_id) == (expected, False)
 
 
-async def test_a_song_id_of_another_kind_is_never_asked_for(owners: Any, alice: Any) -> None:
+async def test_a_song_id_of_another_kind_is_never_asked_for(peers: Any, alice: Any) -> None:
     playlist_id = await alice.add_playlist()
-    owners.asked.clear()
+    peers.asked.clear()
 
     assert await alice.add(playlist_id, new_id("album")) == 404
 
-    assert owners.asked == []
+    assert peers.asked == []

@@ -89,11 +89,11 @@ async def test_only_its_owner_deletes_a_playlist(alice: Any, bob: Any, person: A
 
 
 async def test_a_deleted_playlist_takes_all_that_is_in_it_along(
-    owners: Any, alice: Any, bob: Any, connection: Any
+    peers: Any, alice: Any, bob: Any, connection: Any
 ) -> None:
     playlist_id = await alice.add_playlist()
     await alice.share(playlist_id, bob)
-    await alice.add(playlist_id, owners.add_song())
+    await alice.add(playlist_id, peers.add_song())
 
     await alice.call("DELETE", f"/playlists/{playlist_id}")
 
@@ -149,9 +149,9 @@ async def test_nobody_gets_in_without_a_token_whatever_they_send(
 
 
 async def test_the_owner_and_the_content_are_told_to_other_services(
-    client: httpx.AsyncClient, owners: Any, alice: Any
+    client: httpx.AsyncClient, peers: Any, alice: Any
 ) -> None:
-    playlist_id, song_id = await alice.add_playlist("Export me"), owners.add_song("Talk", "Coldplay")
+    playlist_id, song_id = await alice.add_playlist("Export me"), peers.add_song("Talk", "Coldplay")
     await alice.add(playlist_id, song_id)
 
     owner = await client.get(f"/internal/playlists/{playlist_id}/owner", headers=TRUSTED)

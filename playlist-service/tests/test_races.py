@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 
-async def test_of_twenty_additions_of_a_song_one_succeeds(owners: Any, alice: Any) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
+async def test_of_twenty_additions_of_a_song_one_succeeds(peers: Any, alice: Any) -> None:
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
 
     statuses = await asyncio.gather(*(alice.add(playlist_id, song_id) for _ in range(20)))
 
@@ -17,8 +17,8 @@ async def test_of_twenty_additions_of_a_song_one_succeeds(owners: Any, alice: An
     assert len(await alice.activities(playlist_id)) == 1
 
 
-async def test_of_twenty_removals_of_a_song_one_succeeds(owners: Any, alice: Any) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
+async def test_of_twenty_removals_of_a_song_one_succeeds(peers: Any, alice: Any) -> None:
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await alice.add(playlist_id, song_id)
 
     statuses = await asyncio.gather(*(alice.remove(playlist_id, song_id) for _ in range(20)))
@@ -27,10 +27,10 @@ async def test_of_twenty_removals_of_a_song_one_succeeds(owners: Any, alice: Any
     assert [each["action"] for each in await alice.activities(playlist_id)] == ["add", "delete"]
 
 
-async def test_activities_tell_the_same_story_as_the_playlist(owners: Any, alice: Any, bob: Any) -> None:
+async def test_activities_tell_the_same_story_as_the_playlist(peers: Any, alice: Any, bob: Any) -> None:
     playlist_id = await alice.add_playlist()
     await alice.share(playlist_id, bob)
-    songs = {owners.add_song(f"Song {number}"): f"Song {number}" for number in range(4)}
+    songs = {peers.add_song(f"Song {number}"): f"Song {number}" for number in range(4)}
     chance = random.Random(7)  # noqa: S311 - the same every time
     calls = [
         getattr(chance.choice([alice, bob]), chance.choice(["add", "remove"]))(playlist_id, chance.choice([*songs]))
@@ -51,12 +51,12 @@ async def test_activities_tell_the_same_story_as_the_playlist(owners: Any, alice
 
 
 async def test_an_answer_fetched_before_the_deletion_does_not_bring_the_song_back(
-    owners: Any, events: Any, applied: Any, alice: Any
+    peers: Any, events: Any, applied: Any, alice: Any
 ) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
-    let_go = owners.hold_back()
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
+    let_go = peers.hold_back()
     adding = asyncio.create_task(alice.add(playlist_id, song_id))
-    await owners.holding.wait()
+    await peers.holding.wait()
 
     await applied(await events.song("deleted", song_id, 2))
     let_go.set()
@@ -68,11 +68,11 @@ async def test_an_answer_fetched_before_the_deletion_does_not_bring_the_song_bac
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_additions_that_race_with_deletions_leave_no_deleted_song(
-    owners: Any, events: Any, applied: Any, alice: Any, connection: Any, seed: int
+    peers: Any, events: Any, applied: Any, alice: Any, connection: Any, seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - the same every time
     playlist_id = await alice.add_playlist()
-    song_ids = [owners.add_song() for _ in range(20)]
+    song_ids = [peers.add_song() for _ in range(20)]
 
     async def delete(song_id: str) -> str:
         await asyncio.sleep(chance.uniform(0, 0.15))  # anywhere within the additions, which take about as long
@@ -91,9 +91,9 @@ async def test_additions_that_race_with_deletions_leave_no_deleted_song(
     assert len(await alice.activities(playlist_id)) == statuses.count(201)
 
 
-async def test_a_playlist_deleted_during_additions_is_gone_for_good(owners: Any, alice: Any, connection: Any) -> None:
+async def test_a_playlist_deleted_during_additions_is_gone_for_good(peers: Any, alice: Any, connection: Any) -> None:
     playlist_id = await alice.add_playlist()
-    additions = [alice.add(playlist_id, owners.add_song()) for _ in range(10)]
+    additions = [alice.add(playlist_id, peers.add_song()) for _ in range(10)]
 
     deleted, *statuses = await asyncio.gather(alice.call("DELETE", f"/playlists/{playlist_id}"), *additions)
 
@@ -105,11 +105,11 @@ async def test_a_playlist_deleted_during_additions_is_gone_for_good(owners: Any,
 
 
 async def test_an_addition_waits_for_a_deletion_that_is_about_to_commit(
-    owners: Any, alice: Any, connection: Any, eventually: Any
+    peers: Any, alice: Any, connection: Any, eventually: Any
 ) -> None:
-    playlist_id, other, song_id = await alice.add_playlist(), await alice.add_playlist(), owners.add_song()
+    playlist_id, other, song_id = await alice.add_playlist(), await alice.add_playlist(), peers.add_song()
     await alice.add(other, song_id)
-    owners.down.add("songs")  # so that the copy alone is asked, and without a lock
+    peers.down.add("songs")  # so that the copy alone is asked, and without a lock
 
     async with connection.transaction():
         await connection.execute("UPDATE songs SET deleted = true WHERE id = %s", [song_id])

@@ -4,9 +4,9 @@ from typing import Any
 
 
 async def test_a_renamed_song_shows_in_every_playlist_within_two_seconds(
-    owners: Any, events: Any, alice: Any, bob: Any, eventually: Any
+    peers: Any, events: Any, alice: Any, bob: Any, eventually: Any
 ) -> None:
-    song_id = owners.add_song("Talk")
+    song_id = peers.add_song("Talk")
     playlists = [(person, await person.add_playlist()) for person in (alice, alice, bob)]
     for person, playlist_id in playlists:
         assert await person.add(playlist_id, song_id) == 201
@@ -14,7 +14,7 @@ async def test_a_renamed_song_shows_in_every_playlist_within_two_seconds(
         await person.read(playlist_id)
         assert await person.read(playlist_id) == (["Talk"], True)
 
-    await events.song("updated", song_id, owners.rename(song_id, "Talk 2"), "Talk 2")
+    await events.song("updated", song_id, peers.rename(song_id, "Talk 2"), "Talk 2")
 
     for person, playlist_id in playlists:
 
@@ -31,15 +31,15 @@ async def test_a_renamed_song_shows_in_every_playlist_within_two_seconds(
 
 
 async def test_news_that_arrive_with_an_addition_reach_the_other_playlists_too(
-    owners: Any, events: Any, applied: Any, alice: Any
+    peers: Any, events: Any, applied: Any, alice: Any
 ) -> None:
-    song_id = owners.add_song("Talk")
+    song_id = peers.add_song("Talk")
     cached, other = await alice.add_playlist(), await alice.add_playlist()
     await alice.add(cached, song_id)
     await alice.read(cached)
     assert await alice.read(cached) == (["Talk"], True)
 
-    version = owners.rename(song_id, "Talk 2")
+    version = peers.rename(song_id, "Talk 2")
     assert await alice.add(other, song_id) == 201  # asks the catalogue before the event has arrived
 
     assert await alice.read(cached) == (["Talk 2"], False)
@@ -47,10 +47,10 @@ async def test_news_that_arrive_with_an_addition_reach_the_other_playlists_too(
     assert (await alice.read(cached))[0] == ["Talk 2"]
 
 
-async def test_an_activity_keeps_the_title_of_its_time(owners: Any, events: Any, applied: Any, alice: Any) -> None:
-    song_id, playlist_id = owners.add_song("Talk"), await alice.add_playlist()
+async def test_an_activity_keeps_the_title_of_its_time(peers: Any, events: Any, applied: Any, alice: Any) -> None:
+    song_id, playlist_id = peers.add_song("Talk"), await alice.add_playlist()
     await alice.add(playlist_id, song_id)
-    await applied(await events.song("updated", song_id, owners.rename(song_id, "Talk 2"), "Talk 2"))
+    await applied(await events.song("updated", song_id, peers.rename(song_id, "Talk 2"), "Talk 2"))
     await alice.remove(playlist_id, song_id)
 
     assert [(each["action"], each["title"]) for each in await alice.activities(playlist_id)] == [

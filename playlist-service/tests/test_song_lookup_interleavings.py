@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.web.clients import Reply
 from openmusic_kit.web.schemas import DataResponse
-from openmusic_playlist.read_copies.schemas import SongAnswer, SongsAnswer
-from openmusic_playlist.read_copies.song_lookup import AT_ONCE, PATIENCE, SongLookup
+from openmusic_playlist.projections.schemas import SongAnswer, SongsAnswer
+from openmusic_playlist.projections.song_lookup import LOOKUP_TIMEOUT, MAX_CONCURRENCY, SongLookup
 from openmusic_testkit.interleavings import World, explore
 
 SONGS = [f"song-{number}" for number in range(2)]
@@ -27,7 +27,7 @@ class Catalogue:
     async def get(self, path: str) -> Reply:
         self.under_way += 1
         self.asked.append(path)
-        assert self.under_way <= AT_ONCE
+        assert self.under_way <= MAX_CONCURRENCY
         try:
             await self._world.pause(0.001)  # often the same instant for several questions
             if self._world.chance(self._hanging):
@@ -51,7 +51,7 @@ async def _wish(world: World, lookup: SongLookup, catalogue: Catalogue, *, may_f
         song_id = world.dice.choice([*SONGS, "song-0", "song-of-nobody"])
         version = catalogue.versions.get(song_id)
         try:
-            found = await world.within(PATIENCE + 0.001, lookup.find(song_id))
+            found = await world.within(LOOKUP_TIMEOUT + 0.001, lookup.find(song_id))
         except Unavailable:
             assert may_fail
         else:
@@ -90,9 +90,9 @@ def test_a_catalogue_that_hangs_is_waited_for_no_longer_than_was_promised() -> N
         catalogue = Catalogue(world, hanging=0.5)
         lookup = SongLookup(catalogue)
         wishes = (_wish(world, lookup, catalogue, may_fail=True) for _ in range(6))
-        await world.all(world.cancelled_sometime(wish, 0.001, PATIENCE / 2) for wish in wishes)
+        await world.all(world.cancelled_sometime(wish, 0.001, LOOKUP_TIMEOUT / 2) for wish in wishes)
         catalogue._hanging = 0.0
-        await world.pause(PATIENCE)
+        await world.pause(LOOKUP_TIMEOUT)
         await world.all([_wish(world, lookup, catalogue)])
 
     explore("song lookup, hanging", scenario)
@@ -106,12 +106,12 @@ def test_nobody_is_asked_about_what_nobody_wants_any_more() -> None:
         for song_id in SONGS:
             busy.append(asyncio.ensure_future(lookup.find(song_id)))
             await world.pause(0.001)
-        assert catalogue.under_way == AT_ONCE
+        assert catalogue.under_way == MAX_CONCURRENCY
         leaving = asyncio.ensure_future(lookup.find("song-2"))
         await world.pause()
         leaving.cancel()
         await asyncio.wait([leaving])
-        await asyncio.wait([*busy, asyncio.ensure_future(world.pause(2 * PATIENCE))])
+        await asyncio.wait([*busy, asyncio.ensure_future(world.pause(2 * LOOKUP_TIMEOUT))])
         assert not [path for path in catalogue.asked if "song-2" in path]
 
     explore("song lookup, left", scenario)

@@ -89,10 +89,10 @@ async def test_a_cursor_without_a_limit_gives_all_that_follows(alice: Any, fill:
 
 
 async def test_a_long_list_ends_where_its_reader_loses_it(
-    alice: Any, bob: Any, connection: Any, owners: Any, monkeypatch: pytest.MonkeyPatch
+    alice: Any, bob: Any, connection: Any, peers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     playlist_id = await alice.add_playlist()
-    await alice.add(playlist_id, owners.add_song())
+    await alice.add(playlist_id, peers.add_song())
     await alice.share(playlist_id, bob)
     await connection.execute(
         "INSERT INTO activities (playlist_id, user_id, title, action)"

@@ -25,6 +25,8 @@ from openmusic_operations.dead_letters import QUEUES
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("auth", "catalog", "playlist", "media", "export")
+TYPED = ("auth", "catalog", "playlist", "export")
+"""Services whose rows are dataclasses (ADR 54)."""
 CONTEXT_WORDS = re.compile(r"\b(album|song|playlist|cover|track|artist|performer|like)s?_?\b", re.IGNORECASE)
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE \w+|DELETE FROM|WITH \w+ AS)\s", re.IGNORECASE)
 UNNAMED_COLUMNS = re.compile(r"\b(SELECT|RETURNING)\s+(\w+\.)?\*|\bINSERT INTO \w+\s+(VALUES|SELECT)\b")
@@ -92,6 +94,17 @@ def test_in_the_kit_sql_stands_where_the_database_is_the_subject() -> None:
 def test_only_endpoints_and_the_composition_root_know_the_web(path: Path) -> None:
     if path.name not in {"endpoints.py", "app.py"}:
         assert not imports(path) & WEB
+
+
+@pytest.mark.parametrize("path", [path for service in TYPED for path in sources(f"{service}-service")], ids=str)
+def test_rows_are_typed_and_services_do_not_know_the_shape_of_an_answer(path: Path) -> None:
+    text = path.read_text()
+    assert "DictRow" not in text
+    if path.name == "repository.py":
+        assert not re.search(r"dict\[str, (Any|object)\]", text)
+    if path.name in {"service.py", "reader.py", "repository.py"}:
+        assert not re.search(r"web\.schemas|\b(Data|Message|Created)Response\b|model_dump_json", text)
+        assert not re.search(r"openmusic_\w+\.(\w+\.)?schemas import", text)
 
 
 @pytest.mark.parametrize("path", service_sources(), ids=str)

@@ -45,7 +45,7 @@ def damage(stack: Any) -> Callable[[str, list[str]], int]:
     return execute
 
 
-def test_damaged_copies_are_mended_while_clients_read_and_write(
+def test_damaged_copies_are_repaired_while_clients_read_and_write(
     client: Any, rebuild: Any, damage: Any, eventually: Any
 ) -> None:
     owner = client.register("rebuilder")
@@ -79,4 +79,4 @@ def test_damaged_copies_are_mended_while_clients_read_and_write(
     assert [song["id"] for song in client.songs_in(busy, owner)] == written
     assert client.call("DELETE", f"/songs/{gone}").status_code == 200
     eventually(lambda: [song["title"] for song in client.songs_in(playlist_id, owner)] == ["right", "missing"])
-    assert rebuild().startswith("0 copies mended")
+    assert rebuild().startswith("0 copies repaired")

@@ -10,13 +10,13 @@ from openmusic_kit.database.migrations import migrate
 from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_kit.web.clients import ServiceClient
 from openmusic_playlist.app import create_app
-from openmusic_playlist.read_copies.rebuild import Rebuild
+from openmusic_playlist.projections.reconciliation import Reconciliation
 from openmusic_playlist.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-async def rebuild_read_copies(settings: Settings) -> None:
+async def reconcile(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings))
         redis = open_redis(settings)
@@ -25,7 +25,7 @@ async def rebuild_read_copies(settings: Settings) -> None:
         credential = settings.service_credential.get_secret_value()
         catalog = await stack.enter_async_context(ServiceClient("catalog", settings.catalog_url, credential))
         auth = await stack.enter_async_context(ServiceClient("auth", settings.auth_url, credential))
-        await Rebuild(database, cache, PurgePublisher(redis), catalog, auth, report=print).run()
+        await Reconciliation(database, cache, PurgePublisher(redis), catalog, auth, report=print).run()
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
         {
             "serve": lambda settings: serve(create_app(settings), settings),
             "migrate": lambda settings: migrate(settings, MIGRATIONS, "inbox", "cache"),
-            "read-copies rebuild": lambda settings: asyncio.run(rebuild_read_copies(settings)),
+            "read-copies rebuild": lambda settings: asyncio.run(reconcile(settings)),
         },
     )
 

@@ -21,23 +21,25 @@ from openmusic_playlist.activities.service import ActivityService
 from openmusic_playlist.collaborations import endpoints as collaborations
 from openmusic_playlist.collaborations.service import CollaborationService
 from openmusic_playlist.playlist_songs import endpoints as playlist_songs
+from openmusic_playlist.playlist_songs.reader import PlaylistReader
 from openmusic_playlist.playlist_songs.service import PlaylistSongService
 from openmusic_playlist.playlists import endpoints as playlists
 from openmusic_playlist.playlists.service import PlaylistService
-from openmusic_playlist.read_copies import endpoints as read_copies
-from openmusic_playlist.read_copies.consumer import SUBSCRIPTION, ReadCopies
-from openmusic_playlist.read_copies.freshness import Freshness
-from openmusic_playlist.read_copies.owners import Owners
-from openmusic_playlist.read_copies.song_lookup import SongLookup
+from openmusic_playlist.projections import endpoints as projections
+from openmusic_playlist.projections.consumer import SUBSCRIPTION, ProjectionConsumer
+from openmusic_playlist.projections.directories import SongDirectory, UserDirectory
+from openmusic_playlist.projections.freshness import Freshness
+from openmusic_playlist.projections.song_lookup import SongLookup
 from openmusic_playlist.settings import Settings
 
 ROUTERS = (
     playlists.router,
     playlists.internal_router,
     playlist_songs.router,
+    playlist_songs.internal_router,
     activities.router,
     collaborations.router,
-    read_copies.internal_router,
+    projections.internal_router,
 )
 
 
@@ -57,18 +59,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             auth = await stack.enter_async_context(ServiceClient("auth", settings.auth_url, credential))
             broker = Broker(settings.rabbitmq_server.get_secret_value())
             pending = PendingChanges(redis, "songs", redis_calls)
-            broker.subscribe(SUBSCRIPTION, ReadCopies(database, cache, purges, pending))
+            broker.subscribe(SUBSCRIPTION, ProjectionConsumer(database, cache, purges, pending))
             await stack.enter_async_context(broker.running())
             app.state.token_verifier = await stack.enter_async_context(open_token_verifier(settings))
-            songs = SongLookup(catalog)
-            freshness = app.state.freshness = Freshness(database, cache, purges, pending, songs)
-            owners = Owners(database, songs, freshness, auth)
-            app.state.playlists = PlaylistService(database, cache, owners, freshness)
-            app.state.playlist_songs = PlaylistSongService(
-                database, cache, owners, freshness, app.state.playlists, settings.songs_cache_ttl
-            )
+            lookup = SongLookup(catalog)
+            freshness = app.state.freshness = Freshness(database, cache, purges, pending, lookup)
+            users = UserDirectory(database, auth)
+            app.state.playlists = PlaylistService(database, cache, users, freshness)
+            app.state.playlist_songs = PlaylistSongService(database, cache, SongDirectory(database, lookup, freshness))
+            app.state.playlist_reader = PlaylistReader(database, cache, freshness, settings.songs_cache_ttl)
             app.state.activities = ActivityService(database)
-            app.state.collaborations = CollaborationService(database, cache, owners)
+            app.state.collaborations = CollaborationService(database, cache, users)
             app.state.health = Health(
                 {
                     "postgresql": HardCheck(database.ping),

@@ -1,6 +1,6 @@
-"""What the answers of this service are kept under, and which of them each change outdates.
+"""Cache keys and edge tags of this service's responses, and those that each change invalidates.
 
-``songs_key`` is the name of a cached answer, ``*_headers`` let gateways keep an answer under its tags.
+``songs_key`` names an entry in Redis; ``*_headers`` allow gateways to keep a response under its tags.
 """
 
 from collections.abc import Iterable
@@ -10,12 +10,12 @@ from openmusic_kit.edge.tags import private
 
 
 def songs_key(playlist_id: str) -> str:
-    """The songs of a playlist, and its members."""
+    """Holds the songs of a playlist, and the members who may read them."""
     return f"songs:{playlist_id}"
 
 
 def songs_headers(playlist_id: str, song_ids: Iterable[str]) -> dict[str, str]:
-    """The catalogue purges the tags of the songs."""
+    """Changes in the catalogue purge the tags of the songs."""
     return private(_playlist_tag(playlist_id), *(f"song:{song_id}" for song_id in song_ids))
 
 
@@ -28,7 +28,7 @@ def playlists_headers(user_id: str) -> dict[str, str]:
 
 
 def playlist_changed(playlist_id: str, *members: str) -> Invalidation:
-    """``members`` are the users whose list of playlists it changes."""
+    """``members`` are the ids of the users whose list of playlists changes."""
     tags = (_playlist_tag(playlist_id), *map(_playlists_tag, members))
     return Invalidation(keys=(songs_key(playlist_id),), tags=tags)
 
@@ -38,10 +38,10 @@ def playlist_added(owner_id: str) -> Invalidation:
 
 
 def _playlist_tag(playlist_id: str) -> str:
-    """Its songs and activities, for everyone who may read them."""
+    """Tags the songs and activities of a playlist."""
     return f"playlist:{playlist_id}"
 
 
 def _playlists_tag(user_id: str) -> str:
-    """The list of what a user owns or shares."""
+    """Tags the list of the playlists that a user owns or shares."""
     return f"playlists:{user_id}"

@@ -34,16 +34,16 @@ async def get_activities(
     limit: Limit = None,
     cursor: str = "",
 ) -> DataResponse[ActivitiesData] | Response:
-    """All of them, unless there is a ``limit``."""
+    """Returns the whole list unless there is a ``limit``."""
 
-    async def behind(position: str, number: int) -> list[Activity]:
+    async def page_after(position: str, number: int) -> list[Activity]:
         rows = await activities.of_playlist(playlist_id, user_id, position, number)
-        return [Activity.model_validate(row) for row in rows]
+        return [Activity.model_validate(row, from_attributes=True) for row in rows]
 
-    page = await behind(decode_cursor(cursor), limit + 1 if limit else PAGE_SIZE)
+    page = await page_after(decode_cursor(cursor), limit + 1 if limit else PAGE_SIZE)
     if limit is None and len(page) == PAGE_SIZE:
         empty = DataResponse(data=ActivitiesData(playlist_id=playlist_id, activities=[]))
-        return stream_list(empty, page, lambda last: behind(str(last.position), PAGE_SIZE))
+        return stream_list(empty, page, lambda last: page_after(str(last.position), PAGE_SIZE))
     response.headers.update(activities_headers(playlist_id))
     if limit is not None and len(page) > limit:
         page = page[:limit]

@@ -1,7 +1,6 @@
-from psycopg.rows import DictRow
-
 from openmusic_kit.database.database import Database
 from openmusic_kit.web.paging import CursorInvalid
+from openmusic_playlist.activities.models import ActivityRow
 from openmusic_playlist.activities.repository import ActivityRepository
 from openmusic_playlist.playlists.access import access_to
 
@@ -10,8 +9,8 @@ class ActivityService:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of_playlist(self, playlist_id: str, user_id: str, after: str, limit: int) -> list[DictRow]:
-        """``after`` is the position of the last activity seen, or empty."""
+    async def of_playlist(self, playlist_id: str, user_id: str, after: str, limit: int) -> list[ActivityRow]:
+        """``after`` is the position of the last activity that the client has, or empty. Raises CursorInvalid."""
         if after and not (after.isascii() and after.isdecimal() and len(after) < 19):
             raise CursorInvalid
         async with self._database.read() as connection:

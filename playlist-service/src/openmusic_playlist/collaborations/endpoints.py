@@ -36,7 +36,7 @@ router = APIRouter(prefix="/collaborations", tags=["collaborations"], route_clas
 async def add_collaboration(
     payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations
 ) -> CreatedResponse[CollaborationId]:
-    collaboration_id = await collaborations.add(payload, user_id)
+    collaboration_id = await collaborations.add(payload.playlist_id, payload.user_id, user_id)
     return CreatedResponse(message="Collaborator added", data=CollaborationId(collaboration_id=collaboration_id))
 
 
@@ -44,5 +44,5 @@ async def add_collaboration(
 async def delete_collaboration(
     payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations
 ) -> MessageResponse:
-    await collaborations.delete(payload, user_id)
+    await collaborations.delete(payload.playlist_id, payload.user_id, user_id)
     return MessageResponse(message="Collaborator removed")

@@ -6,7 +6,7 @@ class CollaborationRepository:
         self._connection = connection
 
     async def add(self, collaboration_id: str, playlist_id: str, user_id: str, owner_id: str) -> bool:
-        """Whether that owner has such a playlist. Raises UniqueViolation when they collaborate already."""
+        """Returns whether the owner has such a playlist. Raises UniqueViolation if the collaboration exists."""
         cursor = await self._connection.execute(
             """
             WITH playlist AS (
@@ -19,7 +19,7 @@ class CollaborationRepository:
         return cursor.rowcount == 1
 
     async def delete(self, playlist_id: str, user_id: str, owner_id: str) -> bool:
-        """Whether that user shared such a playlist of that owner."""
+        """Returns whether the user was a collaborator of such a playlist of the owner."""
         cursor = await self._connection.execute(
             """
             WITH playlist AS MATERIALIZED (

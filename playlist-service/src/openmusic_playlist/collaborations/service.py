@@ -10,45 +10,44 @@ from openmusic_playlist.collaborations.errors import (
     UserNotFound,
 )
 from openmusic_playlist.collaborations.repository import CollaborationRepository
-from openmusic_playlist.collaborations.schemas import CollaborationPayload
 from openmusic_playlist.invalidation import playlist_changed
 from openmusic_playlist.playlists.access import access_to
 from openmusic_playlist.playlists.errors import PlaylistNotFound
-from openmusic_playlist.read_copies.owners import Owners
+from openmusic_playlist.projections.directories import UserDirectory
 
 
 class CollaborationService:
-    """Who may read a playlist is cached with its songs, so each change here drops them."""
+    """The members of a playlist are cached with its songs, so each change invalidates them."""
 
-    def __init__(self, database: Database, cache: Cache, owners: Owners) -> None:
+    def __init__(self, database: Database, cache: Cache, users: UserDirectory) -> None:
         self._database = database
         self._cache = cache
-        self._owners = owners
+        self._users = users
 
-    async def add(self, payload: CollaborationPayload, owner_id: str) -> str:
-        await self._check(payload, owner_id)
-        if payload.user_id == owner_id:
+    async def add(self, playlist_id: str, user_id: str, owner_id: str) -> str:
+        await self._check(playlist_id, user_id, owner_id)
+        if user_id == owner_id:
             raise CollaboratingWithOneself
         collaboration_id = new_id("collab")
-        async with self._cache.autocommit(playlist_changed(payload.playlist_id, payload.user_id)) as connection:
+        async with self._cache.autocommit(playlist_changed(playlist_id, user_id)) as connection:
             collaborations = CollaborationRepository(connection)
             try:
-                if not await collaborations.add(collaboration_id, payload.playlist_id, payload.user_id, owner_id):
-                    raise PlaylistNotFound  # the owner of a playlist never changes, so it was deleted since we looked
+                if not await collaborations.add(collaboration_id, playlist_id, user_id, owner_id):
+                    raise PlaylistNotFound  # the owner never changes, so it was deleted since the check
             except UniqueViolation as error:
                 raise AlreadyCollaborating from error
         return collaboration_id
 
-    async def delete(self, payload: CollaborationPayload, owner_id: str) -> None:
-        await self._check(payload, owner_id)
-        async with self._cache.autocommit(playlist_changed(payload.playlist_id, payload.user_id)) as connection:
-            if not await CollaborationRepository(connection).delete(payload.playlist_id, payload.user_id, owner_id):
+    async def delete(self, playlist_id: str, user_id: str, owner_id: str) -> None:
+        await self._check(playlist_id, user_id, owner_id)
+        async with self._cache.autocommit(playlist_changed(playlist_id, user_id)) as connection:
+            if not await CollaborationRepository(connection).delete(playlist_id, user_id, owner_id):
                 raise CollaborationNotFound
 
-    async def _check(self, payload: CollaborationPayload, owner_id: str) -> None:
-        """Playlist, then user, then whether the one who asks owns the playlist."""
+    async def _check(self, playlist_id: str, user_id: str, owner_id: str) -> None:
+        """Raises PlaylistNotFound, then UserNotFound, then OwnerOnly."""
         async with self._database.read() as connection:
-            access = await access_to(connection, payload.playlist_id, owner_id)
-        if not await self._owners.user_exists(payload.user_id):
+            access = await access_to(connection, playlist_id, owner_id)
+        if not await self._users.exists(user_id):
             raise UserNotFound
         access.require_owner()

@@ -2,24 +2,33 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from openmusic_kit.web.app import CurrentUser, ProtectedRoute, cacheable_answer
+from openmusic_kit.web.app import CurrentUser, InternalRoute, ProtectedRoute, cacheable_answer
 from openmusic_kit.web.openapi import CACHED, error_responses
-from openmusic_kit.web.schemas import DataResponse, MessageResponse
+from openmusic_kit.web.schemas import DataResponse, MessageResponse, WireModel
 from openmusic_playlist.invalidation import songs_headers
 from openmusic_playlist.playlist_songs.errors import AlreadyInPlaylist, NotInPlaylist, SongNotFound
-from openmusic_playlist.playlist_songs.schemas import PlaylistData, SongPayload
+from openmusic_playlist.playlist_songs.models import StoredPlaylist
+from openmusic_playlist.playlist_songs.reader import PlaylistReader
+from openmusic_playlist.playlist_songs.schemas import PlaylistCopy, PlaylistData, PlaylistWithSongs, SongPayload
 from openmusic_playlist.playlist_songs.service import PlaylistSongService
 from openmusic_playlist.playlists.errors import NotYourPlaylist, PlaylistNotFound
 
 
-async def _playlist_songs(request: Request) -> PlaylistSongService:
+async def _songs(request: Request) -> PlaylistSongService:
     service: PlaylistSongService = request.app.state.playlist_songs
     return service
 
 
-PlaylistSongs = Annotated[PlaylistSongService, Depends(_playlist_songs)]
+async def _reader(request: Request) -> PlaylistReader:
+    reader: PlaylistReader = request.app.state.playlist_reader
+    return reader
+
+
+Songs = Annotated[PlaylistSongService, Depends(_songs)]
+Reader = Annotated[PlaylistReader, Depends(_reader)]
 
 router = APIRouter(prefix="/playlists/{playlist_id}/songs", tags=["playlists"], route_class=ProtectedRoute)
+internal_router = APIRouter(prefix="/internal/playlists", route_class=InternalRoute, include_in_schema=False)
 
 
 @router.post(
@@ -28,7 +37,7 @@ router = APIRouter(prefix="/playlists/{playlist_id}/songs", tags=["playlists"], 
     responses=error_responses(PlaylistNotFound, SongNotFound, NotYourPlaylist, AlreadyInPlaylist),
 )
 async def add_playlist_song(
-    playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs
+    playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: Songs
 ) -> MessageResponse:
     await songs.add(playlist_id, payload.song_id, user_id)
     return MessageResponse(message="Song added to the playlist")
@@ -39,14 +48,32 @@ async def add_playlist_song(
     response_model=DataResponse[PlaylistData],
     responses={**error_responses(PlaylistNotFound, NotYourPlaylist), **CACHED},
 )
-async def get_playlist_songs(playlist_id: str, user_id: CurrentUser, songs: PlaylistSongs) -> Response:
-    found = await songs.get(playlist_id, user_id)
-    return cacheable_answer(found.answer, songs_headers(playlist_id, found.song_ids))
+async def get_playlist_songs(playlist_id: str, user_id: CurrentUser, reader: Reader) -> Response:
+    found = await reader.read_document(playlist_id, user_id, _encode)
+    return cacheable_answer(found.document, songs_headers(playlist_id, found.song_ids))
 
 
 @router.delete("", responses=error_responses(PlaylistNotFound, SongNotFound, NotInPlaylist, NotYourPlaylist))
 async def delete_playlist_song(
-    playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: PlaylistSongs
+    playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: Songs
 ) -> MessageResponse:
     await songs.delete(playlist_id, payload.song_id, user_id)
     return MessageResponse(message="Song deleted from the playlist")
+
+
+@internal_router.get("/{playlist_id}", response_model=DataResponse[PlaylistCopy])
+async def get_playlist_copy(playlist_id: str, reader: Reader) -> Response:
+    playlist = await reader.read(playlist_id)
+    copy = PlaylistCopy(id=playlist.id, name=playlist.name, songs=[])
+    return Response(_with_songs(DataResponse(data=copy), playlist.songs), media_type="application/json")
+
+
+def _encode(playlist: StoredPlaylist) -> bytes:
+    shown = PlaylistWithSongs(id=playlist.id, name=playlist.name, username=playlist.username, songs=[])
+    return _with_songs(DataResponse(data=PlaylistData(playlist=shown)), playlist.songs)
+
+
+def _with_songs(empty: WireModel, songs: str) -> bytes:
+    """Puts the JSON array ``songs`` into a document whose last array is empty, without parsing it."""
+    head, _, tail = empty.model_dump_json(by_alias=True).rpartition("[]")
+    return f"{head}{songs}{tail}".encode()

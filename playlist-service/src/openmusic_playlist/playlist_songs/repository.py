@@ -1,9 +1,10 @@
 from collections.abc import Mapping
 from typing import LiteralString
 
-from psycopg.rows import DictRow
+from psycopg.rows import class_row
 
 from openmusic_kit.database.database import Connection
+from openmusic_playlist.playlist_songs.models import ChangeResult, StoredPlaylist
 
 _MEMBER: LiteralString = """
     playlist AS MATERIALIZED (
@@ -23,22 +24,50 @@ _FOUND = """
 
 
 class PlaylistSongRepository:
-    """Each change is one statement with its activity and with the question who may do it.
+    """Each change is one statement that also checks permission and records the activity.
 
-    It locks the row of the playlist before anything else, so changes of a playlist come one after the other, and the
-    positions that they draw commit in that order. It locks the collaboration as well: a removal of the collaborator
-    waits for the change, or the change sees it. The order in which rows are locked is in ``playlists.repository``.
-
-    The functions tell what the statement found, as booleans: ``{playlist, member, song, changed}``.
+    It locks the playlist's row first, so changes of a playlist are serialised and their positions commit in order. It
+    locks the collaboration as well: the removal of a collaborator waits for the change, or the change sees it.
+    ``playlists.repository`` lists the order in which rows are locked.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, playlist_id: str, song_id: str, user_id: str, *, least_version: int) -> DictRow:
-        """``song`` is whether there is a living copy of at least that version; nobody can bury it meanwhile.
+    async def get(self, playlist_id: str, *, without: list[str]) -> StoredPlaylist | None:
+        """Returns the playlist with its songs in the order added, except the songs ``without``."""
+        cursor = await self._connection.cursor(row_factory=class_row(StoredPlaylist)).execute(
+            """
+            SELECT p.id, p.name, u.username, p.compared_in,
+                   ARRAY[p.owner_id] || ARRAY(
+                       SELECT c.user_id FROM collaborations c WHERE c.playlist_id = p.id
+                   ) AS members,
+                   coalesce(song.ids, '{}') AS song_ids,
+                   concat('[', song.items, ']') AS songs
+            FROM playlists p JOIN users u ON u.id = p.owner_id
+            CROSS JOIN LATERAL (
+                SELECT array_agg(shown.id ORDER BY ps.position) AS ids,
+                       string_agg(row_to_json(shown)::text, ',' ORDER BY ps.position) AS items
+                FROM playlist_songs ps
+                JOIN (SELECT id, title, performer FROM songs WHERE NOT deleted) AS shown ON shown.id = ps.song_id
+                WHERE ps.playlist_id = p.id AND shown.id <> ALL(%(without)s)
+            ) AS song
+            WHERE p.id = %(id)s
+            """,
+            {"id": playlist_id, "without": without},
+        )
+        return await cursor.fetchone()
 
-        Raises UniqueViolation when it is in the playlist already.
+    async def set_compared(self, playlist_id: str, incarnation: str) -> None:
+        await self._connection.execute(
+            "UPDATE playlists SET compared_in = %(incarnation)s WHERE id = %(id)s",
+            {"id": playlist_id, "incarnation": incarnation},
+        )
+
+    async def add(self, playlist_id: str, song_id: str, user_id: str, *, least_version: int) -> ChangeResult:
+        """Adds the song if its copy is active and has at least that version. The copy is locked against deletion.
+
+        Raises UniqueViolation if the song is in the playlist already.
         """
         return await self._execute(
             f"""
@@ -59,8 +88,8 @@ class PlaylistSongRepository:
             {"playlist_id": playlist_id, "song_id": song_id, "user_id": user_id, "version": least_version},
         )
 
-    async def delete(self, playlist_id: str, song_id: str, user_id: str) -> DictRow:
-        """``song`` is whether there is a living copy."""
+    async def delete(self, playlist_id: str, song_id: str, user_id: str) -> ChangeResult:
+        """Deletes the song if its copy is active."""
         return await self._execute(
             f"""
             WITH {_MEMBER}, song AS MATERIALIZED (
@@ -80,8 +109,8 @@ class PlaylistSongRepository:
             {"playlist_id": playlist_id, "song_id": song_id, "user_id": user_id},
         )
 
-    async def _execute(self, statement: LiteralString, parameters: Mapping[str, object]) -> DictRow:
-        cursor = await self._connection.execute(statement, parameters)
-        row = await cursor.fetchone()
-        assert row is not None  # noqa: S101 - a SELECT without FROM gives a row
-        return row
+    async def _execute(self, statement: LiteralString, parameters: Mapping[str, object]) -> ChangeResult:
+        cursor = self._connection.cursor(row_factory=class_row(ChangeResult))
+        result = await (await cursor.execute(statement, parameters)).fetchone()
+        assert result is not None  # noqa: S101 - a SELECT without FROM gives a row
+        return result

@@ -1,9 +1,20 @@
+from typing import Annotated
+
+from pydantic import WithJsonSchema
+
+from openmusic_kit.ids import id_schema
 from openmusic_kit.web.schemas import OpaqueId, WireModel
-from openmusic_playlist.playlists.schemas import Id, Song
+from openmusic_playlist.playlists.schemas import Id
 
 
 class SongPayload(WireModel):
     song_id: OpaqueId
+
+
+class Song(WireModel):
+    id: Annotated[str, WithJsonSchema(id_schema("song"))]
+    title: str
+    performer: str
 
 
 class PlaylistWithSongs(WireModel):
@@ -15,3 +26,11 @@ class PlaylistWithSongs(WireModel):
 
 class PlaylistData(WireModel):
     playlist: PlaylistWithSongs
+
+
+class PlaylistCopy(WireModel):
+    """What an export needs of a playlist."""
+
+    id: str
+    name: str
+    songs: list[Song]

@@ -9,14 +9,7 @@ from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResp
 from openmusic_kit.web.streaming import stream_list
 from openmusic_playlist.invalidation import playlists_headers
 from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
-from openmusic_playlist.playlists.schemas import (
-    Owner,
-    PlaylistCopy,
-    PlaylistId,
-    PlaylistPayload,
-    PlaylistsData,
-    PlaylistSummary,
-)
+from openmusic_playlist.playlists.schemas import Owner, PlaylistId, PlaylistPayload, PlaylistsData, PlaylistSummary
 from openmusic_playlist.playlists.service import PlaylistService
 
 
@@ -35,7 +28,7 @@ internal_router = APIRouter(prefix="/internal/playlists", route_class=InternalRo
 async def add_playlist(
     payload: PlaylistPayload, user_id: CurrentUser, playlists: Playlists
 ) -> CreatedResponse[PlaylistId]:
-    playlist_id = await playlists.add(payload, user_id)
+    playlist_id = await playlists.add(payload.name, user_id)
     return CreatedResponse(message="Playlist added", data=PlaylistId(playlist_id=playlist_id))
 
 
@@ -47,17 +40,17 @@ async def list_playlists(
     limit: Limit = None,
     cursor: str = "",
 ) -> DataResponse[PlaylistsData] | Response:
-    """All of them, unless there is a ``limit``."""
+    """Returns the whole list unless there is a ``limit``."""
 
-    async def behind(playlist_id: str, number: int) -> list[PlaylistSummary]:
+    async def page_after(playlist_id: str, number: int) -> list[PlaylistSummary]:
         rows = await playlists.visible_to(user_id, playlist_id, number)
-        return [PlaylistSummary.model_validate(row) for row in rows]
+        return [PlaylistSummary.model_validate(row, from_attributes=True) for row in rows]
 
     after = decode_cursor(cursor)
-    page = await behind(after, limit + 1 if limit else PAGE_SIZE)
+    page = await page_after(after, limit + 1 if limit else PAGE_SIZE)
     if limit is None and len(page) == PAGE_SIZE:
         empty = DataResponse(data=PlaylistsData(playlists=[]))
-        return stream_list(empty, page, lambda last: behind(last.id, PAGE_SIZE))
+        return stream_list(empty, page, lambda last: page_after(last.id, PAGE_SIZE))
     response.headers.update(playlists_headers(user_id))
     if limit is not None and len(page) > limit:
         page = page[:limit]
@@ -74,8 +67,3 @@ async def delete_playlist(playlist_id: str, user_id: CurrentUser, playlists: Pla
 @internal_router.get("/{playlist_id}/owner")
 async def get_owner(playlist_id: str, playlists: Playlists) -> DataResponse[Owner]:
     return DataResponse(data=Owner(owner_id=await playlists.owner_of(playlist_id)))
-
-
-@internal_router.get("/{playlist_id}")
-async def get_playlist_copy(playlist_id: str, playlists: Playlists) -> DataResponse[PlaylistCopy]:
-    return DataResponse(data=PlaylistCopy.model_validate(await playlists.get_with_songs(playlist_id)))

@@ -1,10 +1,11 @@
-from psycopg.rows import DictRow
+from psycopg.rows import class_row
 
 from openmusic_kit.database.database import Connection
+from openmusic_playlist.playlists.models import Access, PlaylistRow
 
 
 class PlaylistRepository:
-    """Whatever locks rows of several tables locks them in one order, so that no two transactions wait for each other:
+    """A transaction that locks rows of several tables locks them in this order, so that no deadlock can form:
 
     the inbox, the playlist, its collaborations, copies of songs, songs in playlists, activities, the generation of the
     cache; several rows of one table in the order of their ids.
@@ -22,11 +23,10 @@ class PlaylistRepository:
             {"id": playlist_id, "name": name, "owner_id": owner_id, "compared_in": compared_in},
         )
 
-    async def access(self, playlist_id: str, user_id: str) -> DictRow | None:
-        """``{owner_id, is_collaborator}``, or None when there is no such playlist."""
-        cursor = await self._connection.execute(
+    async def access(self, playlist_id: str, user_id: str) -> Access | None:
+        cursor = await self._connection.cursor(row_factory=class_row(Access)).execute(
             """
-            SELECT p.owner_id, EXISTS (
+            SELECT p.owner_id, p.owner_id = %(user_id)s AS is_owner, EXISTS (
                 SELECT 1 FROM collaborations c WHERE c.playlist_id = p.id AND c.user_id = %(user_id)s
             ) AS is_collaborator
             FROM playlists p WHERE p.id = %(id)s
@@ -35,9 +35,9 @@ class PlaylistRepository:
         )
         return await cursor.fetchone()
 
-    async def visible_to(self, user_id: str, after: str, limit: int) -> list[DictRow]:
-        """``{id, name, username}`` of what the user owns or shares, behind the id ``after``."""
-        cursor = await self._connection.execute(
+    async def visible_to(self, user_id: str, after: str, limit: int) -> list[PlaylistRow]:
+        """Returns the playlists that the user owns or shares, by id, after the id ``after``."""
+        cursor = await self._connection.cursor(row_factory=class_row(PlaylistRow)).execute(
             """
             SELECT p.id, p.name, u.username
             FROM (
@@ -54,7 +54,7 @@ class PlaylistRepository:
         return await cursor.fetchall()
 
     async def lock_owner(self, playlist_id: str) -> str | None:
-        """Who owns it; until the transaction ends nobody else changes it, adds to it or begins to share it."""
+        """Returns the owner's id. Until the transaction ends, nobody changes the playlist, its songs or members."""
         cursor = await self._connection.execute(
             "SELECT owner_id FROM playlists WHERE id = %(id)s FOR UPDATE", {"id": playlist_id}
         )
@@ -62,7 +62,7 @@ class PlaylistRepository:
         return row["owner_id"] if row else None
 
     async def delete(self, playlist_id: str) -> list[str]:
-        """The ids of its collaborators, complete if it was locked before."""
+        """Returns the ids of its collaborators. The caller holds the lock of the playlist."""
         cursor = await self._connection.execute(
             """
             WITH collaborators AS MATERIALIZED (
@@ -75,39 +75,3 @@ class PlaylistRepository:
             {"id": playlist_id},
         )
         return [row["user_id"] for row in await cursor.fetchall()]
-
-    async def get_with_songs(self, playlist_id: str) -> DictRow | None:
-        """``{id, name, username, compared_in, members: [user id], songs: [{id, title, performer}]}``
-
-        The songs are in the order added. ``compared_in`` is the incarnation of pending changes that
-        :meth:`set_compared` was given last, or None.
-        """
-        cursor = await self._connection.execute(
-            """
-            SELECT p.id, p.name, u.username, p.compared_in,
-                   ARRAY[p.owner_id] || ARRAY(
-                       SELECT c.user_id FROM collaborations c WHERE c.playlist_id = p.id
-                   ) AS members,
-                   coalesce(
-                       (
-                           SELECT json_agg(
-                               json_build_object('id', s.id, 'title', s.title, 'performer', s.performer)
-                               ORDER BY ps.position
-                           )
-                           FROM playlist_songs ps JOIN songs s ON s.id = ps.song_id
-                           WHERE ps.playlist_id = p.id AND NOT s.deleted
-                       ),
-                       '[]'
-                   ) AS songs
-            FROM playlists p JOIN users u ON u.id = p.owner_id
-            WHERE p.id = %(id)s
-            """,
-            {"id": playlist_id},
-        )
-        return await cursor.fetchone()
-
-    async def set_compared(self, playlist_id: str, incarnation: str) -> None:
-        await self._connection.execute(
-            "UPDATE playlists SET compared_in = %(incarnation)s WHERE id = %(id)s",
-            {"id": playlist_id, "incarnation": incarnation},
-        )

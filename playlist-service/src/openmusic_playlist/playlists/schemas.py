@@ -6,7 +6,6 @@ from openmusic_kit.ids import id_schema
 from openmusic_kit.web.schemas import Text, WireModel
 
 Id = Annotated[str, WithJsonSchema(id_schema("playlist"))]
-SongId = Annotated[str, WithJsonSchema(id_schema("song"))]
 
 
 class PlaylistPayload(WireModel):
@@ -29,17 +28,3 @@ class PlaylistsData(WireModel):
 
 class Owner(WireModel):
     owner_id: str
-
-
-class Song(WireModel):
-    id: SongId
-    title: str
-    performer: str
-
-
-class PlaylistCopy(WireModel):
-    """What the export needs of a playlist."""
-
-    id: str
-    name: str
-    songs: list[Song]

@@ -1,4 +1,4 @@
-"""Keeps the copies of songs and user names up to date with the events of their owners."""
+"""Keeps the copies of songs and user names up to date with the events of the services that own them."""
 
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.pending_changes import PendingChanges
@@ -7,38 +7,33 @@ from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_kit.messaging.events import Envelope
 from openmusic_kit.messaging.inbox import mark_processed, was_seen
 from openmusic_kit.messaging.subscription import Subscription
-from openmusic_playlist.read_copies.repository import UserCopyRepository
-from openmusic_playlist.read_copies.schemas import SongCreated, SongDeleted, SongUpdated, UserRegistered
-from openmusic_playlist.read_copies.song_news import bury_song, keep_song, sweep
+from openmusic_playlist.projections.models import SongCopy
+from openmusic_playlist.projections.repository import UserCopyRepository
+from openmusic_playlist.projections.schemas import SongCreated, SongDeleted, SongUpdated, UserRegistered
+from openmusic_playlist.projections.song_projection import sweep, upsert_song
 
 
-class ReadCopies:
+class ProjectionConsumer:
     def __init__(self, database: Database, cache: Cache, purges: PurgePublisher, pending: PendingChanges) -> None:
         self._database = database
         self._cache = cache
         self._purges = purges
         self._pending = pending
 
-    async def keep_song(self, song: SongCreated | SongUpdated, event: Envelope) -> None:
+    async def upsert_song(self, song: SongCreated | SongUpdated, event: Envelope) -> None:
         async with self._cache.unit_of_work(purge=self._purges.publish) as work:
             if not await mark_processed(work.connection, event.id):
                 return
-            await keep_song(
-                work,
-                song_id=song.song_id,
-                title=song.title,
-                performer=song.performer,
-                version=event.sequence,
-            )
+            await upsert_song(work, song.as_copy(song.song_id, event.sequence))
             await work.commit()
         await self._pending.settle(song.song_id, event.sequence)
 
-    async def bury_song(self, song: SongDeleted, event: Envelope) -> None:
-        """In two steps, as playlists are locked before songs. The event counts as applied after both."""
+    async def delete_song(self, song: SongDeleted, event: Envelope) -> None:
+        """Takes two steps, as playlists are locked before songs. The event counts as processed after both."""
         async with self._cache.unit_of_work(purge=self._purges.publish) as work:
             if await was_seen(work.connection, event.id):
                 return
-            await bury_song(work, song_id=song.song_id, version=event.sequence)
+            await upsert_song(work, SongCopy(song.song_id, event.sequence, deleted=True))
             await work.commit()
         await self._pending.settle(song.song_id, event.sequence)
         await sweep(self._database, song.song_id)
@@ -46,19 +41,19 @@ class ReadCopies:
             await mark_processed(work.connection, event.id)
             await work.commit()
 
-    async def keep_user(self, user: UserRegistered, event: Envelope) -> None:
+    async def add_user(self, user: UserRegistered, event: Envelope) -> None:
         async with self._database.unit_of_work() as work:
             if await mark_processed(work.connection, event.id):
-                await UserCopyRepository(work.connection).keep(user.user_id, user.username)
+                await UserCopyRepository(work.connection).add(user.user_id, user.username)
                 await work.commit()
 
 
-SUBSCRIPTION = Subscription[ReadCopies](
+SUBSCRIPTION = Subscription[ProjectionConsumer](
     "playlist.read_copies",
     {
-        SongCreated: ReadCopies.keep_song,
-        SongUpdated: ReadCopies.keep_song,
-        SongDeleted: ReadCopies.bury_song,
-        UserRegistered: ReadCopies.keep_user,
+        SongCreated: ProjectionConsumer.upsert_song,
+        SongUpdated: ProjectionConsumer.upsert_song,
+        SongDeleted: ProjectionConsumer.delete_song,
+        UserRegistered: ProjectionConsumer.add_user,
     },
 )

@@ -1,16 +1,19 @@
-from psycopg.rows import DictRow
+from dataclasses import asdict
+
+from psycopg.rows import class_row
 
 from openmusic_kit.database.database import Connection
+from openmusic_playlist.projections.models import SongCopy
 
 
 class SongCopyRepository:
-    """A copy only ever becomes newer; a deleted song leaves a tombstone, so that late news cannot bring it back."""
+    """Copies only move forward. The tombstone of a deleted song keeps a late event from restoring it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def keep(self, song_id: str, title: str, performer: str, version: int) -> bool:
-        """Whether that was news."""
+    async def upsert(self, song: SongCopy) -> bool:
+        """Returns whether ``song`` was newer than the copy."""
         cursor = await self._connection.execute(
             """
             INSERT INTO songs AS copy (id, title, performer, version)
@@ -19,11 +22,11 @@ class SongCopyRepository:
                                            version = excluded.version
             WHERE copy.version < excluded.version AND NOT copy.deleted
             """,
-            {"id": song_id, "title": title, "performer": performer, "version": version},
+            asdict(song),
         )
         return cursor.rowcount == 1
 
-    async def bury(self, song_id: str, version: int) -> None:
+    async def tombstone(self, song_id: str, version: int) -> None:
         await self._connection.execute(
             """
             INSERT INTO songs AS copy (id, title, performer, version, deleted)
@@ -33,24 +36,28 @@ class SongCopyRepository:
             {"id": song_id, "version": version},
         )
 
-    async def replace(self, song_id: str, title: str, performer: str, version: int) -> None:
+    async def replace(self, song: SongCopy) -> None:
         await self._connection.execute(
             """
             UPDATE songs SET title = %(title)s, performer = %(performer)s, version = %(version)s, deleted = false
             WHERE id = %(id)s
             """,
-            {"id": song_id, "title": title, "performer": performer, "version": version},
+            asdict(song),
         )
 
-    async def get_all(self, song_ids: list[str]) -> dict[str, DictRow]:
-        """``{title, performer, version, deleted}`` by id."""
-        cursor = await self._connection.execute(
-            "SELECT id, title, performer, version, deleted FROM songs WHERE id = ANY(%(ids)s)", {"ids": song_ids}
+    async def get_all(self, song_ids: list[str]) -> dict[str, SongCopy]:
+        """Returns the copies that there are, tombstones included, by id."""
+        cursor = await self._connection.cursor(row_factory=class_row(SongCopy)).execute(
+            "SELECT id, version, title, performer, deleted FROM songs WHERE id = ANY(%(ids)s)", {"ids": song_ids}
         )
-        return {row.pop("id"): row for row in await cursor.fetchall()}
+        return {song.id: song for song in await cursor.fetchall()}
 
-    async def living_between(self, after: str, upto: str | None) -> list[str]:
-        """The ids of songs that are not known to be deleted, behind ``after`` and up to ``upto``."""
+    async def get_active(self, song_id: str) -> SongCopy | None:
+        song = (await self.get_all([song_id])).get(song_id)
+        return song if song is not None and not song.deleted else None
+
+    async def active_ids_between(self, after: str, upto: str | None) -> list[str]:
+        """Returns the ids of songs that are not deleted, after ``after`` and up to ``upto``."""
         cursor = await self._connection.execute(
             """
             SELECT id FROM songs
@@ -60,17 +67,10 @@ class SongCopyRepository:
         )
         return [row["id"] for row in await cursor.fetchall()]
 
-    async def lock(self, song_id: str) -> DictRow | None:
-        """``{title, performer, version, deleted}`` of a copy that nobody else changes until the transaction ends."""
-        cursor = await self._connection.execute(
-            "SELECT title, performer, version, deleted FROM songs WHERE id = %(id)s FOR UPDATE", {"id": song_id}
-        )
-        return await cursor.fetchone()
-
-    async def get_living(self, song_id: str) -> DictRow | None:
-        """``{id, title, performer, version}`` of a song that is not known to be deleted."""
-        cursor = await self._connection.execute(
-            "SELECT id, title, performer, version FROM songs WHERE id = %(id)s AND NOT deleted", {"id": song_id}
+    async def lock(self, song_id: str) -> SongCopy | None:
+        """Returns the copy and locks it until the transaction ends."""
+        cursor = await self._connection.cursor(row_factory=class_row(SongCopy)).execute(
+            "SELECT id, version, title, performer, deleted FROM songs WHERE id = %(id)s FOR UPDATE", {"id": song_id}
         )
         return await cursor.fetchone()
 
@@ -81,9 +81,9 @@ class SongCopyRepository:
         return [row["playlist_id"] for row in await cursor.fetchall()]
 
     async def sweep(self, song_id: str, limit: int) -> int:
-        """Takes a deleted song out of so many playlists, and tells of how many it was; one transaction of its own.
+        """Removes a deleted song from at most ``limit`` playlists, and returns the number of those that had it.
 
-        Nobody adds a deleted song, so the playlists can be locked before its rows are touched.
+        A deleted song cannot be added, so the playlists can be locked before its rows.
         """
         cursor = await self._connection.execute(
             """
@@ -104,7 +104,7 @@ class UserCopyRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def keep(self, user_id: str, username: str) -> None:
+    async def add(self, user_id: str, username: str) -> None:
         await self._connection.execute(
             "INSERT INTO users (id, username) VALUES (%(id)s, %(username)s) ON CONFLICT (id) DO NOTHING",
             {"id": user_id, "username": username},
@@ -115,7 +115,7 @@ class UserCopyRepository:
         return await cursor.fetchone() is not None
 
     async def names(self, user_ids: list[str]) -> dict[str, str]:
-        """Of those that are there, by id."""
+        """Returns the names of those users that have a copy, by id."""
         cursor = await self._connection.execute(
             "SELECT id, username FROM users WHERE id = ANY(%(ids)s)", {"ids": user_ids}
         )
@@ -131,6 +131,6 @@ class UserCopyRepository:
         )
 
     async def playlists_of(self, user_id: str) -> list[str]:
-        """Those that show the user as their owner."""
+        """Returns the ids of the playlists that show the user as their owner."""
         cursor = await self._connection.execute("SELECT id FROM playlists WHERE owner_id = %(id)s", {"id": user_id})
         return [row["id"] for row in await cursor.fetchall()]

@@ -63,9 +63,9 @@ async def test_older_news_are_ignored(events: Any, applied: Any, song_copy: Any)
 
 
 async def test_a_deleted_song_stays_deleted_whatever_comes_late(
-    events: Any, applied: Any, song_copy: Any, owners: Any, alice: Any
+    events: Any, applied: Any, song_copy: Any, peers: Any, alice: Any
 ) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await applied(await events.song("deleted", song_id, 3))
     await applied(await events.song("created", song_id, 1, "x"), await events.song("updated", song_id, 2, "y"))
     await applied(await events.song("updated", song_id, 4, "z"))
@@ -75,9 +75,9 @@ async def test_a_deleted_song_stays_deleted_whatever_comes_late(
 
 
 async def test_an_event_that_comes_twice_is_applied_once(
-    events: Any, applied: Any, owners: Any, alice: Any, connection: Any
+    events: Any, applied: Any, peers: Any, alice: Any, connection: Any
 ) -> None:
-    playlist_id, song_id = await alice.add_playlist(), owners.add_song()
+    playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await alice.add(playlist_id, song_id)
     event_id = new_request_id()
     for _ in range(5):
@@ -106,15 +106,15 @@ async def test_a_repeated_id_is_not_applied_even_if_it_tells_something_else(
 
 
 async def test_a_deleted_song_leaves_every_playlist_also_the_cached_ones(
-    owners: Any, events: Any, applied: Any, alice: Any, bob: Any, eventually: Any
+    peers: Any, events: Any, applied: Any, alice: Any, bob: Any, eventually: Any
 ) -> None:
-    gone, stays = owners.add_song("gone"), owners.add_song("stays")
+    gone, stays = peers.add_song("gone"), peers.add_song("stays")
     playlists = [(person, await person.add_playlist()) for person in (alice, alice, bob)]
     for person, playlist_id in playlists:
         for song_id in (gone, stays):
             await person.add(playlist_id, song_id)
         await person.read(playlist_id)
-    del owners.songs[gone]
+    del peers.songs[gone]
 
     await applied(await events.song("deleted", gone, 2))
 

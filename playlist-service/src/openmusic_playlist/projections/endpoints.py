@@ -4,8 +4,8 @@ from fastapi import APIRouter, Depends, Request
 
 from openmusic_kit.web.app import InternalRoute
 from openmusic_kit.web.schemas import MessageResponse
-from openmusic_playlist.read_copies.freshness import Freshness
-from openmusic_playlist.read_copies.schemas import SongChange
+from openmusic_playlist.projections.freshness import Freshness
+from openmusic_playlist.projections.schemas import SongChange
 
 
 async def _freshness(request: Request) -> Freshness:
@@ -20,6 +20,6 @@ internal_router = APIRouter(prefix="/internal/read-copies", route_class=Internal
 async def apply_song_change(
     song_id: str, change: SongChange, freshness: Annotated[Freshness, Depends(_freshness)]
 ) -> MessageResponse:
-    """For a change that could not be marked as pending."""
-    await freshness.apply({song_id: change})
+    """Takes a change that the catalogue could not mark as pending."""
+    await freshness.apply([change.as_copy(song_id)])
     return MessageResponse(message="Change applied")

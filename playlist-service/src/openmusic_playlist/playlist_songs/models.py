@@ -1,0 +1,36 @@
+from dataclasses import dataclass
+
+from openmusic_playlist.playlists.errors import NotYourPlaylist, PlaylistNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlaylist:
+    """``members`` are the ids of those who may read it, ``songs`` is a JSON array as PostgreSQL wrote it.
+
+    ``compared_in`` is the incarnation of pending changes in which its songs were last compared with the catalogue.
+    """
+
+    id: str
+    name: str
+    username: str
+    compared_in: str | None
+    members: list[str]
+    song_ids: list[str]
+    songs: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeResult:
+    """What the statement found: the playlist, the user among its members, the song; and whether it changed anything."""
+
+    playlist: bool
+    member: bool
+    song: bool
+    changed: bool
+
+    def require_member(self) -> None:
+        """Raises PlaylistNotFound or NotYourPlaylist: an earlier check may be out of date."""
+        if not self.playlist:
+            raise PlaylistNotFound
+        if not self.member:
+            raise NotYourPlaylist

@@ -1,0 +1,73 @@
+"""Looks up songs and users, asking the services that own them where the copies cannot answer."""
+
+from openmusic_kit.database.database import Database
+from openmusic_kit.errors import Unavailable
+from openmusic_kit.ids import is_id
+from openmusic_kit.web.clients import ServiceClient
+from openmusic_kit.web.schemas import DataResponse
+from openmusic_playlist.projections.freshness import Freshness
+from openmusic_playlist.projections.models import SongCopy
+from openmusic_playlist.projections.repository import SongCopyRepository, UserCopyRepository
+from openmusic_playlist.projections.schemas import UserAnswer
+from openmusic_playlist.projections.song_lookup import SongLookup
+
+
+class SongDirectory:
+    def __init__(self, database: Database, lookup: SongLookup, freshness: Freshness) -> None:
+        self._database = database
+        self._lookup = lookup
+        self._freshness = freshness
+
+    async def find(self, song_id: str) -> SongCopy | None:
+        """Asks the catalogue each time, so that clients see their own changes at once; the copy may lag behind.
+
+        While the catalogue does not answer, an active copy is trusted. Raises Unavailable without one.
+        """
+        if not is_id("song", song_id):
+            return None
+        try:
+            return await self._lookup.find(song_id)
+        except Unavailable:
+            await self._freshness.catch_up()
+            copy = await self._active_copy(song_id)
+            if copy is None:
+                raise
+            return copy
+
+    async def is_known(self, song_id: str) -> bool:
+        """Whether there is an active copy of the song. Every song in a playlist has a copy."""
+        if not is_id("song", song_id):
+            return False
+        if await self._freshness.catch_up() is None and await self._freshness.compare_with_catalogue([song_id]):
+            return False
+        return await self._active_copy(song_id) is not None
+
+    async def store(self, song: SongCopy) -> None:
+        """Updates the copy from the catalogue's answer without waiting for the event."""
+        await self._freshness.apply([song])
+
+    async def _active_copy(self, song_id: str) -> SongCopy | None:
+        async with self._database.read() as connection:
+            return await SongCopyRepository(connection).get_active(song_id)
+
+
+class UserDirectory:
+    def __init__(self, database: Database, auth: ServiceClient) -> None:
+        self._database = database
+        self._auth = auth
+
+    async def exists(self, user_id: str) -> bool:
+        """Trusts a copy, as users are never deleted or renamed. Raises Unavailable."""
+        if not is_id("user", user_id):
+            return False
+        async with self._database.read() as connection:
+            if await UserCopyRepository(connection).exists(user_id):
+                return True
+        answer = await self._auth.get(f"/internal/users/{user_id}")
+        if not answer.found:
+            return False
+        user = answer.parse(DataResponse[UserAnswer]).data
+        async with self._database.unit_of_work() as work:
+            await UserCopyRepository(work.connection).add(user.id, user.username)
+            await work.commit()
+        return True
