@@ -108,17 +108,21 @@ async def test_a_commit_wakes_the_relay(
 async def test_what_is_stored_with_its_event_in_one_statement_is_stored_with_it_or_not_at_all(
     database: Database, moved: Moved, waiting: Any
 ) -> None:
-    async def store(event_id: str | None) -> None:
+    async def store(event_id: str | None) -> bool:
         async with database.autocommit() as connection:
-            statement = "INSERT INTO inbox (event_id) VALUES (%(event_id)s)"
-            await outbox.append_with(
+            statement = (
+                "INSERT INTO inbox (event_id) SELECT %(event_id)s WHERE %(event_id)s IS DISTINCT FROM 'no' RETURNING 1"
+            )
+            return await outbox.append_with(
                 connection, statement, {"event_id": event_id}, moved("shelf"), aggregate_id="thing-1", sequence=1
             )
 
     with pytest.raises(psycopg.errors.NotNullViolation):
         await store(None)
     assert (await waiting(), database.events_stored.is_set()) == (0, False)
-    await store("one")
+    assert not await store("no")
+    assert (await waiting(), database.events_stored.is_set()) == (0, False)
+    assert await store("one")
     assert (await waiting(), database.events_stored.is_set()) == (1, True)
     with pytest.raises(psycopg.errors.UniqueViolation):
         await store("one")

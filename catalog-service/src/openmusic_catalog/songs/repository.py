@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from psycopg import sql
 from psycopg.rows import class_row
 
-from openmusic_catalog.events import SongCreated
+from openmusic_catalog.events import SongCreated, SongDeleted, SongUpdated
 from openmusic_kit.database.database import Connection
 from openmusic_kit.messaging import outbox
 
@@ -48,8 +48,9 @@ class SongCopy:
 
 
 @dataclass(frozen=True, slots=True)
-class LockedSong:
+class SongState:
     album_id: str | None
+    version: int
 
 
 class SongRepository:
@@ -62,7 +63,7 @@ class SongRepository:
             self._connection,
             """
             INSERT INTO songs (id, title, year, genre, performer, duration, album_id)
-            VALUES (%(id)s, %(title)s, %(year)s, %(genre)s, %(performer)s, %(duration)s, %(album_id)s)
+            VALUES (%(id)s, %(title)s, %(year)s, %(genre)s, %(performer)s, %(duration)s, %(album_id)s) RETURNING 1
             """,
             {"id": song_id, **asdict(song)},
             created,
@@ -125,35 +126,39 @@ class SongRepository:
         )
         return await cursor.fetchall()
 
-    async def lock(self, song_id: str) -> LockedSong | None:
-        """Keeps others from changing the song until the transaction ends."""
-        cursor = self._connection.cursor(row_factory=class_row(LockedSong))
-        await cursor.execute("SELECT album_id FROM songs WHERE id = %(id)s FOR UPDATE", {"id": song_id})
+    async def get_state(self, song_id: str) -> SongState | None:
+        cursor = self._connection.cursor(row_factory=class_row(SongState))
+        await cursor.execute("SELECT album_id, version FROM songs WHERE id = %(id)s", {"id": song_id})
         return await cursor.fetchone()
 
-    async def update(self, song_id: str, song: SongFields) -> int | None:
-        """Returns the new version, or None when the song does not exist.
+    async def update(self, song_id: str, version: int, song: SongFields, updated: SongUpdated) -> bool:
+        """Stores the event in the same statement. Returns False when the song no longer has that version.
 
         Raises ForeignKeyViolation when the album does not exist.
         """
-        cursor = await self._connection.execute(
+        return await outbox.append_with(
+            self._connection,
             """
             UPDATE songs SET title = %(title)s, year = %(year)s, genre = %(genre)s, performer = %(performer)s,
                              duration = %(duration)s, album_id = %(album_id)s, version = version + 1
-            WHERE id = %(id)s RETURNING version
+            WHERE id = %(id)s AND version = %(version)s RETURNING 1
             """,
-            {"id": song_id, **asdict(song)},
+            {"id": song_id, "version": version, **asdict(song)},
+            updated,
+            aggregate_id=song_id,
+            sequence=version + 1,
         )
-        row = await cursor.fetchone()
-        return row["version"] if row else None
 
-    async def delete(self, song_id: str) -> int | None:
-        """Returns the version of the deletion, or None when the song does not exist."""
-        cursor = await self._connection.execute(
-            "DELETE FROM songs WHERE id = %(id)s RETURNING version + 1 AS version", {"id": song_id}
+    async def delete(self, song_id: str, version: int, deleted: SongDeleted) -> bool:
+        """Stores the event in the same statement. Returns False when the song no longer has that version."""
+        return await outbox.append_with(
+            self._connection,
+            "DELETE FROM songs WHERE id = %(id)s AND version = %(version)s RETURNING 1",
+            {"id": song_id, "version": version},
+            deleted,
+            aggregate_id=song_id,
+            sequence=version + 1,
         )
-        row = await cursor.fetchone()
-        return row["version"] if row else None
 
 
 def _folded(column: str) -> sql.Identifier:

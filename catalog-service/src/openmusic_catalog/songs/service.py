@@ -1,3 +1,5 @@
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict
 
 from psycopg.errors import ForeignKeyViolation
@@ -9,9 +11,12 @@ from openmusic_catalog.songs.errors import SongNotFound
 from openmusic_catalog.songs.notifier import SongChangeNotifier
 from openmusic_catalog.songs.repository import Song, SongCopy, SongFields, SongRepository, SongSummary
 from openmusic_kit.cache.cache import Cache
+from openmusic_kit.cache.invalidation import Invalidation
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id, require_id
-from openmusic_kit.messaging import outbox
+
+Change = Callable[[SongRepository, int], Awaitable[bool]]
+"""Changes a song of the given version. Returns False when it no longer has that version."""
 
 
 class SongService:
@@ -59,39 +64,47 @@ class SongService:
             return await SongRepository(connection).list_copies_of(song_ids)
 
     async def update(self, song_id: str, song: SongFields) -> None:
+        """Raises SongNotFound or AlbumNotFound."""
         require_id("song", song_id, SongNotFound)
         _require_possible_album(song)
-        async with self._cache.unit_of_work(song_changed(song_id), songs_of_album_changed(song.album_id)) as work:
-            songs = SongRepository(work.connection)
-            before = await songs.lock(song_id)
-            if before is None:
-                raise SongNotFound
-            await work.invalidate(songs_of_album_changed(before.album_id))
+        updated = SongUpdated.model_validate({"song_id": song_id, **asdict(song)})
+
+        async def update(songs: SongRepository, version: int) -> bool:
             try:
-                version = await songs.update(song_id, song)
+                return await songs.update(song_id, version, song, updated)
             except ForeignKeyViolation as error:
                 raise AlbumNotFound from error
-            if version is None:
-                raise SongNotFound
-            updated = SongUpdated.model_validate({"song_id": song_id, **asdict(song)})
-            await outbox.append(work.connection, updated, aggregate_id=song_id, sequence=version)
-            await work.commit()
+
+        version = await self._change(song_id, update, songs_of_album_changed(song.album_id))
         await self._notifier.notify(song_id, version, song)
 
     async def delete(self, song_id: str) -> None:
+        """Raises SongNotFound."""
         require_id("song", song_id, SongNotFound)
-        async with self._cache.unit_of_work(song_changed(song_id)) as work:
-            songs = SongRepository(work.connection)
-            before = await songs.lock(song_id)
-            if before is None:
-                raise SongNotFound
-            await work.invalidate(songs_of_album_changed(before.album_id))
-            version = await songs.delete(song_id)
-            if version is None:
-                raise SongNotFound
-            await outbox.append(work.connection, SongDeleted(song_id=song_id), aggregate_id=song_id, sequence=version)
-            await work.commit()
+        deleted = SongDeleted(song_id=song_id)
+        version = await self._change(song_id, lambda songs, version: songs.delete(song_id, version, deleted))
         await self._notifier.notify(song_id, version, None)
+
+    async def _change(self, song_id: str, change: Change, *invalidations: Invalidation) -> int:
+        """Applies ``change`` to the current version, and returns the next one. Raises SongNotFound.
+
+        The album of that version is invalidated as well. An update that gets in between makes a new attempt necessary.
+        """
+        while True:
+            async with self._database.read() as connection:
+                state = await SongRepository(connection).get_state(song_id)
+            if state is None:
+                raise SongNotFound
+            outdated = (song_changed(song_id), songs_of_album_changed(state.album_id), *invalidations)
+            with suppress(_Overtaken):
+                async with self._cache.autocommit(*outdated) as connection:
+                    if not await change(SongRepository(connection), state.version):
+                        raise _Overtaken
+                return state.version + 1
+
+
+class _Overtaken(Exception):
+    """Another change came first."""
 
 
 def _require_possible_album(song: SongFields) -> None:

@@ -11,7 +11,7 @@ from openmusic_kit.messaging.events import Envelope, EventData
 
 _INSERT = """
     INSERT INTO outbox (event_id, routing_key, body)
-    VALUES (%(outbox_event_id)s, %(outbox_routing_key)s, %(outbox_body)s)
+    SELECT %(outbox_event_id)s, %(outbox_routing_key)s, %(outbox_body)s
 """
 
 
@@ -29,14 +29,17 @@ async def append_with(
     *,
     aggregate_id: str,
     sequence: int,
-) -> None:
-    """Executes ``statement`` and stores the event in one round trip. If the statement fails, the event is not stored.
+) -> bool:
+    """Executes ``statement`` and, if it changed a row, stores the event, all in one round trip.
 
-    The statement must be an INSERT: one that may change no row would store the event all the same.
+    The statement changes at most one row and ends with ``RETURNING 1``. Returns whether it changed one.
     """
-    values = _values(event, aggregate_id, sequence)
-    await connection.execute(f"WITH appended AS ({_INSERT}) {statement}", {**parameters, **values})
-    connection.has_events = True
+    cursor = await connection.execute(
+        f"WITH changed AS ({statement}), appended AS ({_INSERT} FROM changed) SELECT 1 FROM changed",  # noqa: S608 - constants
+        {**parameters, **_values(event, aggregate_id, sequence)},
+    )
+    connection.has_events = cursor.rowcount == 1
+    return connection.has_events
 
 
 def _values(event: EventData, aggregate_id: str, sequence: int) -> dict[str, object]:
