@@ -1,7 +1,7 @@
 """What becomes of one message, under a scheduler that a seed decides and with its clock."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -293,6 +293,30 @@ async def note_move(seen: list[str], event: ThingMoved, envelope: Envelope) -> N
 
 async def note_break(seen: list[str], _: ThingBroken, envelope: Envelope) -> None:
     seen.append(f"{envelope.aggregate_id} broken")
+
+
+async def test_events_that_wait_together_are_handled_together() -> None:
+    go_on = asyncio.Event()
+
+    async def note_move_later(seen: list[str], event: ThingMoved, envelope: Envelope) -> None:
+        await go_on.wait()
+        await note_move(seen, event, envelope)
+
+    async def note_moves(seen: list[str], events: Sequence[tuple[ThingMoved, Envelope]]) -> None:
+        seen.append(" and ".join(event.to for event, _ in events))
+
+    subscription = Subscription[list[str]](
+        "q", {ThingMoved: note_move_later, ThingBroken: note_break}, batch_handlers={ThingMoved: note_moves}
+    )
+    seen: list[str] = []
+    handle = subscription.bind(seen)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        for name in ("a", "b", "c"):
+            group.create_task(handle(Envelope.of(ThingMoved(to=name), name, 1)))  # type: ignore[arg-type]  # a coroutine
+        await asyncio.sleep(0)
+        await handle(Envelope.of(ThingBroken(), "d", 1))
+        go_on.set()
+    assert seen == ["d broken", "a to a", "b and c"]
 
 
 async def test_a_subscription_hands_each_event_to_its_handler_as_its_own_model() -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -13,9 +15,10 @@ from aio_pika.exceptions import DeliveryError
 from openmusic_kit import tasks
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.messaging import relay
+from openmusic_kit.messaging.batching import Batcher
 from openmusic_kit.messaging.broker import Broker
 from openmusic_kit.messaging.relay import OutboxRelay
-from openmusic_testkit.interleavings import World, explore
+from openmusic_testkit.interleavings import Crash, World, explore
 
 SMALL_BATCH = 3
 
@@ -349,3 +352,70 @@ def test_queues_are_looked_after_even_when_nothing_shows() -> None:
         assert pauses == [0.5] * failures + [15, 15]
 
     explore("broker: looks after its queues", scenario, 20)
+
+
+def test_items_that_wait_are_applied_together_and_none_is_lost_when_a_batch_fails() -> None:
+    async def scenario(world: World) -> None:
+        applied: Counter[int] = Counter()
+        batches: list[int] = []
+        failing, at_once = world.dice.choice((0, 0.3)), 0
+
+        async def apply_all(items: Sequence[int]) -> None:
+            nonlocal at_once
+            at_once += 1
+            assert at_once == 1
+            try:
+                await world.answer(None, failing=failing)
+            finally:
+                at_once -= 1
+            batches.append(len(items))
+            applied.update(items)
+
+        async def apply_alone(item: int) -> None:
+            await world.answer(None, failing=failing)
+            applied[item] += 1
+
+        async def arrive(item: int) -> None:
+            await world.pause(0, 0.001, 0.002)
+            try:
+                await batcher.apply(item, partial(apply_alone, item))
+            except Crash:
+                assert failing
+            else:
+                assert applied[item], "it returned"
+
+        batcher = Batcher(apply_all)
+        cancelling = world.chance(0.3)
+        await world.within(
+            5,
+            asyncio.gather(
+                *(world.cancelled_sometime(arrive(each)) if cancelling else arrive(each) for each in range(12))
+            ),
+        )
+        assert all(size > 1 for size in batches)
+        if not failing and not cancelling:
+            assert applied == Counter(range(12))
+
+    explore("batches", scenario)
+
+
+def test_what_arrives_while_others_are_applied_is_the_next_batch() -> None:
+    async def scenario(world: World) -> None:
+        batches: list[list[int]] = []
+
+        async def apply_all(items: Sequence[int]) -> None:
+            batches.append(sorted(items))
+            await asyncio.sleep(1)
+
+        async def apply_alone(item: int) -> None:
+            await apply_all([item])
+
+        async def arrive(item: int) -> None:
+            await asyncio.sleep(item / 4)
+            await batcher.apply(item, partial(apply_alone, item))
+
+        batcher = Batcher(apply_all)
+        await world.within(3.3, asyncio.gather(*map(arrive, (0, 1, 2, 3, 5, 6))))
+        assert batches == [[0], [1, 2, 3], [5, 6]]
+
+    explore("batches: the next one", scenario, 50)

@@ -13,7 +13,7 @@ from openmusic_kit.database.database import Database, open_database
 from openmusic_kit.messaging import outbox
 from openmusic_kit.messaging.broker import Broker
 from openmusic_kit.messaging.events import Envelope, EventData
-from openmusic_kit.messaging.inbox import RETENTION, mark_processed
+from openmusic_kit.messaging.inbox import RETENTION, mark_all_processed, mark_processed
 from openmusic_kit.messaging.relay import BATCH, OutboxRelay
 from openmusic_kit.messaging.topology import DEAD_LETTER_LIFE, Queue, RetrySchedule
 from openmusic_kit.settings import DatabaseSettings
@@ -347,6 +347,12 @@ async def test_an_event_that_was_not_committed_may_be_applied_again(database: Da
         await work.commit()
     async with database.unit_of_work() as work:
         assert not await mark_processed(work.connection, "event-1")
+
+
+async def test_of_many_events_the_new_ones_are_told(database: Database) -> None:
+    async with database.unit_of_work() as work:
+        assert await mark_all_processed(work.connection, ["b", "a", "b"]) == {"a", "b"}
+        assert await mark_all_processed(work.connection, ["c", "a"]) == {"c"}
 
 
 async def test_of_two_who_apply_an_event_at_once_the_second_waits_and_finds_it_done(
