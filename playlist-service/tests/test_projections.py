@@ -162,3 +162,26 @@ async def test_an_event_that_nobody_promised_goes_to_the_dead(
     )
 
     assert "unknown event" in await rejected(event["id"])
+
+
+async def test_events_that_pile_up_are_applied_together(
+    events: Any, applied: Any, song_copy: Any, connection: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While the first one waits for a lock, the others arrive: twice, in the wrong order, and of a deleted song."""
+    held, deleted, *others = [new_id("song") for _ in range(12)]
+    await applied(await events.song("created", held, 1, "held"), await events.song("deleted", deleted, 2))
+    async with connection.transaction():
+        await connection.execute("SELECT 1 FROM songs WHERE id = %s FOR UPDATE", [held])
+        ids = [await events.song("updated", held, 2, "no longer held")]
+        for song_id in others:
+            ids += [
+                await events.song("updated", song_id, 2, "second"),
+                await events.song("created", song_id, 1, "first"),
+            ]
+        ids.append(await events.song("created", deleted, 1, "late"))
+        await events.publish("song.updated", held, 2, {"songId": held, "title": "again", "performer": "C"}, id=ids[0])
+    await applied(*ids)
+
+    assert [(await song_copy(each))["title"] for each in (held, *others)] == ["no longer held", *["second"] * 10]
+    assert (await song_copy(deleted))["deleted"]
+    assert not [record for record in caplog.records if record.message == "batch failed"]

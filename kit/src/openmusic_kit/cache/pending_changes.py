@@ -10,7 +10,7 @@ to compare its copies with the owner once.
 """
 
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -30,8 +30,12 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. '\\n' .. ARGV[3])
 return 1
 """
 _SETTLE = """
-local known = redis.call('HGET', KEYS[1], ARGV[1])
-if known and tonumber(string.match(known, '^%d+')) <= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], ARGV[1]) end
+for i = 1, #ARGV, 2 do
+    local known = redis.call('HGET', KEYS[1], ARGV[i])
+    if known and tonumber(string.match(known, '^%d+')) <= tonumber(ARGV[i + 1]) then
+        redis.call('HDEL', KEYS[1], ARGV[i])
+    end
+end
 return 1
 """
 
@@ -75,7 +79,11 @@ class PendingChanges:
 
     async def settle(self, name: str, version: int) -> None:
         """To be called when the copies have reached that version. What could not be settled is applied once more."""
-        await self._calls.attempt(lambda: self._run(self._settle, [name, version]))
+        await self.settle_all([(name, version)])
+
+    async def settle_all(self, versions: Sequence[tuple[str, int]]) -> None:
+        """Of several changes, each with its name."""
+        await self._calls.attempt(lambda: self._run(self._settle, [part for each in versions for part in each]))
 
     async def _run(self, script: AsyncScript, arguments: list[Any]) -> int:
         answer: int = await script(keys=[self._key], args=arguments)

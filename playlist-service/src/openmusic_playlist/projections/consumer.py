@@ -1,16 +1,18 @@
 """Keeps the copies of songs and user names up to date with the events of the services that own them."""
 
+from collections.abc import Sequence
+
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.pending_changes import PendingChanges
 from openmusic_kit.database.database import Database
 from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_kit.messaging.events import Envelope
-from openmusic_kit.messaging.inbox import mark_processed, was_seen
+from openmusic_kit.messaging.inbox import mark_all_processed, mark_processed, was_seen
 from openmusic_kit.messaging.subscription import Subscription
 from openmusic_playlist.projections.models import SongCopy
 from openmusic_playlist.projections.repository import UserCopyRepository
 from openmusic_playlist.projections.schemas import SongCreated, SongDeleted, SongUpdated, UserRegistered
-from openmusic_playlist.projections.song_projection import sweep, upsert_song
+from openmusic_playlist.projections.song_projection import sweep, upsert_songs
 
 
 class ProjectionConsumer:
@@ -21,19 +23,25 @@ class ProjectionConsumer:
         self._pending = pending
 
     async def upsert_song(self, song: SongCreated | SongUpdated, event: Envelope) -> None:
+        await self.upsert_songs([(song, event)])
+
+    async def upsert_songs(self, events: Sequence[tuple[SongCreated | SongUpdated, Envelope]]) -> None:
         async with self._cache.unit_of_work(purge=self._purges.publish) as work:
-            if not await mark_processed(work.connection, event.id):
+            new = await mark_all_processed(work.connection, [event.id for _, event in events])
+            if not new:
                 return
-            await upsert_song(work, song.as_copy(song.song_id, event.sequence))
+            await upsert_songs(
+                work, [song.as_copy(song.song_id, each.sequence) for song, each in events if each.id in new]
+            )
             await work.commit()
-        await self._pending.settle(song.song_id, event.sequence)
+        await self._pending.settle_all([(song.song_id, event.sequence) for song, event in events])
 
     async def delete_song(self, song: SongDeleted, event: Envelope) -> None:
         """Takes two steps, as playlists are locked before songs. The event counts as processed after both."""
         async with self._cache.unit_of_work(purge=self._purges.publish) as work:
             if await was_seen(work.connection, event.id):
                 return
-            await upsert_song(work, SongCopy(song.song_id, event.sequence, deleted=True))
+            await upsert_songs(work, [SongCopy(song.song_id, event.sequence, deleted=True)])
             await work.commit()
         await self._pending.settle(song.song_id, event.sequence)
         await sweep(self._database, song.song_id)
@@ -56,4 +64,6 @@ SUBSCRIPTION = Subscription[ProjectionConsumer](
         SongDeleted: ProjectionConsumer.delete_song,
         UserRegistered: ProjectionConsumer.add_user,
     },
+    prefetch=100,
+    batch_handlers={SongCreated: ProjectionConsumer.upsert_songs, SongUpdated: ProjectionConsumer.upsert_songs},
 )

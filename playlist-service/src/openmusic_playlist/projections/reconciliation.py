@@ -23,7 +23,7 @@ from openmusic_playlist.projections.errors import CatalogueEmpty
 from openmusic_playlist.projections.models import SongCopy
 from openmusic_playlist.projections.repository import SongCopyRepository, UserCopyRepository
 from openmusic_playlist.projections.schemas import SongAnswer, SongsAnswer, UserAnswer, UsersAnswer
-from openmusic_playlist.projections.song_projection import replace_song, sweep, upsert_song, upsert_songs
+from openmusic_playlist.projections.song_projection import replace_song, sweep, upsert_songs
 
 PAGE = 500
 
@@ -102,7 +102,7 @@ class Reconciliation:
             if copy is None or song == copy or (song is None and copy.deleted):
                 return
             if song is None:
-                await upsert_song(work, SongCopy(song_id, copy.version, deleted=True))
+                await upsert_songs(work, [SongCopy(song_id, copy.version, deleted=True)])
             else:
                 await replace_song(work, song)
         if song is None:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from psycopg.rows import class_row
@@ -12,29 +13,34 @@ class SongCopyRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def upsert(self, song: SongCopy) -> bool:
-        """Returns whether ``song`` was newer than the copy."""
+    async def upsert(self, songs: Sequence[SongCopy]) -> list[str]:
+        """Applies each song that is newer than its copy, and each deletion. Returns the ids of those.
+
+        Rows are locked in the order of their ids. No id may be there twice.
+        """
         cursor = await self._connection.execute(
             """
-            INSERT INTO songs AS copy (id, title, performer, version)
-            VALUES (%(id)s, %(title)s, %(performer)s, %(version)s)
-            ON CONFLICT (id) DO UPDATE SET title = excluded.title, performer = excluded.performer,
-                                           version = excluded.version
-            WHERE copy.version < excluded.version AND NOT copy.deleted
-            """,
-            asdict(song),
-        )
-        return cursor.rowcount == 1
-
-    async def tombstone(self, song_id: str, version: int) -> None:
-        await self._connection.execute(
-            """
             INSERT INTO songs AS copy (id, title, performer, version, deleted)
-            VALUES (%(id)s, '', '', %(version)s, true)
-            ON CONFLICT (id) DO UPDATE SET version = greatest(copy.version, excluded.version), deleted = true
+            SELECT id, title, performer, version, deleted FROM unnest(
+                %(ids)s::text[], %(titles)s::text[], %(performers)s::text[], %(versions)s::bigint[], %(deleted)s::bool[]
+            ) AS song (id, title, performer, version, deleted) ORDER BY id
+            ON CONFLICT (id) DO UPDATE SET
+                title = CASE WHEN excluded.deleted THEN copy.title ELSE excluded.title END,
+                performer = CASE WHEN excluded.deleted THEN copy.performer ELSE excluded.performer END,
+                version = greatest(copy.version, excluded.version),
+                deleted = excluded.deleted
+            WHERE excluded.deleted OR (copy.version < excluded.version AND NOT copy.deleted)
+            RETURNING id
             """,
-            {"id": song_id, "version": version},
+            {
+                "ids": [song.id for song in songs],
+                "titles": [song.title for song in songs],
+                "performers": [song.performer for song in songs],
+                "versions": [song.version for song in songs],
+                "deleted": [song.deleted for song in songs],
+            },
         )
+        return [row["id"] for row in await cursor.fetchall()]
 
     async def replace(self, song: SongCopy) -> None:
         await self._connection.execute(
@@ -74,9 +80,9 @@ class SongCopyRepository:
         )
         return await cursor.fetchone()
 
-    async def playlists_with(self, song_id: str) -> list[str]:
+    async def playlists_with(self, song_ids: list[str]) -> list[str]:
         cursor = await self._connection.execute(
-            "SELECT playlist_id FROM playlist_songs WHERE song_id = %(id)s", {"id": song_id}
+            "SELECT DISTINCT playlist_id FROM playlist_songs WHERE song_id = ANY(%(ids)s)", {"ids": song_ids}
         )
         return [row["playlist_id"] for row in await cursor.fetchall()]
 

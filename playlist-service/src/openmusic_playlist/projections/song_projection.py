@@ -11,26 +11,17 @@ from openmusic_playlist.projections.repository import SongCopyRepository
 SWEEP_BATCH = 500  # playlists
 
 
-async def upsert_song(work: CachedUnitOfWork, song: SongCopy) -> None:
-    """Applies ``song`` unless the copy is as new. A deleted song is no longer shown or accepted; call `sweep` next."""
-    songs = SongCopyRepository(work.connection)
-    if song.deleted:
-        await songs.tombstone(song.id, song.version)
-    elif not await songs.upsert(song):
-        return
-    await _invalidate_playlists_with(work, song.id)
-
-
 async def upsert_songs(work: CachedUnitOfWork, songs: Iterable[SongCopy]) -> None:
-    """Applies them in the order of their ids, in which rows are locked."""
-    for song in sorted(songs, key=lambda song: song.id):
-        await upsert_song(work, song)
+    """Applies each song unless its copy is as new. A deleted one is no longer shown or accepted; call `sweep` next."""
+    newest = {song.id: song for song in sorted(songs, key=lambda song: (song.deleted, song.version))}
+    if changed := await SongCopyRepository(work.connection).upsert(list(newest.values())):
+        await _invalidate_playlists_with(work, changed)
 
 
 async def replace_song(work: CachedUnitOfWork, song: SongCopy) -> None:
     """Overwrites a wrong copy whatever its version. The caller holds its lock."""
     await SongCopyRepository(work.connection).replace(song)
-    await _invalidate_playlists_with(work, song.id)
+    await _invalidate_playlists_with(work, [song.id])
 
 
 async def sweep(database: Database, song_id: str) -> None:
@@ -40,6 +31,6 @@ async def sweep(database: Database, song_id: str) -> None:
             pass
 
 
-async def _invalidate_playlists_with(work: CachedUnitOfWork, song_id: str) -> None:
-    playlist_ids = await SongCopyRepository(work.connection).playlists_with(song_id)
+async def _invalidate_playlists_with(work: CachedUnitOfWork, song_ids: list[str]) -> None:
+    playlist_ids = await SongCopyRepository(work.connection).playlists_with(song_ids)
     await work.invalidate(*map(playlist_changed, playlist_ids))
