@@ -45,6 +45,10 @@ test-pictures: install ## uploads pictures of many encoders, and has Chromium co
 	@tests/pictures/install
 	@$(VENV)/pytest tests/pictures --timeout 300
 
+test-browser: install ## opens the pages for people in Chromium, at a desktop's and a phone's width (1 min)
+	@tests/browser/install
+	@$(VENV)/pytest tests/browser --timeout 300
+
 test-python: ## runs them with another Python, e.g. PYTHON=python3.13, in an environment of its own
 	@folder=.venv-$$($(PYTHON) -c 'import sys; print(sys.version_info.minor)'); \
 		OPENMUSIC_VENV=$$folder $(MAKE) test VENV=$$folder/bin

@@ -137,6 +137,13 @@ def _add_the_edge(operation: dict[str, Any]) -> None:
     operation.setdefault("parameters", []).append(asked | {"schema": {"type": "string"}})
 
 
+def _data(properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a success whose data has these properties, all of them required."""
+    data = {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": False}
+    success = {"status": {"const": "success"}, "data": data}
+    return {"type": "object", "required": ["status", "data"], "properties": success, "additionalProperties": False}
+
+
 def _add_own_routes(whole: Document) -> None:
     states = {"type": "object", "additionalProperties": {"type": "string", "enum": ["up", "down"]}}
     dependencies = {"type": "object", "required": ["dependencies"], "properties": {"dependencies": states}}
@@ -144,9 +151,18 @@ def _add_own_routes(whole: Document) -> None:
     ready["properties"] = {"status": {"const": "success"}, "data": dependencies}
     missing = {"type": "object", "required": ["status", "message", "data"], "additionalProperties": False}
     missing["properties"] = {"status": {"const": "error"}, "message": {"type": "string"}, "data": dependencies}
+    named = {"name": {"type": "string"}, "version": {"type": "string"}}
+    links = {"type": "object", "additionalProperties": {"type": "string"}}
+    overview = named | {
+        "state": {"type": "string", "enum": ["ready", "degraded", "down"]},
+        "unavailable": {"type": "array", "items": {"type": "string"}},
+        "links": links,
+    }
     identified = failure(500, "")["headers"]
     done = {"$ref": f"#/components/schemas/{MessageResponse.__name__}"}
     for path, operation_id, summary, said in (
+        ("/", "get_overview", "What runs here, how it is, and where to go", {200: ("What runs", _data(overview))}),
+        ("/version", "get_version", "Which release runs here", {200: ("The release", _data(named))}),
         ("/openapi.json", "get_document", "This document", {200: ("The document", {"type": "object"})}),
         ("/asyncapi.json", "get_events", "The events between services", {200: ("AsyncAPI 3", {"type": "object"})}),
         ("/health/live", "get_liveness", "Whether the gateway runs", {200: ("It runs", done)}),

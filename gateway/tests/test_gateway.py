@@ -89,7 +89,7 @@ def test_a_path_reaches_its_service_as_it_was_sent(url: str, service_url: Any, p
         ("GET", "/albums/../internal/users/x", 404),
         ("GET", "/health", 404),
         ("POST", "/openapi.json", 405),
-        ("GET", "/docs", 404),
+        ("GET", "/redoc", 404),
         ("GET", "/songs/", 404),
         ("PATCH", "/songs", 405),
         ("GET", "/collaborations", 405),

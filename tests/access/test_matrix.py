@@ -14,6 +14,8 @@ from openmusic_testkit import plain_http
 # What each gets: nobody has no token, expired is the owner with an old one, former was a collaborator until just now.
 TABLE = """
                                           nobody expired stranger former collaborator owner
+GET    /                                  200    200     200      200    200          200
+GET    /version                           200    200     200      200    200          200
 GET    /openapi.json                      200    200     200      200    200          200
 GET    /asyncapi.json                     200    200     200      200    200          200
 GET    /health/live                       200    200     200      200    200          200
@@ -59,7 +61,6 @@ GET    /playlists/{playlist_id}/activities 401   401     403      403    200    
 POST   /collaborations                    401    401     403      403    403          201
 DELETE /collaborations                    401    401     403      403    403          200
 POST   /export/playlists/{playlist_id}    401    401     403      403    403          201
-GET    /playlists/{playlist_id}/export    401    401     403      403    403          200
 GET    /export                            401    401     200      200    200          200
 GET    /export/{export_id}                401    401     404      404    404          200
 """

@@ -25,8 +25,6 @@ from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 
 logger = logging.getLogger(__name__)
 
-ROUTERS = (exports.router, exports.playlists_router)
-
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
@@ -53,11 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
 
     return create_service_app(
-        "export",
-        settings,
-        lifespan=lifespan,
-        routers=ROUTERS,
-        health=lambda app: app.state.health,
+        "export", settings, lifespan=lifespan, routers=(exports.router,), health=lambda app: app.state.health
     )
 
 

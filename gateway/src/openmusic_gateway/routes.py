@@ -26,7 +26,7 @@ class Route:
 
 UNCACHEABLE = {
     *("/songs", "/users"),  # searches are rarely repeated
-    *("/covers/{album}/{file}", "/playlists/{id}/export"),  # large, and rarely repeated
+    "/covers/{album}/{file}",  # large and immutable
     *("/.well-known/jwks.json", "/users/me/sessions", "/export", "/export/{id}"),  # must always be the latest
 }
 
@@ -67,11 +67,11 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET /users", "auth", protected=True),
     *_routes("GET /users/{id}", "auth"),
     *_routes("GET,PATCH /users/me", "auth", protected=True),
+    *_routes("PUT /users/me/password", "auth", protected=True, limit="password"),
+    *_routes("GET,DELETE /users/me/sessions", "auth", protected=True),
+    *_routes("DELETE /users/me/sessions/{id}", "auth", protected=True),
     *_routes("POST /authentications", "auth", limit="login"),
     *_routes("PUT,DELETE /authentications", "auth"),
-    *_routes("PUT /users/me/password", "auth", protected=True, limit="password"),
-    *_routes("DELETE /users/me/sessions/{id}", "auth", protected=True),
-    *_routes("GET,DELETE /users/me/sessions", "auth", protected=True),
     *_routes("GET /.well-known/jwks.json", "auth"),
     *_routes("GET,POST /playlists", "playlist", protected=True),
     *_routes("DELETE /playlists/{id}", "playlist", protected=True),
@@ -79,12 +79,15 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET /playlists/{id}/activities", "playlist", protected=True),
     *_routes("POST,DELETE /collaborations", "playlist", protected=True),
     *_routes("POST /export/playlists/{id}", "export", protected=True, limit="export"),
-    *_routes("GET /playlists/{id}/export", "export", protected=True),
     *_routes("GET /export", "export", protected=True),
     *_routes("GET /export/{id}", "export", protected=True),
 )
 
 OWN_ROUTES: tuple[Route, ...] = (
+    *_routes("GET /", GATEWAY),
+    *_routes("GET /version", GATEWAY),
+    *_routes("GET /docs", GATEWAY),
+    *_routes("GET /docs/{file}", GATEWAY),
     *_routes("GET /health/live", GATEWAY),
     *_routes("GET /health/ready", GATEWAY),
     *_routes("GET /openapi.json", GATEWAY),

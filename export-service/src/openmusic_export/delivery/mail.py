@@ -5,45 +5,46 @@ worker's time.
 """
 
 import html
+import json
 from datetime import UTC, datetime
 from email.charset import QP, Charset
-from email.encoders import encode_base64
 from email.header import Header
 from email.message import Message
-from email.mime.base import MIMEBase
+from email.mime.application import MIMEApplication
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import format_datetime, parseaddr
 
-from openmusic_export.formats import Format
 from openmusic_export.playlists import Playlist
 
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP  # readable in the source of the mail, unlike base64
 
 
-def compose(
-    job_id: str, playlist: Playlist, file_format: Format, target_email: str, sender: str, subject: str
-) -> Message:
+def document(playlist: Playlist) -> bytes:
+    """The attached JSON, in the shape that clients rely on."""
+    songs = [{"id": song.id, "title": song.title, "performer": song.performer} for song in playlist.songs]
+    content = {"playlist": {"id": playlist.id, "name": playlist.name, "songs": songs}}
+    return json.dumps(content, ensure_ascii=False, indent=2).encode()
+
+
+def compose(job_id: str, playlist: Playlist, target_email: str, sender: str, subject: str) -> Message:
     """A text part, an HTML part and the attachment. The Message-ID is derived from the job, to recognise repeats.
 
     ``target_email``, ``sender`` and ``subject`` must contain no line break.
     """
     count = f"{len(playlist.songs)} song{'' if len(playlist.songs) == 1 else 's'}"
-    kind = file_format.extension.upper()
     text = (
         f"Here is your playlist “{playlist.name}” with {count}.\n\n"
-        f"The attached {kind} file holds all of it.\n\nOpenMusic\n"
+        "The attached JSON file holds all of it.\n\nOpenMusic\n"
     )
     name = html.escape(playlist.name)
     page = (
         f"<p>Here is your playlist <strong>{name}</strong> with {count}.</p>"
-        f"<p>The attached {kind} file holds all of it.</p><p>OpenMusic</p>\n"
+        "<p>The attached JSON file holds all of it.</p><p>OpenMusic</p>\n"
     )
-    file = MIMEBase(*file_format.media_type.split("/"))
-    file.set_payload(file_format.content(playlist))
-    encode_base64(file)
-    file.add_header("Content-Disposition", "attachment", filename=file_format.file_name(playlist))
+    file = MIMEApplication(document(playlist), "json")
+    file.add_header("Content-Disposition", "attachment", filename=f"{playlist.id}.json")
     mail = MIMEMultipart("mixed")
     mail["From"] = sender
     mail["To"] = target_email

@@ -5,9 +5,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistNotFound
 from openmusic_export.exports.schemas import Export, ExportData, ExportId, ExportPayload, ExportsData
 from openmusic_export.exports.service import ExportService
-from openmusic_export.formats import FORMATS, FormatName
 from openmusic_kit.web.app import CurrentUser, ProtectedRoute
-from openmusic_kit.web.openapi import LOCATED, PAGED, Responses, error_responses
+from openmusic_kit.web.openapi import LOCATED, PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse
 
@@ -22,20 +21,6 @@ async def _exports(request: Request) -> ExportService:
 Exports = Annotated[ExportService, Depends(_exports)]
 
 router = APIRouter(prefix="/export", tags=["exports"], route_class=ProtectedRoute)
-playlists_router = APIRouter(prefix="/playlists", tags=["exports"], route_class=ProtectedRoute)
-
-OBJECT = {"type": "object"}
-TEXT = {"type": "string", "format": "binary"}
-FILE: Responses = {
-    200: {
-        "description": "The file",
-        "headers": {"Content-Disposition": {"required": True, "schema": {"type": "string"}}},
-        "content": {
-            each.media_type: {"schema": OBJECT if each.media_type.endswith("json") else TEXT}
-            for each in FORMATS.values()
-        },
-    }
-}
 
 
 @router.post(
@@ -46,7 +31,7 @@ FILE: Responses = {
 async def export_playlist(
     playlist_id: str, payload: ExportPayload, user_id: CurrentUser, exports: Exports, response: Response
 ) -> CreatedResponse[ExportId]:
-    export_id = await exports.request(playlist_id, payload.target_email, payload.format, user_id)
+    export_id = await exports.request(playlist_id, payload.target_email, user_id)
     response.headers["Location"] = f"/export/{export_id}"
     return CreatedResponse(message=ACCEPTED, data=ExportId(export_id=export_id))
 
@@ -70,21 +55,3 @@ async def list_exports(
 @router.get("/{export_id}", responses=error_responses(ExportNotFound))
 async def get_export(export_id: str, user_id: CurrentUser, exports: Exports) -> DataResponse[ExportData]:
     return DataResponse(data=ExportData(export=Export.of(await exports.get(export_id, user_id))))
-
-
-@playlists_router.get(
-    "/{playlist_id}/export",
-    response_class=Response,
-    responses={**error_responses(PlaylistNotFound, OwnerOnly), **FILE},
-)
-async def download_playlist(
-    playlist_id: str,
-    user_id: CurrentUser,
-    exports: Exports,
-    file_format: Annotated[FormatName, Query(alias="format")] = "json",
-) -> Response:
-    """The playlist as a file."""
-    playlist = await exports.read(playlist_id, user_id)
-    chosen = FORMATS[file_format]
-    headers = {"Content-Disposition": f'attachment; filename="{chosen.file_name(playlist)}"'}
-    return Response(chosen.content(playlist), headers=headers, media_type=chosen.media_type)

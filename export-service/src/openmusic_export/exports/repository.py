@@ -4,7 +4,6 @@ from typing import Literal
 
 from psycopg.rows import class_row
 
-from openmusic_export.formats import FormatName
 from openmusic_kit.database.database import Connection
 
 FinalStatus = Literal["sent", "failed", "cancelled"]
@@ -19,7 +18,6 @@ class Job:
     id: str
     playlist_id: str
     target_email: str
-    format: FormatName
     status: Status
     problem: Problem | None
     attempts: int
@@ -39,7 +37,6 @@ class LockedJob:
     """Seconds since the first failure."""
     dead_event_id: str | None
     """The message that became the dead letter of this job."""
-    format: FormatName
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,6 @@ class Attempt:
     """Earlier mails that may have arrived."""
     failing_for: float
     """Seconds since the first failure."""
-    file_format: FormatName = "json"
 
 
 class JobRepository:
@@ -71,19 +67,16 @@ class JobRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(
-        self, job_id: str, playlist_id: str, target_email: str, file_format: FormatName, requested_by: str
-    ) -> None:
+    async def add(self, job_id: str, playlist_id: str, target_email: str, requested_by: str) -> None:
         await self._connection.execute(
             """
-            INSERT INTO export_jobs (id, playlist_id, target_email, format, requested_by)
-            VALUES (%(id)s, %(playlist_id)s, %(target_email)s, %(format)s, %(requested_by)s)
+            INSERT INTO export_jobs (id, playlist_id, target_email, requested_by)
+            VALUES (%(id)s, %(playlist_id)s, %(target_email)s, %(requested_by)s)
             """,
             {
                 "id": job_id,
                 "playlist_id": playlist_id,
                 "target_email": target_email,
-                "format": file_format,
                 "requested_by": requested_by,
             },
         )
@@ -92,7 +85,7 @@ class JobRepository:
         cursor = self._connection.cursor(row_factory=class_row(Job))
         await cursor.execute(
             """
-            SELECT id, playlist_id, target_email, format, status, problem, attempts, created_at, settled_at
+            SELECT id, playlist_id, target_email, status, problem, attempts, created_at, settled_at
             FROM export_jobs WHERE id = %(id)s AND requested_by = %(requested_by)s
             """,
             {"id": job_id, "requested_by": requested_by},
@@ -104,7 +97,7 @@ class JobRepository:
         cursor = self._connection.cursor(row_factory=class_row(Job))
         await cursor.execute(
             """
-            SELECT id, playlist_id, target_email, format, status, problem, attempts, created_at, settled_at
+            SELECT id, playlist_id, target_email, status, problem, attempts, created_at, settled_at
             FROM export_jobs WHERE requested_by = %(requested_by)s AND (%(before)s = '' OR id < %(before)s)
             ORDER BY id DESC LIMIT %(limit)s
             """,
@@ -122,7 +115,7 @@ class JobRepository:
         await cursor.execute(
             """
             SELECT status, reason, next_attempt_at <= now() AS due, attempts, copies,
-                   coalesce(extract(epoch FROM now() - failing_since), 0)::float AS failing_for, dead_event_id, format
+                   coalesce(extract(epoch FROM now() - failing_since), 0)::float AS failing_for, dead_event_id
             FROM export_jobs WHERE id = %(id)s FOR UPDATE SKIP LOCKED
             """,
             {"id": job_id},

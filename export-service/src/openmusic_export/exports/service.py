@@ -1,8 +1,7 @@
 from openmusic_export.events import ExportRequested
 from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistNotFound
 from openmusic_export.exports.repository import Job, JobRepository
-from openmusic_export.formats import FormatName
-from openmusic_export.playlists import Playlist, Playlists
+from openmusic_export.playlists import Playlists
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import new_id, require_id
 from openmusic_kit.messaging import outbox
@@ -13,24 +12,20 @@ class ExportService:
         self._database = database
         self._playlists = playlists
 
-    async def request(self, playlist_id: str, target_email: str, file_format: FormatName, user_id: str) -> str:
+    async def request(self, playlist_id: str, target_email: str, user_id: str) -> str:
         """Stores a job and its event. Returns the id of the job. Raises PlaylistNotFound, OwnerOnly and Unavailable."""
-        await self._require_owner(playlist_id, user_id)
+        owner_id = await self._playlists.owner_of(playlist_id)
+        if owner_id is None:
+            raise PlaylistNotFound
+        if owner_id != user_id:
+            raise OwnerOnly
         job_id = new_id("export")
         async with self._database.unit_of_work() as work:
-            await JobRepository(work.connection).add(job_id, playlist_id, target_email, file_format, user_id)
+            await JobRepository(work.connection).add(job_id, playlist_id, target_email, user_id)
             event = ExportRequested(job_id=job_id, playlist_id=playlist_id, target_email=target_email)
             await outbox.append(work.connection, event, aggregate_id=job_id, sequence=1)
             await work.commit()
         return job_id
-
-    async def read(self, playlist_id: str, user_id: str) -> Playlist:
-        """The playlist as of now, to export it at once. Raises PlaylistNotFound, OwnerOnly and Unavailable."""
-        await self._require_owner(playlist_id, user_id)
-        playlist = await self._playlists.get(playlist_id)
-        if playlist is None:
-            raise PlaylistNotFound
-        return playlist
 
     async def get(self, export_id: str, user_id: str) -> Job:
         """Raises ExportNotFound, also for the export of another user."""
@@ -45,10 +40,3 @@ class ExportService:
         """Newest first, older than the export ``before``, if that is not empty."""
         async with self._database.read() as connection:
             return await JobRepository(connection).list_requested(user_id, before, limit)
-
-    async def _require_owner(self, playlist_id: str, user_id: str) -> None:
-        owner_id = await self._playlists.owner_of(playlist_id)
-        if owner_id is None:
-            raise PlaylistNotFound
-        if owner_id != user_id:
-            raise OwnerOnly

@@ -81,7 +81,7 @@ class Pipeline:
             return await self.cors.send_options(send, request_id, headers, methods)
         route = self.router.select(methods, scope["method"])
         if route.service == GATEWAY:
-            return await self.own_endpoints.respond(route, send, request_id)
+            return await self.own_endpoints.respond(route, scope["path"], headers, send, request_id)
         user_id = await self.tokens.user_id(scope["headers"]) if route.protected else ""
         address = self.clients.address(scope["client"], scope["headers"])
         request = Request(scope, headers, receive, send, route, user_id, request_id, address)

@@ -1,1 +1,0 @@
-ALTER TABLE export_jobs ADD COLUMN format text NOT NULL DEFAULT 'json';
