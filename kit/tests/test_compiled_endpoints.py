@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import pytest
@@ -11,11 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from openmusic_kit.errors import Conflict, Unauthenticated
+from openmusic_kit.resources import Resources
 from openmusic_kit.settings import ServiceSettings
 from openmusic_kit.web import routes
 from openmusic_kit.web.app import create_service_app
 from openmusic_kit.web.compiled import is_plain
-from openmusic_kit.web.health import Health
 from openmusic_kit.web.paging import Limit
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, Int32, IntegralFloat, StoredText, Text, WireModel
@@ -85,6 +84,10 @@ def _router() -> tuple[APIRouter, APIRouter]:
     return router, protected
 
 
+async def _start(_: FastAPI, __: Resources) -> None:
+    """Nothing to open."""
+
+
 class OneUser:
     async def verify(self, token: str) -> str:
         if token != "good":
@@ -93,16 +96,11 @@ class OneUser:
 
 
 def _app(*routers: APIRouter) -> FastAPI:
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> Any:
-        yield
-
     app = create_service_app(
         "test",
         ServiceSettings(port=1, body_limit=20_000, log_level="ERROR"),
-        lifespan=lifespan,
+        start=_start,
         routers=routers,
-        health=lambda _: Health(),
     )
     app.state.token_verifier = OneUser()
     app.state.shelf = "shelf"

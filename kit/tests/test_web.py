@@ -1,6 +1,5 @@
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -9,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from pydantic import ValidationError
 
 from openmusic_kit.errors import Conflict, Forbidden, Unauthenticated, Unavailable
+from openmusic_kit.resources import Resources
 from openmusic_kit.settings import ServiceSettings
 from openmusic_kit.web.app import CurrentUser, InternalRoute, ProtectedRoute, create_service_app
 from openmusic_kit.web.health import HardCheck, Health, SoftCheck
@@ -51,6 +51,10 @@ async def inside() -> MessageResponse:
     return MessageResponse(message="inside")
 
 
+async def _start(_: FastAPI, __: Resources) -> None:
+    """Nothing to open."""
+
+
 class OneUser:
     """Stands in for the issuer's verdict: one token is good."""
 
@@ -75,15 +79,10 @@ def checks() -> dict[str, HardCheck | SoftCheck]:
 
 @pytest.fixture
 async def client(checks: dict[str, HardCheck | SoftCheck]) -> AsyncIterator[httpx.AsyncClient]:
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-
     settings = ServiceSettings(port=1, service_credential="shared", body_limit=1000)
-    app = create_service_app(
-        "test", settings, lifespan=lifespan, routers=[router, protected, internal], health=lambda _: Health(checks)
-    )
+    app = create_service_app("test", settings, start=_start, routers=[router, protected, internal])
     app.state.token_verifier = OneUser()
+    app.state.health = Health(checks)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 
@@ -122,16 +121,11 @@ async def test_a_whole_number_may_be_written_with_a_fraction_of_zero(
 
 
 def test_the_document_names_each_answer_and_none_that_is_never_given() -> None:
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-
     app = create_service_app(
         "test",
         ServiceSettings(port=1),
-        lifespan=lifespan,
+        start=_start,
         routers=(router, protected, internal),
-        health=lambda _: Health({}),
     )
     document = app.openapi()
 

@@ -1,21 +1,9 @@
 """The composition root of the playlist service."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-
 from fastapi import FastAPI
 
-from openmusic_kit.cache.cache import Cache
-from openmusic_kit.cache.outages import RedisCalls
-from openmusic_kit.cache.pending_changes import PendingChanges
-from openmusic_kit.cache.redis_client import open_redis
-from openmusic_kit.database.database import open_database
-from openmusic_kit.edge.publisher import PurgePublisher
-from openmusic_kit.identity.token_verification import open_token_verifier
-from openmusic_kit.messaging.broker import Broker
+from openmusic_kit.resources import Resources
 from openmusic_kit.web.app import create_service_app
-from openmusic_kit.web.clients import ServiceClient
-from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 from openmusic_playlist.activities import endpoints as activities
 from openmusic_playlist.activities.service import ActivityService
 from openmusic_playlist.collaborations import endpoints as collaborations
@@ -46,40 +34,23 @@ ROUTERS = (
 def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            database = await stack.enter_async_context(open_database(settings))
-            redis = open_redis(settings)
-            redis_calls = RedisCalls()
-            cache, purges = Cache(redis, database, "playlist", redis_calls), PurgePublisher(redis)
-            await stack.enter_async_context(cache.running())
-            credential = settings.service_credential.get_secret_value()
-            catalog = await stack.enter_async_context(ServiceClient("catalog", settings.catalog_url, credential))
-            auth = await stack.enter_async_context(ServiceClient("auth", settings.auth_url, credential))
-            broker = Broker(settings.rabbitmq_server.get_secret_value())
-            pending = PendingChanges(redis, "songs", redis_calls)
-            broker.subscribe(SUBSCRIPTION, ProjectionConsumer(database, cache, purges, pending))
-            await stack.enter_async_context(broker.running())
-            app.state.token_verifier = await stack.enter_async_context(open_token_verifier(settings))
-            lookup = SongLookup(catalog)
-            freshness = app.state.freshness = Freshness(database, cache, purges, pending, lookup)
-            users = UserDirectory(database, auth)
-            app.state.playlists = PlaylistService(database, cache, users, freshness)
-            app.state.playlist_songs = PlaylistSongService(database, cache, SongDirectory(database, lookup, freshness))
-            app.state.playlist_reader = PlaylistReader(database, cache, freshness, settings.songs_cache_ttl)
-            app.state.activities = ActivityService(database)
-            app.state.collaborations = CollaborationService(database, cache, users)
-            app.state.health = Health(
-                {
-                    "postgresql": HardCheck(database.ping),
-                    "redis": SoftCheck(cache.ping),
-                    "rabbitmq": SoftCheck(broker.ping),
-                    "auth": SoftCheck(app.state.token_verifier.ready),
-                }
-            )
-            yield
+    async def start(app: FastAPI, resources: Resources) -> None:
+        database = await resources.database()
+        cache, purges = await resources.cache("playlist", database), resources.purge_publisher()
+        catalog = await resources.client("catalog", settings.catalog_url)
+        auth = await resources.client("auth", settings.auth_url)
+        broker = resources.broker()
+        pending = resources.pending_changes("songs")
+        broker.subscribe(SUBSCRIPTION, ProjectionConsumer(database, cache, purges, pending))
+        await resources.open(broker.running())
+        app.state.token_verifier = await resources.token_verifier()
+        lookup = SongLookup(catalog)
+        freshness = app.state.freshness = Freshness(database, cache, purges, pending, lookup)
+        users = UserDirectory(database, auth)
+        app.state.playlists = PlaylistService(database, cache, users, freshness)
+        app.state.playlist_songs = PlaylistSongService(database, cache, SongDirectory(database, lookup, freshness))
+        app.state.playlist_reader = PlaylistReader(database, cache, freshness, settings.songs_cache_ttl)
+        app.state.activities = ActivityService(database)
+        app.state.collaborations = CollaborationService(database, cache, users)
 
-    return create_service_app(
-        "playlist", settings, lifespan=lifespan, routers=ROUTERS, health=lambda app: app.state.health
-    )
+    return create_service_app("playlist", settings, start=start, routers=ROUTERS)

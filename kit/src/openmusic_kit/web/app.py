@@ -1,7 +1,7 @@
 """The application that every service is: its routes, middlewares, error handlers and health routes."""
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,9 +11,9 @@ from starlette.exceptions import HTTPException
 
 from openmusic_kit import errors
 from openmusic_kit.edge.answers import PurgeHeader
+from openmusic_kit.resources import Resources
 from openmusic_kit.settings import ServiceSettings
 from openmusic_kit.web import openapi
-from openmusic_kit.web.health import Health
 from openmusic_kit.web.middleware import BodyLimit, RequestContext
 from openmusic_kit.web.responses import cacheable_answer, on_http_exception, on_invalid_request, on_service_error
 from openmusic_kit.web.routes import HANDLING_TIME, CurrentUser, InternalRoute, ProtectedRoute, TimedRoute
@@ -43,11 +43,21 @@ def create_service_app(
     name: str,
     settings: ServiceSettings,
     *,
-    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    start: Callable[[FastAPI, Resources], Awaitable[None]],
     routers: Iterable[APIRouter],
-    health: Callable[[FastAPI], Health],
 ) -> FastAPI:
-    """A FastAPI application that answers in the one shape. ``health`` is asked once the lifespan has begun."""
+    """A FastAPI application that answers in the one shape.
+
+    ``start`` opens resources and sets the application's state, when the server starts; they are closed at its end.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with Resources(settings) as resources:
+            await start(app, resources)
+            app.state.health = resources.health
+            yield
+
     app = ServiceApp(
         title=f"OpenMusic {name}",
         version="3.0.0",
@@ -58,7 +68,7 @@ def create_service_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service_credential = settings.service_credential
-    for router in (*routers, _health_router(health)):
+    for router in (*routers, _health_router()):
         _add_routes(app, router)
     app.add_middleware(PurgeHeader)
     app.add_middleware(BodyLimit, limit=settings.body_limit)
@@ -77,7 +87,7 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
     app.router.routes.extend(router.routes)
 
 
-def _health_router(health: Callable[[FastAPI], Health]) -> APIRouter:
+def _health_router() -> APIRouter:
     router = APIRouter(prefix="/health", include_in_schema=False)
 
     @router.get("/live")
@@ -86,7 +96,7 @@ def _health_router(health: Callable[[FastAPI], Health]) -> APIRouter:
 
     @router.get("/ready")
     async def ready(request: Request) -> Response:
-        report = await health(request.app).report()
+        report = await request.app.state.health.report()
         if report.ready:
             return JSONResponse({"status": "success", "data": {"dependencies": report.dependencies}})
         message = f"Not ready: {', '.join(report.missing)} missing"
