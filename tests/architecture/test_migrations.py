@@ -22,7 +22,7 @@ ADDED_COLUMN = re.compile(
 )
 TUNED_COLUMN = re.compile(r"ALTER COLUMN \w+ SET STATISTICS \d+$", re.IGNORECASE)
 UNUSED_INDEXES = ("songs_by_title_trigrams", "songs_by_performer_trigrams")
-"""No statement of any released version uses them (ADR 63), so they may be dropped."""
+"""No statement has used them since migration 3 of the catalogue (ADR 63), so they may be dropped."""
 DROPPED_INDEX = re.compile(rf"DROP INDEX IF EXISTS ({'|'.join(UNUSED_INDEXES)})$")
 DIRECTIVE = re.compile(r"^\s*--\s*(transactional|depends)\s*:", re.IGNORECASE | re.MULTILINE)
 
