@@ -23,6 +23,7 @@ GET    /health/ready                      200    200     200      200    200    
 GET    /.well-known/jwks.json             200    200     200      200    200          200
 
 POST   /albums                            201    201     201      201    201          201
+GET    /albums                            200    200     200      200    200          200
 GET    /albums/{album_id}                 200    200     200      200    200          200
 PUT    /albums/{album_id}                 200    200     200      200    200          200
 DELETE /albums/{album_id}                 200    200     200      200    200          200

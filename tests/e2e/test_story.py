@@ -1,6 +1,7 @@
 """Each row of the contract, as it succeeds."""
 
 import json
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -234,3 +235,25 @@ def test_a_cover_can_be_uploaded_and_replaced(client: Any, picture: Any, kind: s
     eventually(lambda: plain_http.get(first).status_code == 404)
     assert client.call("DELETE", f"/albums/{album_id}").status_code == 200
     eventually(lambda: plain_http.get(second).status_code == 404)
+
+
+def test_somebody_looks_for_an_album(client: Any) -> None:
+    mark = secrets.token_hex(8)
+    created = client.call("POST", "/albums", {"name": f"Viva {mark}", "year": 2008})
+    other = client.album(f"Parachutes {mark}", 2000)
+    album_id = created.json()["data"]["albumId"]
+
+    def found(path: str = "/albums", **query: Any) -> list[tuple[str, str]]:
+        albums = client.call("GET", path, params=query).json()["data"]["albums"]
+        return [(album["id"], album["name"]) for album in albums]
+
+    assert created.headers["Location"] == f"/albums/{album_id}"
+    assert found(name=mark.upper()) == [(album_id, f"Viva {mark}"), (other, f"Parachutes {mark}")]
+    assert found(name=mark, year=2000) == [(other, f"Parachutes {mark}")]
+    first = client.call("GET", "/albums", params={"name": mark, "limit": 1})
+    rest = client.call("GET", first.links["next"]["url"])
+    assert [album["id"] for album in rest.json()["data"]["albums"]] == [other]
+    assert client.call("PUT", f"/albums/{album_id}", {"name": f"Lost {mark}", "year": 2008}).is_success
+    assert found(name=mark, year=2008) == [(album_id, f"Lost {mark}")]
+    assert client.call("DELETE", f"/albums/{album_id}").is_success
+    assert found(name=mark) == [(other, f"Parachutes {mark}")]

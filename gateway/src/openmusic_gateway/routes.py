@@ -25,7 +25,7 @@ class Route:
 
 
 UNCACHEABLE = {
-    *("/songs", "/users"),  # searches are rarely repeated
+    *("/albums", "/songs", "/users"),  # searches are rarely repeated
     "/covers/{album}/{file}",  # large and immutable
     *("/.well-known/jwks.json", "/users/me/sessions", "/export", "/export/{id}"),  # must always be the latest
 }
@@ -55,7 +55,7 @@ def _routes(
 
 
 ROUTES: tuple[Route, ...] = (
-    *_routes("POST /albums", "catalog"),
+    *_routes("GET,POST /albums", "catalog"),
     *_routes("GET,PUT,DELETE /albums/{id}", "catalog"),
     *_routes("POST /albums/{id}/covers", "media", upload=True),
     *_routes("POST,DELETE /albums/{id}/likes", "catalog", protected=True),

@@ -1,14 +1,16 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.albums.repository import AlbumWithSongs
-from openmusic_catalog.albums.schemas import AlbumData, AlbumId, AlbumPayload, CoverPayload
+from openmusic_catalog.albums.schemas import AlbumData, AlbumId, AlbumPayload, AlbumsData, CoverPayload, Year
 from openmusic_catalog.albums.service import AlbumService
 from openmusic_catalog.invalidation import album_headers
+from openmusic_catalog.songs.schemas import SearchText
 from openmusic_kit.web.app import InternalRoute, TimedRoute, cacheable_answer
-from openmusic_kit.web.openapi import CACHED, error_responses
+from openmusic_kit.web.openapi import CACHED, LOCATED, PAGED, error_responses
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 
 
@@ -23,10 +25,29 @@ router = APIRouter(prefix="/albums", tags=["albums"], route_class=TimedRoute)
 internal_router = APIRouter(prefix="/internal/albums", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201)
-async def add_album(payload: AlbumPayload, albums: Albums) -> CreatedResponse[AlbumId]:
+@router.post("", status_code=201, responses=LOCATED)
+async def add_album(payload: AlbumPayload, albums: Albums, response: Response) -> CreatedResponse[AlbumId]:
     album_id = await albums.add(payload.name, payload.year)
+    response.headers["Location"] = f"/albums/{album_id}"
     return CreatedResponse(message="Album added", data=AlbumId(album_id=album_id))
+
+
+@router.get("", responses={**error_responses(CursorInvalid), **PAGED})
+async def list_albums(
+    response: Response,
+    albums: Albums,
+    name: SearchText = "",
+    year: Year = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
+    cursor: str = "",
+) -> DataResponse[AlbumsData]:
+    """Returns the first ``limit`` albums that match; the header ``Link`` leads to the next page."""
+    found = await albums.search(name, year, decode_cursor(cursor), limit + 1)
+    page = found[:limit]
+    if len(found) > limit:
+        after = encode_cursor(page[-1].id)
+        response.headers["Link"] = next_page_link("/albums", name=name or None, year=year, limit=limit, cursor=after)
+    return DataResponse(data=AlbumsData.model_validate({"albums": page}, from_attributes=True))
 
 
 @router.get(

@@ -1,17 +1,22 @@
 from dataclasses import dataclass
 
+from psycopg import sql
 from psycopg.rows import class_row
 
-from openmusic_catalog.songs.repository import SongSummary
+from openmusic_catalog.songs.repository import SongSummary, contains
 from openmusic_kit.database.database import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class AlbumWithSongs:
+class AlbumSummary:
     id: str
     name: str
     year: int
     cover_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlbumWithSongs(AlbumSummary):
     songs: list[SongSummary]
 
 
@@ -52,6 +57,26 @@ class AlbumRepository:
             return None
         songs = [SongSummary(**song) for song in row.pop("songs")]
         return AlbumWithSongs(**row, songs=songs)
+
+    async def search(self, name: str, year: int | None, after: str, limit: int, public_url: str) -> list[AlbumSummary]:
+        """Returns albums of that year whose name contains the text in any letter case, after the id ``after``.
+
+        The statement is not prepared: which index is the fastest depends on the values.
+        """
+        conditions = ["lower(name) LIKE lower(%(name)s)"] if name else []
+        conditions += ["year = %(year)s"] if year is not None else []
+        cursor = self._connection.cursor(row_factory=class_row(AlbumSummary))
+        await cursor.execute(
+            sql.SQL(
+                """
+                SELECT id, name, year, %(public_url)s || cover_path AS cover_url
+                FROM albums WHERE {} ORDER BY id LIMIT %(limit)s
+                """
+            ).format(sql.SQL(" AND ").join(map(sql.SQL, ["id > %(after)s", *conditions]))),
+            {"name": contains(name), "year": year, "after": after, "limit": limit, "public_url": public_url},
+            prepare=False,
+        )
+        return await cursor.fetchall()
 
     async def update(self, album_id: str, name: str, year: int) -> bool:
         """Returns whether the album exists."""

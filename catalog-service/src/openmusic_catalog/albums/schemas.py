@@ -1,12 +1,18 @@
 from typing import Annotated
 
-from pydantic import WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from openmusic_catalog.songs.schemas import SongSummary
 from openmusic_kit.ids import id_schema
 from openmusic_kit.web.schemas import Int32, Text, WireModel
 
 Id = Annotated[str, WithJsonSchema(id_schema("album"))]
+Year = Annotated[
+    int | None,
+    Field(ge=-(2**31), le=2**31 - 1),
+    WithJsonSchema({"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}),
+]
+"""A year to filter by. Nothing is filtered when it is None."""
 
 
 class AlbumPayload(WireModel):
@@ -24,6 +30,17 @@ class Album(WireModel):
     year: int
     cover_url: str | None
     songs: list[SongSummary]
+
+
+class AlbumSummary(WireModel):
+    id: Id
+    name: str
+    year: int
+    cover_url: str | None
+
+
+class AlbumsData(WireModel):
+    albums: list[AlbumSummary]
 
 
 class AlbumData(WireModel):

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 from openmusic_catalog.albums.errors import AlbumNotFound
-from openmusic_catalog.albums.repository import AlbumRepository, AlbumWithSongs
+from openmusic_catalog.albums.repository import AlbumRepository, AlbumSummary, AlbumWithSongs
 from openmusic_catalog.events import AlbumCoverReplaced, AlbumDeleted
 from openmusic_catalog.invalidation import album_changed, album_key, likes_changed
 from openmusic_kit.cache.cache import Cache, Cached
@@ -37,6 +37,10 @@ class AlbumService:
         if album is None:
             raise AlbumNotFound
         return encode(album)
+
+    async def search(self, name: str, year: int | None, after: str, limit: int) -> list[AlbumSummary]:
+        async with self._database.read() as connection:
+            return await AlbumRepository(connection).search(name, year, after, limit, self._public_url)
 
     async def update(self, album_id: str, name: str, year: int) -> None:
         """Raises AlbumNotFound."""

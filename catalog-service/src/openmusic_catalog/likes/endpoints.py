@@ -8,7 +8,7 @@ from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
 from openmusic_catalog.likes.schemas import LikesData
 from openmusic_catalog.likes.service import LikeService
 from openmusic_kit.web.app import CurrentUser, ProtectedRoute, TimedRoute, cacheable_answer
-from openmusic_kit.web.openapi import CACHED, error_responses
+from openmusic_kit.web.openapi import CACHED, LOCATED, error_responses
 from openmusic_kit.web.schemas import DataResponse, MessageResponse
 
 
@@ -23,9 +23,10 @@ router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"], route_clas
 protected_router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"], route_class=ProtectedRoute)
 
 
-@protected_router.post("", status_code=201, responses=error_responses(AlbumNotFound, AlreadyLiked))
-async def like_album(album_id: str, user_id: CurrentUser, likes: Likes) -> MessageResponse:
+@protected_router.post("", status_code=201, responses={**error_responses(AlbumNotFound, AlreadyLiked), **LOCATED})
+async def like_album(album_id: str, user_id: CurrentUser, likes: Likes, response: Response) -> MessageResponse:
     await likes.like(album_id, user_id)
+    response.headers["Location"] = f"/albums/{album_id}/likes"
     return MessageResponse(message="Album liked")
 
 

@@ -7,6 +7,7 @@ from openmusic_catalog.invalidation import song_headers
 from openmusic_catalog.songs.errors import SongNotFound
 from openmusic_catalog.songs.repository import SongFields
 from openmusic_catalog.songs.schemas import (
+    SearchText,
     Song,
     SongCopies,
     SongCopy,
@@ -17,7 +18,7 @@ from openmusic_catalog.songs.schemas import (
 )
 from openmusic_catalog.songs.service import SongService
 from openmusic_kit.web.app import InternalRoute, TimedRoute
-from openmusic_kit.web.openapi import PAGED, error_responses
+from openmusic_kit.web.openapi import LOCATED, PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse, StoredText
 
@@ -28,15 +29,16 @@ async def _songs(request: Request) -> SongService:
 
 
 Songs = Annotated[SongService, Depends(_songs)]
-SearchText = Annotated[StoredText, Query(max_length=1000, json_schema_extra={"pattern": r"^[^\x00]*$"})]
 
 router = APIRouter(prefix="/songs", tags=["songs"], route_class=TimedRoute)
 internal_router = APIRouter(prefix="/internal/songs", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201, responses=error_responses(AlbumNotFound))
-async def add_song(payload: SongPayload, songs: Songs) -> CreatedResponse[SongId]:
-    return CreatedResponse(message="Song added", data=SongId(song_id=await songs.add(_fields(payload))))
+@router.post("", status_code=201, responses={**error_responses(AlbumNotFound), **LOCATED})
+async def add_song(payload: SongPayload, songs: Songs, response: Response) -> CreatedResponse[SongId]:
+    song_id = await songs.add(_fields(payload))
+    response.headers["Location"] = f"/songs/{song_id}"
+    return CreatedResponse(message="Song added", data=SongId(song_id=song_id))
 
 
 @router.get("", responses={**error_responses(CursorInvalid), **PAGED})

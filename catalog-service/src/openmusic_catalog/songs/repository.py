@@ -92,7 +92,7 @@ class SongRepository:
         for column, text in (("title", title), ("performer", performer)):
             if text:
                 conditions.append(sql.SQL("{} LIKE lower({})").format(_folded(column), sql.Placeholder(column)))
-                parameters[column] = _pattern(text)
+                parameters[column] = contains(text)
             if text and not _HAS_TRIGRAMS.search(text):
                 grams = {f"{column}_{number}": gram for number, gram in enumerate(_short_grams(text))}
                 lowered = (sql.SQL("lower({})").format(sql.Placeholder(name)) for name in grams)
@@ -173,6 +173,7 @@ def _short_grams(text: str) -> list[str]:
     return [text[start : start + 2] for start in range(len(text) - 1)] or [text]
 
 
-def _pattern(text: str) -> str:
+def contains(text: str) -> str:
+    """Returns the pattern of LIKE for texts that contain this one."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
