@@ -1,6 +1,6 @@
-"""What the answers of this service are kept under, and which of them each change outdates.
+"""Cache keys and edge tags of the answers of this service, and which of them each change invalidates.
 
-``*_key`` is the name of a cached answer, ``*_headers`` let gateways keep it under its tags.
+``*_key`` names a cached answer. ``*_headers`` allow gateways to cache an answer under its tags.
 """
 
 from openmusic_kit.cache.invalidation import Invalidation
@@ -24,7 +24,7 @@ def likes_headers(album_id: str) -> dict[str, str]:
 
 
 def song_headers(song_id: str, album_id: str | None) -> dict[str, str]:
-    """A song's answer shows its album, so it outdates with that too."""
+    """The answer names the album of the song, so a change of the album invalidates it as well."""
     return public(_song_tag(song_id), *([_album_tag(album_id)] if album_id else []))
 
 
@@ -41,7 +41,7 @@ def song_changed(song_id: str) -> Invalidation:
 
 
 def songs_of_album_changed(album_id: str | None) -> Invalidation:
-    """An album's answer shows its songs."""
+    """An album's answer lists its songs."""
     return album_changed(album_id) if album_id else Invalidation()
 
 
@@ -54,5 +54,5 @@ def _likes_tag(album_id: str) -> str:
 
 
 def _song_tag(song_id: str) -> str:
-    """Playlists that show the song carry it too."""
+    """The playlist service tags playlists that list the song with it as well."""
     return f"song:{song_id}"

@@ -7,6 +7,6 @@ class Settings(DatabaseSettings, CacheSettings, BrokerSettings, IdentitySettings
     pgdatabase: str = "openmusic_catalog"
     playlist_url: str = "http://127.0.0.1:5103"
     public_url: str = "http://127.0.0.1:5000"
-    """Where clients reach the gateway; cover addresses begin with it."""
+    """The URL at which clients reach the gateway. Cover URLs start with it."""
     album_cache_ttl: int = 1800
-    """Seconds that an album or its number of likes may stay cached when nothing changes it."""
+    """Seconds that an album or its number of likes stays cached unless it changes."""

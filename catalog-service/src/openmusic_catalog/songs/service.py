@@ -88,7 +88,7 @@ class SongService:
     async def _change(self, song_id: str, change: Change, *invalidations: Invalidation) -> int:
         """Applies ``change`` to the current version, and returns the next one. Raises SongNotFound.
 
-        The album of that version is invalidated as well. An update that gets in between makes a new attempt necessary.
+        The album of that version is invalidated as well. When another change comes first, this reads the song again.
         """
         while True:
             async with self._database.read() as connection:
