@@ -1,10 +1,11 @@
+import asyncio
 import logging
 from typing import Any
 
 import pytest
 
 from openmusic_kit import cli
-from openmusic_kit.cli import run_cli, serve
+from openmusic_kit.cli import Command, run_cli, serve
 from openmusic_kit.errors import NotFound
 from openmusic_kit.settings import ServiceSettings
 
@@ -30,8 +31,29 @@ def test_a_command_of_several_words_gets_the_settings(monkeypatch: pytest.Monkey
     got: list[ServiceSettings] = []
     command_line(monkeypatch, "rebuild", "copies")
     monkeypatch.setenv("PORT", "1234")
-    run_cli("thing", Settings, {"rebuild copies": got.append, "rebuild": lambda _: pytest.fail("not this one")})
+    run_cli(
+        "thing",
+        {
+            "rebuild copies": Command(Settings, got.append),
+            "rebuild": Command(Settings, lambda _: pytest.fail("not this one")),
+        },
+    )
     assert [settings.port for settings in got] == [1234]
+
+
+def test_a_command_may_be_a_coroutine_function_with_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[type[ServiceSettings]] = []
+
+    class WorkerSettings(Settings):
+        pass
+
+    async def work(settings: WorkerSettings) -> None:
+        await asyncio.sleep(0)
+        got.append(type(settings))
+
+    command_line(monkeypatch, "work")
+    run_cli("thing", {"serve": Command(Settings, pytest.fail), "work": Command(WorkerSettings, work)})
+    assert got == [WorkerSettings]
 
 
 def test_an_unknown_command_is_told_those_that_there_are(
@@ -39,7 +61,7 @@ def test_an_unknown_command_is_told_those_that_there_are(
 ) -> None:
     command_line(monkeypatch, "bake")
     with pytest.raises(SystemExit) as ended:
-        run_cli("thing", Settings, {"serve": pytest.fail, "migrate": pytest.fail})
+        run_cli("thing", {"serve": Command(Settings, pytest.fail), "migrate": Command(Settings, pytest.fail)})
     assert ended.value.code == 2
     assert "there is no bake; there are serve, migrate" in capsys.readouterr().err
 
@@ -48,7 +70,7 @@ def test_settings_that_are_wrong_are_named_and_their_values_are_not(monkeypatch:
     command_line(monkeypatch, "serve")
     monkeypatch.setenv("PORT", "hunter2")
     with pytest.raises(SystemExit) as ended:
-        run_cli("thing", Settings, {"serve": pytest.fail})
+        run_cli("thing", {"serve": Command(Settings, pytest.fail)})
     message = str(ended.value.code)
     assert message.startswith("openmusic-thing: the settings are not usable: PORT ")
     assert "hunter2" not in message
@@ -63,10 +85,10 @@ def test_a_known_error_ends_a_command_with_its_message_and_another_is_raised(mon
 
     command_line(monkeypatch, "serve")
     with pytest.raises(SystemExit) as ended:
-        run_cli("thing", Settings, {"serve": fail(NotFound("no such thing"))})
+        run_cli("thing", {"serve": Command(Settings, fail(NotFound("no such thing")))})
     assert ended.value.code == "openmusic-thing: no such thing"
     with pytest.raises(ZeroDivisionError):
-        run_cli("thing", Settings, {"serve": fail(ZeroDivisionError())})
+        run_cli("thing", {"serve": Command(Settings, fail(ZeroDivisionError()))})
 
 
 @pytest.mark.parametrize(("command", "name"), [("serve", "thing"), ("rebuild copies", "thing-rebuild-copies")])
@@ -77,7 +99,7 @@ def test_logs_name_the_service_and_what_it_does_besides_serving(
     monkeypatch.setattr(cli, "configure_logging", lambda *given: named.append(given))
     monkeypatch.setenv("LOG_LEVEL", "WARNING")
     command_line(monkeypatch, *command.split())
-    run_cli("thing", Settings, {command: lambda _: None})
+    run_cli("thing", {command: Command(Settings, lambda _: None)})
     assert named == [(name, "WARNING")]
 
 

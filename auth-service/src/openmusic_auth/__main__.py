@@ -1,11 +1,10 @@
-import asyncio
 import logging
 from pathlib import Path
 
 from openmusic_auth.app import create_app
 from openmusic_auth.keys.service import PUBLISH_AHEAD, SigningKeys
 from openmusic_auth.settings import Settings
-from openmusic_kit.cli import run_cli, serve
+from openmusic_kit.cli import Command, run_cli, serve
 from openmusic_kit.database.database import open_database
 from openmusic_kit.database.migrations import migrate
 
@@ -24,11 +23,10 @@ async def rotate_keys(settings: Settings) -> None:
 def main() -> None:
     run_cli(
         "auth",
-        Settings,
         {
-            "serve": lambda settings: serve(create_app(settings), settings),
-            "migrate": lambda settings: migrate(settings, MIGRATIONS, "outbox"),
-            "rotate-keys": lambda settings: asyncio.run(rotate_keys(settings)),
+            "serve": Command(Settings, lambda settings: serve(create_app(settings), settings)),
+            "migrate": Command(Settings, lambda settings: migrate(settings, MIGRATIONS, "outbox")),
+            "rotate-keys": Command(Settings, rotate_keys),
         },
     )
 

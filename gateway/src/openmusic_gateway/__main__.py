@@ -1,6 +1,6 @@
 from openmusic_gateway.app import create_app
 from openmusic_gateway.settings import Settings
-from openmusic_kit.cli import run_cli, serve
+from openmusic_kit.cli import Command, run_cli, serve
 
 
 def serve_gateway(settings: Settings) -> None:
@@ -8,7 +8,7 @@ def serve_gateway(settings: Settings) -> None:
 
 
 def main() -> None:
-    run_cli("gateway", Settings, {"serve": serve_gateway})
+    run_cli("gateway", {"serve": Command(Settings, serve_gateway)})
 
 
 if __name__ == "__main__":

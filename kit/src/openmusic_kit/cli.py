@@ -1,9 +1,11 @@
 """The command line of a service: ``openmusic-<service> serve | migrate | ...``."""
 
 import argparse
+import asyncio
 import sys
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import uvicorn
 from pydantic import ValidationError
@@ -19,8 +21,16 @@ S = TypeVar("S", bound=ServiceSettings)
 KEEP_ALIVE = 75  # seconds that a server keeps an idle connection; clients of ours derive a shorter time from it
 
 
-def run_cli(name: str, settings_class: Callable[[], S], commands: Mapping[str, Callable[[S], object]]) -> None:
-    """Runs one of ``commands`` with the settings of the environment; refuses to start with settings that are wrong.
+@dataclass(frozen=True)
+class Command(Generic[S]):
+    """``run`` gets the ``settings`` of the environment. It may be a coroutine function."""
+
+    settings: Callable[[], S]
+    run: Callable[[S], object]
+
+
+def run_cli(name: str, commands: Mapping[str, Command[Any]]) -> None:
+    """Runs one of ``commands``; refuses to start with settings that are wrong.
 
     A name may have several words. A ServiceError ends a command with its message.
     """
@@ -30,12 +40,14 @@ def run_cli(name: str, settings_class: Callable[[], S], commands: Mapping[str, C
     if command not in commands:
         parser.error(f"there is no {command}; there are {', '.join(commands)}")
     try:
-        settings = settings_class()
+        settings = commands[command].settings()
     except ValidationError as error:
         sys.exit(f"openmusic-{name}: the settings are not usable: {_explain(error)}")
     configure_logging(name if command == "serve" else f"{name}-{command.replace(' ', '-')}", settings.log_level)
     try:
-        commands[command](settings)
+        done = commands[command].run(settings)
+        if isinstance(done, Coroutine):
+            asyncio.run(done)
     except ServiceError as error:
         sys.exit(f"openmusic-{name}: {error}")
 

@@ -1,7 +1,6 @@
-import asyncio
 from pathlib import Path
 
-from openmusic_kit.cli import run_cli, serve
+from openmusic_kit.cli import Command, run_cli, serve
 from openmusic_kit.database.migrations import migrate
 from openmusic_kit.resources import Resources
 from openmusic_playlist.app import create_app
@@ -23,11 +22,10 @@ async def reconcile(settings: Settings) -> None:
 def main() -> None:
     run_cli(
         "playlist",
-        Settings,
         {
-            "serve": lambda settings: serve(create_app(settings), settings),
-            "migrate": lambda settings: migrate(settings, MIGRATIONS, "inbox", "cache"),
-            "read-copies rebuild": lambda settings: asyncio.run(reconcile(settings)),
+            "serve": Command(Settings, lambda settings: serve(create_app(settings), settings)),
+            "migrate": Command(Settings, lambda settings: migrate(settings, MIGRATIONS, "inbox", "cache")),
+            "read-copies rebuild": Command(Settings, reconcile),
         },
     )
 
