@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from openmusic_kit.errors import Conflict, Forbidden, Unauthenticated, Unavailable
 from openmusic_kit.resources import Resources
 from openmusic_kit.settings import ServiceSettings
-from openmusic_kit.web.app import CurrentUser, InternalRoute, ProtectedRoute, create_service_app
+from openmusic_kit.web.app import create_service_app
 from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 from openmusic_kit.web.openapi import error_responses
+from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import Int32, MessageResponse, Text, WireModel
 
 router = APIRouter()

@@ -7,9 +7,9 @@ from openmusic_auth.account.schemas import AccountPayload, PasswordPayload, Sess
 from openmusic_auth.account.service import AccountService
 from openmusic_auth.invalidation import account_headers
 from openmusic_auth.users.schemas import User, UserData
-from openmusic_kit.web.app import CurrentUser, ProtectedRoute
 from openmusic_kit.web.openapi import PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
 from openmusic_kit.web.schemas import DataResponse, MessageResponse
 
 

@@ -5,8 +5,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from openmusic_auth.authentications.errors import RefreshTokenInvalid, WrongCredentials
 from openmusic_auth.authentications.schemas import AccessToken, Login, RefreshTokenPayload, Tokens
 from openmusic_auth.authentications.service import AuthenticationService
-from openmusic_kit.web.app import TimedRoute
 from openmusic_kit.web.openapi import error_responses
+from openmusic_kit.web.routes import TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 
 USER_AGENT_LENGTH = 300  # characters

@@ -2,7 +2,7 @@ from fastapi import APIRouter, Request, Response
 
 from openmusic_auth.keys.schemas import KeySet
 from openmusic_auth.keys.service import SigningKeys
-from openmusic_kit.web.app import TimedRoute
+from openmusic_kit.web.routes import TimedRoute
 
 router = APIRouter(prefix="/.well-known", tags=["keys"], route_class=TimedRoute)
 

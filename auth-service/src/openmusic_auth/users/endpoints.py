@@ -6,9 +6,9 @@ from openmusic_auth.invalidation import user_headers
 from openmusic_auth.users.errors import UsernameTaken, UserNotFound
 from openmusic_auth.users.schemas import Registration, User, UserCopies, UserCopy, UserData, UserId, UsersData
 from openmusic_auth.users.service import UserService
-from openmusic_kit.web.app import CurrentUser, InternalRoute, ProtectedRoute, TimedRoute
 from openmusic_kit.web.openapi import error_responses
 from openmusic_kit.web.paging import PAGE_SIZE
+from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, StoredText
 
 

@@ -8,9 +8,10 @@ from openmusic_catalog.albums.schemas import AlbumData, AlbumId, AlbumPayload, A
 from openmusic_catalog.albums.service import AlbumService
 from openmusic_catalog.invalidation import album_headers
 from openmusic_catalog.songs.schemas import SearchText
-from openmusic_kit.web.app import InternalRoute, TimedRoute, cacheable_answer
 from openmusic_kit.web.openapi import CACHED, LOCATED, PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.responses import cacheable_answer
+from openmusic_kit.web.routes import InternalRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 
 

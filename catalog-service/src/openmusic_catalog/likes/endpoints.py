@@ -7,8 +7,9 @@ from openmusic_catalog.invalidation import likes_headers
 from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
 from openmusic_catalog.likes.schemas import LikesData
 from openmusic_catalog.likes.service import LikeService
-from openmusic_kit.web.app import CurrentUser, ProtectedRoute, TimedRoute, cacheable_answer
 from openmusic_kit.web.openapi import CACHED, LOCATED, error_responses
+from openmusic_kit.web.responses import cacheable_answer
+from openmusic_kit.web.routes import CurrentUser, ProtectedRoute, TimedRoute
 from openmusic_kit.web.schemas import DataResponse, MessageResponse
 
 

@@ -17,9 +17,9 @@ from openmusic_catalog.songs.schemas import (
     SongsData,
 )
 from openmusic_catalog.songs.service import SongService
-from openmusic_kit.web.app import InternalRoute, TimedRoute
 from openmusic_kit.web.openapi import LOCATED, PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.routes import InternalRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse, StoredText
 
 

@@ -5,9 +5,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistNotFound
 from openmusic_export.exports.schemas import Export, ExportData, ExportId, ExportPayload, ExportsData
 from openmusic_export.exports.service import ExportService
-from openmusic_kit.web.app import CurrentUser, ProtectedRoute
 from openmusic_kit.web.openapi import LOCATED, PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse
 
 ACCEPTED = "Permintaan Anda sedang kami proses"  # existing clients compare this text

@@ -15,19 +15,7 @@ from openmusic_kit.resources import Resources
 from openmusic_kit.settings import ServiceSettings
 from openmusic_kit.web import openapi
 from openmusic_kit.web.middleware import BodyLimit, RequestContext
-from openmusic_kit.web.responses import cacheable_answer, on_http_exception, on_invalid_request, on_service_error
-from openmusic_kit.web.routes import HANDLING_TIME, CurrentUser, InternalRoute, ProtectedRoute, TimedRoute
-
-__all__ = [
-    "HANDLING_TIME",
-    "CurrentUser",
-    "InternalRoute",
-    "ProtectedRoute",
-    "ServiceApp",
-    "TimedRoute",
-    "cacheable_answer",
-    "create_service_app",
-]
+from openmusic_kit.web.responses import on_http_exception, on_invalid_request, on_service_error
 
 
 class ServiceApp(FastAPI):

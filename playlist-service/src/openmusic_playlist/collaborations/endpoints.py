@@ -2,8 +2,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from openmusic_kit.web.app import CurrentUser, ProtectedRoute
 from openmusic_kit.web.openapi import error_responses
+from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, MessageResponse
 from openmusic_playlist.collaborations.errors import (
     AlreadyCollaborating,

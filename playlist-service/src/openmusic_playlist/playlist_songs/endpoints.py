@@ -2,8 +2,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from openmusic_kit.web.app import CurrentUser, InternalRoute, ProtectedRoute, cacheable_answer
 from openmusic_kit.web.openapi import CACHED, error_responses
+from openmusic_kit.web.responses import cacheable_answer
+from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import DataResponse, MessageResponse, WireModel
 from openmusic_playlist.invalidation import songs_headers
 from openmusic_playlist.playlist_songs.errors import AlreadyInPlaylist, NotInPlaylist, SongNotFound

@@ -2,9 +2,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from openmusic_kit.web.app import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.openapi import PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 from openmusic_kit.web.streaming import stream_list
 from openmusic_playlist.invalidation import playlists_headers

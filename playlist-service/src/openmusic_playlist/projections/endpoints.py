@@ -2,7 +2,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from openmusic_kit.web.app import InternalRoute
+from openmusic_kit.web.routes import InternalRoute
 from openmusic_kit.web.schemas import MessageResponse
 from openmusic_playlist.projections.freshness import Freshness
 from openmusic_playlist.projections.schemas import SongChange
