@@ -38,6 +38,7 @@ FROM ${PYTHON} AS bootstrap
 RUN install -d -o 10000 -g 10000 -m 0755 /secrets \
     && install -d -o 1000 -g 1000 /volumes/minio /volumes/mails
 COPY deploy/containers/make_secrets.py /usr/local/lib/
+COPY deploy/operations/src/openmusic_operations/__init__.py deploy/operations/src/openmusic_operations/system.* /usr/local/lib/openmusic_operations/
 USER 10000:10000
 ENTRYPOINT ["python", "/usr/local/lib/make_secrets.py"]
 

@@ -4,7 +4,7 @@ VENV := .venv/bin
 PACKAGES := kit testkit gateway auth-service catalog-service playlist-service media-service export-service deploy/local deploy/operations
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset demo test test-python test-bare test-faults test-faults-short interleavings mutation soak lint format openapi
+.PHONY: help install up down status logs reset demo test test-python test-bare test-faults test-faults-short interleavings mutation soak lint format openapi manifests
 .PHONY: bench bench-mix bench-growth bench-soak bench-report bench-data requirements engine images e2e-compose audit
 
 help: ## lists these commands
@@ -111,6 +111,9 @@ e2e-compose: images install ## runs compose.yaml for real, and the tests of test
 audit: install ## checks pins, hashes and what is installed; asks for known weaknesses where the network allows it
 	@$(VENV)/pytest -q tests/architecture/test_requirements.py
 	@requirements/audit
+
+manifests: install ## renews the files of Kubernetes from the description of the system
+	@$(VENV)/python deploy/kubernetes/manifests.py
 
 openapi: install ## renews the documents of the public contract and of the events from what the services say
 	@$(VENV)/python contracts/openapi.py

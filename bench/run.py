@@ -20,6 +20,7 @@ from scenarios import add_material, build, make_covers, reads, writes
 from openmusic_catalog.albums.repository import AlbumRepository
 from openmusic_local.ports import Ports
 from openmusic_local.stack import Stack
+from openmusic_operations.system import PROCESSES
 from openmusic_playlist.playlists.repository import PlaylistRepository
 
 HEADER = (
@@ -61,7 +62,7 @@ class Bench:
 
     def measure_writes(self, connections: list[int]) -> None:
         add_material(self._stack, self._world)
-        ours = {name: self._pids[name] for name in (*self._of("gateway"), *_SERVICES)}
+        ours = {name: self._pids[name] for name in (*self._of("gateway"), *PROCESSES)}
         for part, count in enumerate(connections):
             print(f"\n{HEADER.format(f'write, {count} connections', '')}")
             for name, requests in writes(self._world, self._covers, part, len(connections)).items():
@@ -168,7 +169,6 @@ _SENT = """
     SELECT count(*), extract(epoch FROM max(settled_at) - min(settled_at)) FROM export_jobs
     WHERE target_email = %s AND status = 'sent'
 """
-_SERVICES = ("auth", "catalog", "playlist", "media", "export", "export-worker")
 
 
 def _share(result: Result, of: Result) -> str:

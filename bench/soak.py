@@ -15,9 +15,9 @@ from results import machine, save
 from scenarios import World, add_material, build, make_covers, reads, writes
 
 from openmusic_local.stack import Stack
+from openmusic_operations.system import PROCESSES
 
 EVERY = 10.0  # seconds between two looks
-PROCESSES = ("gateway", "auth", "catalog", "playlist", "media", "export", "export-worker")
 COPIES = 40  # of a long answer, each kept by itself: together more than the edge cache may hold
 LONG_PLAYLIST = 10_000  # songs
 

@@ -18,9 +18,9 @@ from openmusic_gateway.limits.policy import TOO_MANY
 from openmusic_gateway.routes import ROUTES, Route
 from openmusic_kit.web.openapi import CACHED, RETRY_AFTER, failure, operations
 from openmusic_kit.web.schemas import MessageResponse
+from openmusic_operations.system import SERVICES
 
 PATH = Path(__file__).parents[1] / "gateway" / "src" / "openmusic_gateway" / "openapi.json"
-SERVICES = ("auth", "catalog", "playlist", "media", "export")
 DESCRIPTION = """\
 Albums, songs and likes, private playlists that friends edit together, covers, and exports by mail.
 

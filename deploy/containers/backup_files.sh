@@ -1,6 +1,11 @@
 # What a backup consists of; read by `backup`, `verify-backup` and `restore`.
 FORMAT="OpenMusic backup, format 1"
-DATABASES="export playlist catalog auth" # what refers to others goes first, so that all it refers to is saved after it
+# The services with a database, the last one of the description first: what refers to others is saved before them.
+DATABASES=$(awk '/^\[processes\./ { gsub(/^\[processes\.|\]$/, ""); name = $0 }
+  /^needs = .*"postgres"/ { found = name }
+  /^service = / { name = "" }
+  found != "" { if (name != "") names = name " " names; found = "" }
+  END { print names }' deploy/operations/src/openmusic_operations/system.toml)
 FILES="$(printf '%s.dump ' $DATABASES)covers.tar later-covers.tar secrets.json"
 
 # describe FOLDER FILE: its line in the manifest, with checksum and size in bytes

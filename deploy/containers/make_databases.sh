@@ -5,9 +5,11 @@ set -eu
 PGPASSWORD=$(cat /secrets/databases/postgres)
 export PGPASSWORD
 
-for service in auth catalog playlist export; do
+for file in /secrets/databases/*; do
+  service=${file##*/}
+  [ "$service" != postgres ] || continue
   psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --set name="openmusic_$service" \
-    --set password="$(cat "/secrets/databases/$service")" <<'SQL'
+    --set password="$(cat "$file")" <<'SQL'
 SELECT format('CREATE ROLE %I LOGIN', :'name') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'name') \gexec
 ALTER ROLE :"name" PASSWORD :'password';
 SELECT format('CREATE DATABASE %I OWNER %I', :'name', :'name')

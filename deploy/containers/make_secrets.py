@@ -16,21 +16,17 @@ import sys
 import time
 from pathlib import Path
 
+from openmusic_operations.system import PROCESSES, WITH_DATABASE
+
 ROOT = Path("/secrets")
 MEMORY = ROOT / "secrets.json"
-WITH_DATABASE = ("auth", "catalog", "playlist", "export")
 GROUPS = {
     "postgres": 20001,
     "databases": 20002,
     "redis": 20003,
     "rabbitmq": 20004,
     "minio": 20005,
-    "gateway": 20010,
-    "auth": 20011,
-    "catalog": 20012,
-    "playlist": 20013,
-    "media": 20014,
-    "export": 20015,
+    **{process.service: process.group for process in PROCESSES.values()},
 }
 NAMES = (
     "POSTGRES_PASSWORD",
@@ -39,7 +35,7 @@ NAMES = (
     "RABBITMQ_PASSWORD",
     "S3_SECRET_KEY",
     "SERVICE_CREDENTIAL",
-    "SIGNING_KEY_SECRET",
+    *(name for process in PROCESSES.values() for name in process.own_secrets),
 )
 MADE = ROOT / "made"
 """Holds the names of the secrets that were handed out."""
@@ -71,22 +67,13 @@ def choose_restored() -> dict[str, str]:
 
 def files(chosen: dict[str, str]) -> dict[str, dict[str, str]]:
     """What each container gets: contents by file name."""
-    broker = {"RABBITMQ_SERVER": f"amqp://openmusic:{chosen['RABBITMQ_PASSWORD']}@rabbitmq:5672/"}
-    cache = {"REDIS_PASSWORD": chosen["REDIS_PASSWORD"]}
-    particular = {
-        "gateway": cache,
-        "auth": broker | {"SIGNING_KEY_SECRET": chosen["SIGNING_KEY_SECRET"]},
-        "catalog": broker | cache,
-        "playlist": broker | cache,
-        "media": broker | {"S3_SECRET_KEY": chosen["S3_SECRET_KEY"]},
-        "export": broker,
-    }
     passwords = {service: chosen[f"{service.upper()}_PGPASSWORD"] for service in WITH_DATABASE}
+    shared = {**chosen, "RABBITMQ_SERVER": f"amqp://openmusic:{chosen['RABBITMQ_PASSWORD']}@rabbitmq:5672/"}
     settings = {
-        service: {"SERVICE_CREDENTIAL": chosen["SERVICE_CREDENTIAL"]}
-        | own
-        | ({"PGPASSWORD": passwords[service]} if service in passwords else {})
-        for service, own in particular.items()
+        process.service: {
+            name: passwords[process.service] if name == "PGPASSWORD" else shared[name] for name in process.secrets
+        }
+        for process in PROCESSES.values()
     }
     return {
         "postgres": {"password": chosen["POSTGRES_PASSWORD"]},

@@ -13,27 +13,12 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from openmusic_operations import system
+
 ROOT = Path(__file__).parents[2]
 OVERLAYS = ("dev", "production")
 VERSION = "1.31"  # of Kubernetes: the oldest that is promised to work
-CALLERS = {  # who may call whom; see the picture in docs/architecture.md
-    "gateway": set(),
-    "auth-service": {"gateway", "catalog-service", "playlist-service", "export-service"},
-    "catalog-service": {"gateway", "playlist-service", "media-service"},
-    "playlist-service": {"gateway", "catalog-service", "export-service", "export-worker"},
-    "media-service": {"gateway"},
-    "export-service": {"gateway"},
-}
-SERVER_PORTS = {
-    "gateway": {6379},
-    "auth-service": {5432, 5671, 5672},
-    "catalog-service": {5432, 6379, 5671, 5672},
-    "playlist-service": {5432, 6379, 5671, 5672},
-    "media-service": {443, 9000, 5671, 5672},
-    "export-service": {5432, 5671, 5672},
-    "export-worker": {5432, 5671, 5672, 25, 465, 587, 1025},
-}
-PROCESSES = set(SERVER_PORTS)
+CONTAINERS = {process.container: process for process in system.PROCESSES.values()}
 LOGIN = {"SMTP_USER", "SMTP_PASSWORD"}  # compose takes it from .env, production from the secret store
 
 
@@ -135,7 +120,7 @@ def test_every_manifest_is_valid_to_the_letter(overlay: str) -> None:
 
 def test_kubernetes_runs_the_processes_of_compose() -> None:
     deployments, here = of_kind("Deployment"), processes(once=False)
-    assert set(deployments) == set(here) == PROCESSES
+    assert set(deployments) == set(here) == set(CONTAINERS)
     for name, service in here.items():
         container = container_of(deployments[name])
         assert image_name(container["image"]) == image_name(service["image"])
@@ -175,7 +160,7 @@ def test_the_settings_of_kubernetes_are_settings() -> None:
 
 def test_every_process_has_the_secrets_that_it_has_in_compose() -> None:
     deployments = of_kind("Deployment", "dev") | of_kind("Job", "dev")
-    stored = {name: set(each["data"]) for name, each in of_kind("Secret", "dev").items()}
+    stored = {name: set(each["stringData"]) for name, each in of_kind("Secret", "dev").items()}
     external = {
         name: {one["secretKey"] for one in each["spec"]["data"]} for name, each in of_kind("ExternalSecret").items()
     }
@@ -190,15 +175,15 @@ def test_every_process_has_the_secrets_that_it_has_in_compose() -> None:
 def test_network_policies_allow_the_arrows_and_nothing_else() -> None:
     policies = of_kind("NetworkPolicy")
     assert policies["deny-all"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    for name in PROCESSES:
+    for name, process in CONTAINERS.items():
         spec = policies[name]["spec"]
         assert spec["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": name}
         callers = _named(spec.get("ingress", []), "from")
-        assert callers == CALLERS.get(name, set()), name
+        assert callers == {each.container for each in CONTAINERS.values() if process.name in each.calls}, name
         callees = _named(spec.get("egress", []), "to")
-        assert callees == {callee for callee, allowed in CALLERS.items() if name in allowed}, name
+        assert callees == {system.folder_of(service) for service in process.calls}, name
         outside = {port["port"] for rule in spec.get("egress", []) if "to" not in rule for port in rule["ports"]}
-        assert outside == SERVER_PORTS[name], name
+        assert outside == {port for server in process.needs for port in server.ports}, name
 
 
 def _named(rules: list[dict[str, Any]], side: str) -> set[str]:
@@ -224,12 +209,12 @@ def test_nothing_in_kubernetes_runs_as_root_or_writes_to_its_image(overlay: str)
 def test_production_holds_no_secret_and_no_server() -> None:
     assert of_kind("Secret") == {}
     assert "development" not in yaml.safe_dump_all(manifests("production"))
-    assert set(of_kind("Deployment")) == PROCESSES
+    assert set(of_kind("Deployment")) == set(CONTAINERS)
 
 
 def test_what_serves_can_lose_a_node_and_grows_with_its_load() -> None:
-    assert set(of_kind("PodDisruptionBudget")) == PROCESSES
-    assert set(of_kind("HorizontalPodAutoscaler")) | set(of_kind("ScaledObject")) == PROCESSES
+    assert set(of_kind("PodDisruptionBudget")) == set(CONTAINERS)
+    assert set(of_kind("HorizontalPodAutoscaler")) | set(of_kind("ScaledObject")) == set(CONTAINERS)
     assert all(each["spec"]["minReplicas"] >= 2 for each in of_kind("HorizontalPodAutoscaler").values())
 
 
@@ -253,7 +238,7 @@ def test_no_server_is_recreated_when_a_secret_changes() -> None:
     assert touched == {"bootstrap"}
     while more := {n for n, each in services.items() if touched & set(each.get("depends_on", {}))} - touched:
         touched |= more
-    assert touched == {"bootstrap", "export-worker"}
+    assert touched == {"bootstrap", *(process.container for process in CONTAINERS.values() if not process.serves)}
 
 
 def test_compose_names_no_default_secret() -> None:

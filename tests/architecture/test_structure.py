@@ -21,12 +21,9 @@ from openmusic_kit.messaging.events import Envelope
 from openmusic_kit.messaging.topology import Queue
 from openmusic_kit.web import routes as web
 from openmusic_kit.web.compiled import is_plain
-from openmusic_operations.dead_letters import QUEUES
+from openmusic_operations.system import GATEWAY, PROCESSES, QUEUES, SERVICES, WITH_DATABASE, folder_of
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("auth", "catalog", "playlist", "media", "export")
-TYPED = ("auth", "catalog", "playlist", "export")
-"""Services whose rows are dataclasses (ADR 54)."""
 CONTEXT_WORDS = re.compile(r"\b(album|song|playlist|cover|track|artist|performer|like)s?_?\b", re.IGNORECASE)
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE \w+|DELETE FROM|WITH \w+ AS)\s", re.IGNORECASE)
 UNNAMED_COLUMNS = re.compile(r"\b(SELECT|RETURNING)\s+(\w+\.)?\*|\bINSERT INTO \w+\s+(VALUES|SELECT)\b")
@@ -96,7 +93,7 @@ def test_only_endpoints_and_the_composition_root_know_the_web(path: Path) -> Non
         assert not imports(path) & WEB
 
 
-@pytest.mark.parametrize("path", [path for service in TYPED for path in sources(f"{service}-service")], ids=str)
+@pytest.mark.parametrize("path", [path for service in WITH_DATABASE for path in sources(f"{service}-service")], ids=str)
 def test_rows_are_typed_and_services_do_not_know_the_shape_of_an_answer(path: Path) -> None:
     text = path.read_text()
     assert "DictRow" not in text
@@ -144,10 +141,9 @@ def test_the_gateway_knows_no_web_framework() -> None:
 
 
 def test_services_import_no_other_service() -> None:
-    packages = {f"openmusic_{service}" for service in (*SERVICES, "gateway")}
-    for service in (*SERVICES, "gateway"):
-        folder = service if service == "gateway" else f"{service}-service"
-        for path in sources(folder):
+    packages = {process.package for process in PROCESSES.values()}
+    for service in (*SERVICES, GATEWAY):
+        for path in sources(folder_of(service)):
             assert not imports(path) & (packages - {f"openmusic_{service}"}), path
 
 
@@ -170,7 +166,7 @@ def test_every_event_has_a_queue_or_it_would_stay_in_the_outbox() -> None:
 def test_every_setting_is_in_the_example() -> None:
     named = set(re.findall(r"^#([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     wanted = set()
-    for service in (*SERVICES, "gateway"):
+    for service in (*SERVICES, GATEWAY):
         module = importlib.import_module(f"openmusic_{service}.settings")
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, BaseSettings):

@@ -10,7 +10,7 @@ from typing import Any
 
 from docker.models.containers import Container
 
-from openmusic_local.settings import OUT_OF_REACH
+from openmusic_local.settings import UNLIMITED
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "openmusic-e2e"
@@ -21,7 +21,7 @@ SCALE = {
     **{"playlist-service": 3, "export-worker": 3},
 }
 SETTINGS = {
-    **OUT_OF_REACH,  # all users of these tests come from one address
+    **UNLIMITED,  # all users of these tests come from one address
     "COMPOSE_PROJECT_NAME": PROJECT,
     "PORT": "15000",
     "PUBLIC_URL": GATEWAYS[0],

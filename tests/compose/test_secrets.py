@@ -5,8 +5,10 @@ from typing import Any
 import httpx
 from compose_stack import Compose
 
+from openmusic_operations.system import PROCESSES
+
 SERVERS = ("postgres", "redis", "rabbitmq", "minio", "maildev")
-USERS = ("auth-service", "catalog-service", "playlist-service", "media-service", "export-service", "gateway")
+USERS = tuple(process.container for process in PROCESSES.values() if process.serves)
 
 
 def started(compose: Compose, services: tuple[str, ...]) -> dict[str, str]:

@@ -11,8 +11,7 @@ import pytest
 from openmusic_kit.database.database import connection_string
 from openmusic_kit.database.migrations import migrate
 from openmusic_kit.settings import DatabaseSettings
-
-WITH_DATABASE = ("auth", "catalog", "playlist", "export")
+from openmusic_operations.system import WITH_DATABASE
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def network() -> Iterator[Network]:
 @pytest.fixture(scope="session")
 def stack(network: Network) -> Iterator[Stack]:
     settings = {"ACCESS_TOKEN_AGE": "86400"}  # one login lasts for all faults
-    with temporary_stack(settings=settings, detour=network.detour) as stack:
+    with temporary_stack(settings=settings, port_override=network.port_override) as stack:
         stack.start()
         yield stack
 
@@ -50,14 +50,14 @@ def stack(network: Network) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def url(stack: Stack, network: Network) -> str:
     """Where clients ask: in front of the gateway is a proxy as well."""
-    return f"http://127.0.0.1:{network.detour('client', 'gateway', stack.server_port('gateway'))}"
+    return f"http://127.0.0.1:{network.port_override('client', 'gateway', stack.server_port('gateway'))}"
 
 
 @pytest.fixture(scope="session")
 def urls(url: str, stack: Stack, network: Network) -> Iterator[list[str]]:
     """Those of both gateways. No fault is that of the second one, whose clients go on."""
     with another_gateway(stack) as port:
-        yield [url, f"http://127.0.0.1:{network.detour('client', 'gateway-2', port)}"]
+        yield [url, f"http://127.0.0.1:{network.port_override('client', 'gateway-2', port)}"]
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ from clocks import shifted_clock
 from network import Network, Weather
 from redis.asyncio import Redis
 
-from openmusic_local.processes import PROCESSES
 from openmusic_local.settings import known_to
 from openmusic_local.stack import Stack
+from openmusic_operations.system import PROCESSES
 
 SERVERS = {"postgres": "PostgreSQL", "redis": "Redis", "rabbitmq": "RabbitMQ", "objectstore": "storage", "mail": "SMTP"}
 PARTS = (*SERVERS, *PROCESSES)

@@ -38,7 +38,7 @@ class Weather:
 
 
 class Network:
-    """The proxies, in a thread of their own. ``detour`` is what a Stack is given."""
+    """The proxies, in a thread of their own. ``port_override`` is what a Stack is given."""
 
     def __init__(self) -> None:
         self._loop = uvloop.new_event_loop()
@@ -53,7 +53,7 @@ class Network:
         self._loop.call_soon_threadsafe(self._loop.stop)
         thread.join(5)
 
-    def detour(self, process: str, part: str, port: int) -> int:
+    def port_override(self, process: str, part: str, port: int) -> int:
         """The port through which the process reaches the part that listens on ``port``."""
         if (process, part) not in self._proxies:
             own = next(each for each in self._ports if obstacle(each) is None)

@@ -11,8 +11,9 @@ import pytest
 
 import openmusic_local
 from openmusic_local.stack import SERVERS
+from openmusic_operations.system import PROCESSES
 
-PARTS = {*SERVERS, "auth", "catalog", "playlist", "media", "export", "export-worker", "gateway"}
+PARTS = {*SERVERS, *PROCESSES}
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-SERVICES = ("auth", "catalog", "playlist", "export")
+from openmusic_operations.system import WITH_DATABASE
+
 LISTENING = "0A"  # the state of a socket, as /proc/net/tcp writes it
 
 
@@ -25,19 +26,19 @@ def connect(installation: Any, service: str, database: str, password: str | None
     )
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", WITH_DATABASE)
 def test_a_role_reaches_its_own_database(running: Any, service: str) -> None:
     with connect(running, service, service) as connection:
         assert connection.execute("SELECT current_user").fetchone() == (f"openmusic_{service}",)
 
 
-@pytest.mark.parametrize(("service", "other"), list(itertools.permutations(SERVICES, 2)))
+@pytest.mark.parametrize(("service", "other"), list(itertools.permutations(WITH_DATABASE, 2)))
 def test_a_role_cannot_connect_to_the_database_of_another_service(running: Any, service: str, other: str) -> None:
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         connect(running, service, other)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", WITH_DATABASE)
 def test_a_role_can_make_neither_databases_nor_roles(running: Any, service: str) -> None:
     with connect(running, service, service) as connection:
         for statement in ("CREATE DATABASE another", "CREATE ROLE another"):
@@ -45,7 +46,7 @@ def test_a_role_can_make_neither_databases_nor_roles(running: Any, service: str)
                 connection.execute(statement)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", WITH_DATABASE)
 @pytest.mark.parametrize("password", ["", "development-only", "wrong"])
 def test_the_database_demands_the_right_password(running: Any, service: str, password: str) -> None:
     with pytest.raises(psycopg.OperationalError, match="password"):

@@ -13,12 +13,12 @@ import httpx
 import pytest
 from PIL import Image
 
-from openmusic_local.processes import PROCESSES
 from openmusic_local.stack import Stack
 from openmusic_local.temporary import temporary_stack
+from openmusic_operations.system import GATEWAY, PROCESSES
 from openmusic_testkit import plain_http
 
-SERVICES = [name for name in PROCESSES if name != "gateway"]
+SERVICES = [name for name in PROCESSES if name != GATEWAY]
 SECRET_SETTINGS = {"SERVICE_CREDENTIAL", "SIGNING_KEY_SECRET", "PGPASSWORD", "RABBITMQ_SERVER", "S3_SECRET_KEY"}
 SMTP_PASSWORD = f"smtp {secrets.token_hex(12)}"
 

@@ -12,13 +12,14 @@ import httpx
 import pytest
 
 from openmusic_local.ports import Ports
-from openmusic_local.processes import PREFERRED_PORTS, PROCESSES, Surroundings, environment
+from openmusic_local.processes import PREFERRED_PORTS, StackContext, environment
 from openmusic_local.secrets_file import Secrets
-from openmusic_local.settings import DECIDED, known_to
+from openmusic_local.settings import MANAGED, known_to
 from openmusic_local.stack import repository
+from openmusic_operations.system import PROCESSES
 
 OF_UP_ALONE = {"OPENMUSIC_DATA", "MAIL_PORT", "MAIL_PAGE_HOST"}
-GIVEN_NAMES, DECIDED_NAMES, NAMES_OF_CONTAINERS = (
+GIVEN_NAMES, MANAGED_NAMES, NAMES_OF_CONTAINERS = (
     re.findall(r"^#([A-Z0-9_]+)=", part, re.MULTILINE)
     for part in (repository() / ".env.example").read_text().split("\n# ---- ")
 )
@@ -27,22 +28,22 @@ SUBJECT = """100 % "yours" ; # $HOME"""
 
 
 @pytest.fixture
-def around(tmp_path: Path) -> Surroundings:
+def context(tmp_path: Path) -> StackContext:
     """With every setting that .env.example names given."""
     ports = Ports(tmp_path / "ports.json", {})
     ports.choose([*PREFERRED_PORTS, "gateway", "mail"], {})
-    given = {name: f"the given {name}" for name in (*GIVEN_NAMES, *DECIDED_NAMES)}
-    return Surroundings(tmp_path, ports, Secrets(tmp_path / "secrets.json"), "127.0.0.1", "s3", given)
+    given = {name: f"the given {name}" for name in (*GIVEN_NAMES, *MANAGED_NAMES)}
+    return StackContext(tmp_path, ports, Secrets(tmp_path / "secrets.json"), "127.0.0.1", "s3", given)
 
 
 def test_the_list_of_what_up_decides_is_the_documented_one() -> None:
-    assert set(DECIDED_NAMES) == DECIDED
+    assert set(MANAGED_NAMES) == MANAGED
 
 
 @pytest.mark.parametrize("name", sorted({*GIVEN_NAMES} - OF_UP_ALONE - {"HOST", "PORT"}))
-def test_a_setting_reaches_every_process_that_knows_it(name: str, around: Surroundings) -> None:
+def test_a_setting_reaches_every_process_that_knows_it(name: str, context: StackContext) -> None:
     knowing = {process for process in PROCESSES if name in known_to(process)}
-    given = {process for process in PROCESSES if environment(process, around).get(name) == f"the given {name}"}
+    given = {process for process in PROCESSES if environment(process, context).get(name) == f"the given {name}"}
     assert knowing
     assert given == knowing - ({"media"} if name == "BODY_LIMIT" else set())
 
@@ -52,25 +53,25 @@ def test_what_only_the_containers_take_is_known_to_no_process(name: str) -> None
     assert not [process for process in PROCESSES if name in known_to(process)]
 
 
-@pytest.mark.parametrize("name", DECIDED_NAMES)
-def test_what_up_decides_cannot_be_given(name: str, around: Surroundings) -> None:
-    assert [process for process in PROCESSES if environment(process, around).get(name) == f"the given {name}"] == []
+@pytest.mark.parametrize("name", MANAGED_NAMES)
+def test_what_up_decides_cannot_be_given(name: str, context: StackContext) -> None:
+    assert [process for process in PROCESSES if environment(process, context).get(name) == f"the given {name}"] == []
 
 
-def test_the_media_service_gets_the_limit_of_covers_and_no_other(around: Surroundings) -> None:
-    assert environment("media", around)["BODY_LIMIT"] == "the given COVER_BODY_LIMIT"
-    assert "BODY_LIMIT" not in environment("media", replace(around, given={"BODY_LIMIT": "1000"}))
+def test_the_media_service_gets_the_limit_of_covers_and_no_other(context: StackContext) -> None:
+    assert environment("media", context)["BODY_LIMIT"] == "the given COVER_BODY_LIMIT"
+    assert "BODY_LIMIT" not in environment("media", replace(context, given={"BODY_LIMIT": "1000"}))
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_each_process_listens_on_a_port_of_its_own_whatever_is_set(process: str, around: Surroundings) -> None:
-    settings = environment(process, around)
-    assert (settings["HOST"], settings["PORT"]) == ("127.0.0.1", str(around.ports[process]))
+def test_each_process_listens_on_a_port_of_its_own_whatever_is_set(process: str, context: StackContext) -> None:
+    settings = environment(process, context)
+    assert (settings["HOST"], settings["PORT"]) == ("127.0.0.1", str(context.ports[process]))
 
 
 @pytest.mark.parametrize("name", ["SMTP_HOST", "SMTP_PORT"])
-def test_a_mail_server_of_ones_own_is_not_mixed_with_the_mail_page(name: str, around: Surroundings) -> None:
-    settings = environment("export-worker", replace(around, given={name: "given"}))
+def test_a_mail_server_of_ones_own_is_not_mixed_with_the_mail_page(name: str, context: StackContext) -> None:
+    settings = environment("export-worker", replace(context, given={name: "given"}))
     assert {key: settings[key] for key in settings if key in {"SMTP_HOST", "SMTP_PORT"}} == {name: "given"}
 
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from openmusic_local import running
-from openmusic_local.waiting import comes_true
+from openmusic_local.waiting import wait_until
 
 OWNER = """
 from openmusic_local.temporary import temporary_stack
@@ -24,5 +24,5 @@ def test_nothing_is_left_of_a_stack_whose_owner_was_killed() -> None:
         assert running.find(folder)
         owner.send_signal(signal.SIGKILL)
 
-    assert comes_true(lambda: not folder.exists(), 60)
+    assert wait_until(lambda: not folder.exists(), 60)
     assert not running.find(folder)

@@ -11,8 +11,8 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from openmusic_local.errors import LocalError
-from openmusic_local.processes import PROCESSES
 from openmusic_local.stack import Stack, repository
+from openmusic_operations.system import PROCESSES
 
 DEFAULTS = {"PORT": "5000", "MAIL_PORT": "1080", "OPENMUSIC_DATA": ".openmusic"}
 FOLDERS = ("OPENMUSIC_DATA", "STORAGE_FOLDER")

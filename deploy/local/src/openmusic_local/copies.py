@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from openmusic_local.errors import LocalError
 from openmusic_local.program import answers
 from openmusic_local.stack import Stack
-from openmusic_local.waiting import comes_true
+from openmusic_local.waiting import wait_until
 
 READY_WITHIN = 60.0  # seconds
 STOPPED_WITHIN = 20.0
@@ -18,7 +18,7 @@ STOPPED_WITHIN = 20.0
 
 @contextmanager
 def another_gateway(stack: Stack, name: str = "gateway-2") -> Iterator[int]:
-    """The port of a second gateway, which runs meanwhile. ``name`` is what the stack's detour knows it by."""
+    """The port of a second gateway, which runs meanwhile. ``port_override`` gets ``name`` for it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -27,7 +27,7 @@ def another_gateway(stack: Stack, name: str = "gateway-2") -> Iterator[int]:
     with (stack.folder / "log" / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=log, stderr=log)
     try:
-        if not comes_true(answers(f"http://127.0.0.1:{port}/health/ready"), READY_WITHIN):
+        if not wait_until(answers(f"http://127.0.0.1:{port}/health/ready"), READY_WITHIN):
             raise LocalError(f"{name} does not answer")
         yield port
     finally:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from openmusic_local.errors import LocalError
-from openmusic_local.waiting import comes_true
+from openmusic_local.waiting import wait_until
 
 _MARK = "OPENMUSIC_SUPERVISED"
 
@@ -44,7 +44,7 @@ def _end(processes: dict[int, int]) -> None:
         for pid in remaining(processes):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
-        if comes_true(lambda: not remaining(processes), patience):
+        if wait_until(lambda: not remaining(processes), patience):
             return
     raise LocalError(f"These processes do not end: {', '.join(map(str, sorted(remaining(processes))))}")
 

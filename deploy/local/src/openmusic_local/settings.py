@@ -1,36 +1,32 @@
-"""Which settings there are, by the services' own settings classes, and which of them ``make up`` decides itself."""
+"""Which settings there are, by the services' own settings classes, and which of them ``make up`` manages."""
 
-from openmusic_auth.settings import Settings as Auth
-from openmusic_catalog.settings import Settings as Catalog
-from openmusic_export.settings import Settings as Export
-from openmusic_export.settings import WorkerSettings as ExportWorker
-from openmusic_gateway.settings import Settings as Gateway
+import importlib
+
 from openmusic_kit.settings import ServiceSettings
-from openmusic_media.settings import Settings as Media
-from openmusic_playlist.settings import Settings as Playlist
+from openmusic_operations.system import PROCESSES, SERVICES, Process
 
-CLASSES: dict[str, type[ServiceSettings]] = {
-    "auth": Auth,
-    "catalog": Catalog,
-    "playlist": Playlist,
-    "media": Media,
-    "export": Export,
-    "export-worker": ExportWorker,
-    "gateway": Gateway,
-}
 
-DECIDED = frozenset(
+def settings_class(process: Process) -> type[ServiceSettings]:
+    """``Settings`` of the service's package; another command than ``serve`` has its own, such as ``WorkerSettings``."""
+    name = "Settings" if process.serves else f"{process.command.title()}Settings"
+    found: type[ServiceSettings] = getattr(importlib.import_module(f"{process.package}.settings"), name)
+    return found
+
+
+CLASSES = {process.name: settings_class(process) for process in PROCESSES.values()}
+
+MANAGED = frozenset(
     {
-        *("SERVICE_CREDENTIAL", "SIGNING_KEY_SECRET"),
+        *("SERVICE_CREDENTIAL", *(name for process in PROCESSES.values() for name in process.own_secrets)),
         *("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"),
         *("REDIS_SERVER", "REDIS_PORT", "REDIS_PASSWORD", "RABBITMQ_SERVER"),
-        *("AUTH_URL", "CATALOG_URL", "PLAYLIST_URL", "MEDIA_URL", "EXPORT_URL"),
+        *(f"{service.upper()}_URL" for service in SERVICES),
         *("S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET", "S3_REGION", "S3_SECURE"),
     }
 )
 """Addresses and credentials of the private servers and of our processes; what the user sets of these has no effect."""
 
-OUT_OF_REACH = {
+UNLIMITED = {
     **dict.fromkeys(("REQUESTS_BY_ADDRESS", "REQUESTS_BY_USER", "EXPORTS_BY_USER"), "1000000000"),
     **dict.fromkeys(("LOGIN_FAILURES_BY_NAME", "LOGIN_FAILURES_BY_ADDRESS"), "1000000000"),
     "REGISTRATION_FAILURES_BY_ADDRESS": "1000000000",

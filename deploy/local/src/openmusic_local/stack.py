@@ -13,13 +13,14 @@ from pathlib import Path
 from openmusic_local import processes
 from openmusic_local.errors import LocalError
 from openmusic_local.ports import Ports, obstacle
-from openmusic_local.processes import PREFERRED_PORTS, PROCESSES, WITH_DATABASE, Detour, Surroundings, straight
+from openmusic_local.processes import PREFERRED_PORTS, PortOverride, StackContext, direct
 from openmusic_local.program import Program, reachable
 from openmusic_local.secrets_file import Secrets
 from openmusic_local.servers import mail, objectstore, postgres, rabbitmq, redis
 from openmusic_local.settings import KNOWN
 from openmusic_local.supervision import Supervisor
-from openmusic_local.waiting import comes_true
+from openmusic_local.waiting import wait_until
+from openmusic_operations.system import PROCESSES, WITH_DATABASE
 
 LOOPBACK = "127.0.0.1"
 READY_WITHIN = 90.0  # seconds
@@ -31,7 +32,7 @@ HOST_SETTINGS = {"PORT": "HOST", "MAIL_PORT": "MAIL_PAGE_HOST"}
 class Stack:
     """One installation in ``folder``. With ``preferred_ports`` empty, every port is whatever is free.
 
-    With a ``detour``, our processes reach each other and the servers through ports that it chooses.
+    With a ``port_override``, our processes reach each other and the servers through ports that it chooses.
     """
 
     def __init__(
@@ -40,12 +41,12 @@ class Stack:
         settings: Mapping[str, str],
         preferred_ports: Mapping[str, int] = PREFERRED_PORTS,
         report: Callable[[str], None] = lambda _: None,
-        detour: Detour = straight,
+        port_override: PortOverride = direct,
     ) -> None:
         self._folder = folder.resolve()
         self._settings = dict(settings)
         self._report = report
-        self._detour = detour
+        self._port_override = port_override
         self._ports = Ports(self._folder / "ports.json", dict(preferred_ports))
         self._secrets = Secrets(self._folder / "secrets.json")
         self.host = settings.get("HOST", LOOPBACK)
@@ -54,7 +55,7 @@ class Stack:
 
     @property
     def url(self) -> str:
-        return self._surroundings().gateway_url
+        return self._context().gateway_url
 
     @property
     def mail_url(self) -> str:
@@ -62,7 +63,7 @@ class Stack:
 
     def service_url(self, name: str) -> str:
         """Where a process answers directly, past the gateway."""
-        return self._surroundings().url(name)
+        return self._context().url(name)
 
     @property
     def running(self) -> bool:
@@ -120,7 +121,7 @@ class Stack:
 
     def wait_ready(self, name: str) -> None:
         """Waits until one works that was started, or is being started again by the supervisor."""
-        if not comes_true(self._programs[name].ready, READY_WITHIN):
+        if not wait_until(self._programs[name].ready, READY_WITHIN):
             raise LocalError(f"{name} does not answer")
 
     def stop_process(self, name: str) -> None:
@@ -143,11 +144,11 @@ class Stack:
         return {name: state["pid"] for name, state in self._supervisor.states().items() if state["pid"]}
 
     def environment(self, process: str, copy: str | None = None) -> dict[str, str]:
-        """The settings that one of our processes is given, or another ``copy`` of it that has its own detours."""
-        around = self._surroundings()
+        """The settings that one of our processes is given, or another ``copy`` of it with its own ports to others."""
+        context = self._context()
         if copy is not None:
-            around = replace(around, detour=lambda _, part, port: self._detour(copy, part, port))
-        return processes.environment(process, around)
+            context = replace(context, port_override=lambda _, part, port: self._port_override(copy, part, port))
+        return processes.environment(process, context)
 
     def log(self, name: str) -> Path:
         return self._supervisor.log(name)
@@ -229,18 +230,18 @@ class Stack:
                 if name == "objectstore"
             ),
             mail.prepare(folder("mail"), ports["smtp"], ports["mail"], self._mail_host),
-            *(processes.prepare(name, self._surroundings()) for name in PROCESSES),
+            *(processes.prepare(name, self._context()) for name in PROCESSES),
         ]
 
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(
+    def _context(self) -> StackContext:
+        return StackContext(
             self._folder,
             self._ports,
             self._secrets,
             self.host,
             self._storage,
             {name: value for name, value in self._settings.items() if name in KNOWN},
-            self._detour,
+            self._port_override,
         )
 
     def _start_together(self, *names: str) -> None:
@@ -255,7 +256,7 @@ class Stack:
         self._report("creating roles and databases")
         with postgres.connect(self._ports["postgres"], self._secrets["postgres"]) as connection:
             for service in WITH_DATABASE:
-                database = processes.database_of(service)
+                database = PROCESSES[service].database
                 postgres.ensure_database(connection, database, self._secrets[database])
 
     def _migrate(self) -> None:
@@ -264,7 +265,7 @@ class Stack:
             list(pool.map(self._migrate_one, WITH_DATABASE))
 
     def _migrate_one(self, service: str) -> None:
-        settings = processes.environment(service, self._surroundings())
+        settings = processes.environment(service, self._context())
         done = subprocess.run(
             processes.command(service, migrate=True),
             env={**_own_environment(), **settings},

@@ -17,7 +17,7 @@ from openmusic_local import running
 from openmusic_local.errors import LocalError
 from openmusic_local.ports import Ports
 from openmusic_local.program import Program
-from openmusic_local.waiting import comes_true
+from openmusic_local.waiting import wait_until
 
 TAIL = 30  # lines of a log that a failure shows
 ALREADY_STARTED, NOT_RUNNING = 60, 70  # fault codes of supervisord's XML-RPC interface
@@ -67,7 +67,7 @@ class Supervisor:
         )
         if done.returncode:
             raise LocalError(f"The supervisor did not start:\n{done.stdout}{done.stderr}")
-        if not comes_true(self._answers, 15):
+        if not wait_until(self._answers, 15):
             raise LocalError("The supervisor does not answer")
 
     def start(self, name: str) -> None:
@@ -117,7 +117,7 @@ class Supervisor:
         for name in wanted:
             with suppress(xmlrpc.client.Fault):  # it does not run, or ended by itself meanwhile
                 self._rpc().stopProcess(name, False)
-        comes_true(lambda: not self._running_of(wanted), seconds)
+        wait_until(lambda: not self._running_of(wanted), seconds)
 
     def _running_of(self, names: set[str]) -> set[str]:
         return {name for name, state in self.states().items() if name in names and state["statename"] in RUNNING}
@@ -128,7 +128,7 @@ class Supervisor:
         if pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-            comes_true(lambda: not running.remaining(processes), seconds)
+            wait_until(lambda: not running.remaining(processes), seconds)
         running.end(self._folder)
 
     def _answers(self) -> bool:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from openmusic_local.settings import OUT_OF_REACH
+from openmusic_local.settings import UNLIMITED
 from openmusic_local.stack import Stack, repository
 
 SOON = {"SMTP_REPLY_TIMEOUT": "10", "EXPORT_REPEAT_AFTER": "20"}
@@ -26,7 +26,7 @@ def temporary_stack(settings: Mapping[str, str] | None = None, **options: Any) -
     base.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
     folder.chmod(0o755)
-    stack = Stack(folder, {**OUT_OF_REACH, **SOON, **(settings or {})}, preferred_ports={}, **options)
+    stack = Stack(folder, {**UNLIMITED, **SOON, **(settings or {})}, preferred_ports={}, **options)
     survivor = [sys.executable, "-m", __name__, str(folder)]
     with subprocess.Popen(
         survivor,

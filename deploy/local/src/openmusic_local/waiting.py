@@ -2,7 +2,7 @@ import time
 from collections.abc import Callable
 
 
-def comes_true(condition: Callable[[], bool], seconds: float) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     """Waits for the condition; whether it came true in time."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -4,13 +4,14 @@ import argparse
 import asyncio
 
 from openmusic_kit.messaging.topology import Queue
+from openmusic_operations import system
 from openmusic_operations.dead_queue import DeadQueue, connected, every, with_id
 from openmusic_operations.errors import OperationFailed, QueueMissing
 from openmusic_operations.presentation import harmless, in_a_list, whole
 from openmusic_operations.settings import Settings
 
-QUEUES = {name: Queue(name, ()) for name in ("export.jobs", "media.covers", "playlist.read_copies")}
-"""Those of all consumers, whichever of them is installed here."""
+QUEUES = {name: Queue(name, ()) for name in sorted(system.QUEUES)}
+"""The queues of all consumers, whichever of them is installed here."""
 LISTED = 50
 
 

@@ -1,0 +1,12 @@
+CREATE ROLE openmusic_auth LOGIN PASSWORD 'development-only';
+CREATE DATABASE openmusic_auth OWNER openmusic_auth;
+REVOKE CONNECT ON DATABASE openmusic_auth FROM PUBLIC;
+CREATE ROLE openmusic_catalog LOGIN PASSWORD 'development-only';
+CREATE DATABASE openmusic_catalog OWNER openmusic_catalog;
+REVOKE CONNECT ON DATABASE openmusic_catalog FROM PUBLIC;
+CREATE ROLE openmusic_playlist LOGIN PASSWORD 'development-only';
+CREATE DATABASE openmusic_playlist OWNER openmusic_playlist;
+REVOKE CONNECT ON DATABASE openmusic_playlist FROM PUBLIC;
+CREATE ROLE openmusic_export LOGIN PASSWORD 'development-only';
+CREATE DATABASE openmusic_export OWNER openmusic_export;
+REVOKE CONNECT ON DATABASE openmusic_export FROM PUBLIC;
