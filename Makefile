@@ -74,7 +74,7 @@ soak: install ## mixed load for MINUTES (20), in which no process may grow
 lint: install ## ruff, types, and the rule that services do not import each other
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
-	@for package in $(PACKAGES); do $(VENV)/mypy $$package/src || exit 1; done
+	@for package in $(PACKAGES:=/src) bench contracts demo deploy/containers deploy/kubernetes; do $(VENV)/mypy $$package || exit 1; done
 	@$(VENV)/lint-imports
 
 bench: install ## measures the hot paths on a stack of its own (needs wrk; 8 min)

@@ -22,7 +22,7 @@ from vocabulary import WORDS, invented
 
 from openmusic_local.ports import Ports
 from openmusic_local.stack import Stack
-from openmusic_playlist.playlists.repository import PlaylistRepository
+from openmusic_playlist.playlist_songs.repository import PlaylistSongRepository
 
 SHARES = (0.01, 0.09, 0.9)  # of the full size; each is added to those before
 CONNECTIONS = (8, 32, 128, 256, 512)
@@ -163,7 +163,7 @@ class Growth:
     def _query_alone(self, playlist_id: str) -> Latency:
         return query_latency(
             self.stack.environment("playlist"),
-            lambda connection: PlaylistRepository(connection).get_with_songs(playlist_id),
+            lambda connection: PlaylistSongRepository(connection).get(playlist_id, without=[]),
             FIRST_READS,
         )
 

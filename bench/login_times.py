@@ -5,7 +5,6 @@
 
 import secrets
 import statistics
-import sys
 import time
 
 import httpx
@@ -50,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -117,6 +117,7 @@ class Dice:
 
     def _sent(self, kind: str) -> tuple[str, str, Mapping[str, object] | None]:
         """Method, path and body of what any user may send."""
+        sent: tuple[str, str, Mapping[str, object] | None]
         match kind:
             case "playlists":
                 sent = "GET", "/playlists", None

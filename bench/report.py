@@ -1,7 +1,7 @@
 """Writes the tables and plots of ``bench/results/`` into ``docs/performance.md``, between its markers."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ PLOTS = DOCS / "performance"
 Result = dict[str, Any]
 
 
-def table(head: list[str], rows: Iterable[list[object]]) -> str:
+def table(head: list[str], rows: Iterable[Sequence[object]]) -> str:
     lines = [head, ["---"] * len(head), *([str(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

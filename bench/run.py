@@ -21,7 +21,7 @@ from openmusic_catalog.albums.repository import AlbumRepository
 from openmusic_local.ports import Ports
 from openmusic_local.stack import Stack
 from openmusic_operations.system import PROCESSES
-from openmusic_playlist.playlists.repository import PlaylistRepository
+from openmusic_playlist.playlist_songs.repository import PlaylistSongRepository
 
 HEADER = (
     "| {} | requests/s | p50 ms | p99 ms | errors | CPU s / 1000 | peak MB | {} |\n|---|---|---|---|---|---|---|---|"
@@ -98,7 +98,7 @@ class Bench:
             client.send("PUT", f"/albums/{world.album_id}", album)
 
         def query_playlist(connection: Any) -> Any:
-            return PlaylistRepository(connection).get_with_songs(world.playlist_id)
+            return PlaylistSongRepository(connection).get(world.playlist_id, without=[])
 
         def query_album(connection: Any) -> Any:
             return AlbumRepository(connection).get_with_songs(world.album_id, "")

@@ -11,12 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from openapi import SERVICES
 from pydantic.json_schema import GenerateJsonSchema
 
 from openmusic_kit.messaging.events import Envelope, EventData
 from openmusic_kit.messaging.subscription import Subscription
 from openmusic_kit.messaging.topology import EXCHANGE
+from openmusic_operations.system import SERVICES
 
 PATH = Path(__file__).parents[1] / "gateway" / "src" / "openmusic_gateway" / "asyncapi.json"
 EXAMPLES = Path(__file__).parent / "events"

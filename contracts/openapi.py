@@ -24,10 +24,10 @@ PATH = Path(__file__).parents[1] / "gateway" / "src" / "openmusic_gateway" / "op
 DESCRIPTION = """\
 Albums, songs and likes, private playlists that friends edit together, covers, and exports by mail.
 
-Every failure has one shape: `fail` for what the client can mend (4xx), `error` for what it cannot (5xx). A path that is
-not listed is answered with 404, a method that is not listed with 405 and `Allow`. What is not HTTP, or comes too slowly
-to become a request, gets 400, 408 or 431 in the same shape, and no `X-Request-ID`. Unknown keys of a body are ignored;
-a protected operation looks at the token before it looks at anything else."""
+Every failure has one shape: `fail` for what the client can correct (4xx), `error` for what it cannot (5xx). A path
+that is not listed is answered with 404, a method that is not listed with 405 and `Allow`. What is not HTTP, or comes
+too slowly to become a request, gets 400, 408 or 431 in the same shape, and no `X-Request-ID`. Unknown keys of a body
+are ignored; a protected operation looks at the token before it looks at anything else."""
 
 Document = dict[str, Any]
 
@@ -273,8 +273,8 @@ def _share_answers(whole: Document) -> None:
         whole["components"]["responses"][name] = json.loads(answer)
     for _, operation in operations(whole):
         for status, answer in operation["responses"].items():
-            if name := shared.get(json.dumps(answer)):
-                operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+            if reference := shared.get(json.dumps(answer)):
+                operation["responses"][status] = {"$ref": f"#/components/responses/{reference}"}
 
 
 def _failures(whole: Document) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -64,7 +64,7 @@ def person(name: str) -> tuple[str, str, str]:
 
 def catalogue() -> list[tuple[str, list[str]]]:
     """Adds albums and songs. Gives the id of each album and those of its songs."""
-    added = []
+    added: list[tuple[str, list[str]]] = []
     for album in json.loads(CATALOGUE.read_text()):
         first = not added
         album_id = call("POST", "/albums", {"name": album["name"], "year": album["year"]}, quiet=not first)["albumId"]

@@ -34,8 +34,7 @@ RECONNECT_TIMEOUT = 1.0  # seconds that the pool tries by itself, ever more seld
 class BoundedConnection(AsyncConnection[Row]):
     """Closes and raises OperationalError when an answer takes longer than ``answer_timeout`` seconds.
 
-    That holds for every statement, commit and rollback, and for each part of a streamed result. ``notifies()`` needs
-    a timeout of its own: without one, such a silence ends it, and the connection with it.
+    That holds for every statement, commit and rollback, and for each part of a streamed result.
     """
 
     answer_timeout: float = CONNECT_TIMEOUT
