@@ -54,7 +54,11 @@ DELETE /authentications                   200    200     200      200    200    
 
 POST   /playlists                         401    401     201      201    201          201
 GET    /playlists                         401    401     200      200    200          200
+GET    /playlists/{playlist_id}           401    401     403      403    200          200
+PATCH  /playlists/{playlist_id}           401    401     403      403    403          200
 DELETE /playlists/{playlist_id}           401    401     403      403    403          200
+GET    /playlists/{playlist_id}/collaborators 401 401    403      403    200          200
+DELETE /playlists/{playlist_id}/collaborators/me 401 401 403      403    200          400
 POST   /playlists/{playlist_id}/songs     401    401     403      403    201          201
 GET    /playlists/{playlist_id}/songs     401    401     403      403    200          200
 DELETE /playlists/{playlist_id}/songs     401    401     403      403    200          200
@@ -168,6 +172,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Any]] = {
     ("PUT", "/authentications"): _refresh_token,
     ("DELETE", "/authentications"): _refresh_token,
     ("POST", "/playlists"): lambda _: {"name": "Another"},
+    ("PATCH", "/playlists/{playlist_id}"): lambda world: {"name": world.secret, "public": False},
     ("POST", "/playlists/{playlist_id}/songs"): lambda world: {"songId": world.new_song()},
     ("DELETE", "/playlists/{playlist_id}/songs"): lambda world: {"songId": world.song_id},
     ("POST", "/collaborations"): lambda world: {"playlistId": world.playlist_id, "userId": world.user_id},

@@ -112,6 +112,33 @@ def test_an_account_in_the_hands_of_its_user(client: Any) -> None:
     assert client.call("GET", "/users/me/sessions", user=user).json()["data"] == {"sessions": []}
 
 
+def test_a_playlist_that_is_described_published_and_left(client: Any, alice: Any, bob: Any) -> None:
+    playlist_id = client.playlist(alice, "Draft")
+    path = f"/playlists/{playlist_id}"
+    client.add(playlist_id, client.song("Yellow"), alice)
+    assert [client.call("GET", each, user=bob).status_code for each in (path, f"{path}/songs")] == [403, 403]
+
+    changes = {"name": "Summer", "description": "For the road", "public": True}
+    assert client.call("PATCH", path, changes, alice).status_code == 200
+
+    found = client.call("GET", path, user=bob).json()["data"]["playlist"]
+    assert {name: found[name] for name in changes} == changes
+    assert found["owner"] == {"id": alice.id, "username": alice.username}
+    assert (found["songCount"], found["collaboratorCount"]) == (1, 0)
+    assert [song["title"] for song in client.songs_in(playlist_id, bob)] == ["Yellow"]
+
+    assert client.call("PATCH", path, {"public": False}, alice).status_code == 200
+    assert [client.call("GET", each, user=bob).status_code for each in (path, f"{path}/songs")] == [403, 403]
+
+    client.share(playlist_id, alice, bob)
+    collaborators = client.call("GET", f"{path}/collaborators", user=bob).json()["data"]["collaborators"]
+    assert collaborators == [{"id": bob.id, "username": bob.username}]
+    assert client.call("DELETE", f"{path}/collaborators/me", user=bob).status_code == 200
+    assert client.call("GET", path, user=bob).status_code == 403
+    edits = client.call("GET", f"{path}/activities?edits=true", user=alice).json()["data"]["activities"]
+    assert [each["action"] for each in edits] == ["add", "rename", "describe", "publish", "unpublish", "leave"]
+
+
 def test_a_shared_playlist(client: Any, alice: Any, bob: Any) -> None:
     playlist_id = client.playlist(alice, "Ours")
     first, second = client.song("First"), client.song("Second")

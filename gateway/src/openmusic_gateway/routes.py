@@ -28,6 +28,7 @@ UNCACHEABLE = {
     *("/albums", "/songs", "/users"),  # searches are rarely repeated
     "/covers/{album}/{file}",  # large and immutable
     *("/.well-known/jwks.json", "/users/me/sessions", "/export", "/export/{id}"),  # must always be the latest
+    *("/playlists/{id}", "/playlists/{id}/collaborators"),  # small, and change with much
 }
 
 
@@ -74,8 +75,10 @@ ROUTES: tuple[Route, ...] = (
     *_routes("PUT,DELETE /authentications", "auth"),
     *_routes("GET /.well-known/jwks.json", "auth"),
     *_routes("GET,POST /playlists", "playlist", protected=True),
-    *_routes("DELETE /playlists/{id}", "playlist", protected=True),
+    *_routes("GET,PATCH,DELETE /playlists/{id}", "playlist", protected=True),
     *_routes("GET,POST,DELETE /playlists/{id}/songs", "playlist", protected=True),
+    *_routes("GET /playlists/{id}/collaborators", "playlist", protected=True),
+    *_routes("DELETE /playlists/{id}/collaborators/me", "playlist", protected=True),
     *_routes("GET /playlists/{id}/activities", "playlist", protected=True),
     *_routes("POST,DELETE /collaborations", "playlist", protected=True),
     *_routes("POST /export/playlists/{id}", "export", protected=True, limit="export"),

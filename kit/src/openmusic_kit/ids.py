@@ -1,6 +1,7 @@
 """Identifiers: a kind, a dash, and a version 7 UUID in hex, so that they sort by time of creation (RFC 9562)."""
 
 import re
+from datetime import UTC, datetime
 
 import uuid_utils
 
@@ -17,6 +18,12 @@ def is_id(kind: str, text: str) -> bool:
     """Whether ``text`` could be an id of that kind; anything else need not reach the database."""
     prefix, _, unique_part = text.partition("-")
     return prefix == kind and _UNIQUE_PART.fullmatch(unique_part) is not None
+
+
+def created_at_of(made: str) -> datetime:
+    """When :func:`new_id` made it: a version 7 UUID begins with the milliseconds since 1970, in 48 bits."""
+    milliseconds = int(made.partition("-")[2][:12], 16)
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def id_schema(kind: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ ROUTERS = (
     playlist_songs.internal_router,
     activities.router,
     collaborations.router,
+    collaborations.playlist_router,
     projections.internal_router,
 )
 

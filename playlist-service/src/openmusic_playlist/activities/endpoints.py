@@ -33,11 +33,12 @@ async def get_activities(
     activities: Annotated[ActivityService, Depends(_activities)],
     limit: Limit = None,
     cursor: str = "",
+    edits: bool = False,
 ) -> DataResponse[ActivitiesData] | Response:
-    """Returns the whole list unless there is a ``limit``."""
+    """Songs added and deleted; with ``edits`` everything else as well. The whole list unless there is a ``limit``."""
 
     async def page_after(position: str, number: int) -> list[Activity]:
-        rows = await activities.of_playlist(playlist_id, user_id, position, number)
+        rows = await activities.of_playlist(playlist_id, user_id, position, number, edits)
         return [Activity.model_validate(row, from_attributes=True) for row in rows]
 
     page = await page_after(decode_cursor(cursor), limit + 1 if limit else PAGE_SIZE)
@@ -48,5 +49,7 @@ async def get_activities(
     if limit is not None and len(page) > limit:
         page = page[:limit]
         cursor = encode_cursor(str(page[-1].position))
-        response.headers["Link"] = next_page_link(f"/playlists/{playlist_id}/activities", limit=limit, cursor=cursor)
+        response.headers["Link"] = next_page_link(
+            f"/playlists/{playlist_id}/activities", limit=limit, cursor=cursor, edits="true" if edits else None
+        )
     return DataResponse(data=ActivitiesData(playlist_id=playlist_id, activities=page))

@@ -8,15 +8,20 @@ class ActivityRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def of_playlist(self, playlist_id: str, after: int, limit: int) -> list[ActivityRow]:
-        """Returns the activities after the position ``after``, oldest first."""
+    async def of_playlist(self, playlist_id: str, after: int, limit: int, *, edits: bool) -> list[ActivityRow]:
+        """Returns the activities, with ``edits`` all of them, after the position ``after``, oldest first."""
         cursor = await self._connection.cursor(row_factory=class_row(ActivityRow)).execute(
             """
             SELECT a.position, u.username, a.title, a.action, a.time
-            FROM activities a JOIN users u ON u.id = a.user_id
-            WHERE a.playlist_id = %(playlist_id)s AND a.position > %(after)s
+            FROM (
+                SELECT position, user_id, title, action, time FROM activities
+                WHERE playlist_id = %(playlist_id)s AND position > %(after)s
+                UNION ALL
+                SELECT position, user_id, title, action, time FROM playlist_edits
+                WHERE playlist_id = %(playlist_id)s AND position > %(after)s AND %(edits)s
+            ) AS a JOIN users u ON u.id = a.user_id
             ORDER BY a.position LIMIT %(limit)s
             """,
-            {"playlist_id": playlist_id, "after": after, "limit": limit},
+            {"playlist_id": playlist_id, "after": after, "limit": limit, "edits": edits},
         )
         return await cursor.fetchall()

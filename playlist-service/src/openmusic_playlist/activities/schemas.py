@@ -11,7 +11,7 @@ class Activity(WireModel):
     position: int = Field(exclude=True)
     username: str
     title: str
-    action: Literal["add", "delete"]
+    action: Literal["add", "delete", "rename", "describe", "publish", "unpublish", "reorder", "copy", "leave"]
     time: datetime
 
 

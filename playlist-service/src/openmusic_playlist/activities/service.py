@@ -9,10 +9,12 @@ class ActivityService:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of_playlist(self, playlist_id: str, user_id: str, after: str, limit: int) -> list[ActivityRow]:
+    async def of_playlist(
+        self, playlist_id: str, user_id: str, after: str, limit: int, edits: bool
+    ) -> list[ActivityRow]:
         """``after`` is the position of the last activity that the client has, or empty. Raises CursorInvalid."""
         if after and not (after.isascii() and after.isdecimal() and len(after) < 19):
             raise CursorInvalid
         async with self._database.read() as connection:
             (await access_to(connection, playlist_id, user_id)).require_member()
-            return await ActivityRepository(connection).of_playlist(playlist_id, int(after or 0), limit)
+            return await ActivityRepository(connection).of_playlist(playlist_id, int(after or 0), limit, edits=edits)

@@ -4,16 +4,22 @@ from fastapi import APIRouter, Depends, Request
 
 from openmusic_kit.web.openapi import error_responses
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
-from openmusic_kit.web.schemas import CreatedResponse, MessageResponse
+from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 from openmusic_playlist.collaborations.errors import (
     AlreadyCollaborating,
     CollaboratingWithOneself,
     CollaborationNotFound,
+    OwnerCannotLeave,
     UserNotFound,
 )
-from openmusic_playlist.collaborations.schemas import CollaborationId, CollaborationPayload
+from openmusic_playlist.collaborations.schemas import (
+    CollaborationId,
+    CollaborationPayload,
+    Collaborator,
+    CollaboratorsData,
+)
 from openmusic_playlist.collaborations.service import CollaborationService
-from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
+from openmusic_playlist.playlists.errors import NotYourPlaylist, OwnerOnly, PlaylistNotFound
 
 
 async def _collaborations(request: Request) -> CollaborationService:
@@ -24,6 +30,9 @@ async def _collaborations(request: Request) -> CollaborationService:
 Collaborations = Annotated[CollaborationService, Depends(_collaborations)]
 
 router = APIRouter(prefix="/collaborations", tags=["collaborations"], route_class=ProtectedRoute)
+playlist_router = APIRouter(
+    prefix="/playlists/{playlist_id}/collaborators", tags=["collaborations"], route_class=ProtectedRoute
+)
 
 
 @router.post(
@@ -46,3 +55,19 @@ async def delete_collaboration(
 ) -> MessageResponse:
     await collaborations.delete(payload.playlist_id, payload.user_id, user_id)
     return MessageResponse(message="Collaborator removed")
+
+
+@playlist_router.get("", responses=error_responses(PlaylistNotFound, NotYourPlaylist))
+async def list_collaborators(
+    playlist_id: str, user_id: CurrentUser, collaborations: Collaborations
+) -> DataResponse[CollaboratorsData]:
+    """The owner is not among them."""
+    found = await collaborations.list(playlist_id, user_id)
+    shown = [Collaborator.model_validate(each, from_attributes=True) for each in found]
+    return DataResponse(data=CollaboratorsData(collaborators=shown))
+
+
+@playlist_router.delete("/me", responses=error_responses(PlaylistNotFound, NotYourPlaylist, OwnerCannotLeave))
+async def leave_playlist(playlist_id: str, user_id: CurrentUser, collaborations: Collaborations) -> MessageResponse:
+    await collaborations.leave(playlist_id, user_id)
+    return MessageResponse(message="You left the playlist")

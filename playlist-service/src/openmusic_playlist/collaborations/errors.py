@@ -15,3 +15,7 @@ class CollaboratingWithOneself(Conflict):
 
 class CollaborationNotFound(NotFound):
     message = "This user is not a collaborator of the playlist"
+
+
+class OwnerCannotLeave(Conflict):
+    message = "The owner of a playlist cannot leave it"

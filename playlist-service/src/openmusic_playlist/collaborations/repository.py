@@ -1,4 +1,14 @@
+from dataclasses import dataclass
+
+from psycopg.rows import class_row
+
 from openmusic_kit.database.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborator:
+    id: str
+    username: str
 
 
 class CollaborationRepository:
@@ -28,5 +38,33 @@ class CollaborationRepository:
             DELETE FROM collaborations WHERE playlist_id = (SELECT id FROM playlist) AND user_id = %(user_id)s
             """,
             {"playlist_id": playlist_id, "user_id": user_id, "owner_id": owner_id},
+        )
+        return cursor.rowcount == 1
+
+    async def list(self, playlist_id: str) -> list[Collaborator]:
+        """Returns the collaborators, those who joined first at the start."""
+        cursor = await self._connection.cursor(row_factory=class_row(Collaborator)).execute(
+            """
+            SELECT u.id, u.username FROM collaborations c JOIN users u ON u.id = c.user_id
+            WHERE c.playlist_id = %(playlist_id)s ORDER BY c.id
+            """,
+            {"playlist_id": playlist_id},
+        )
+        return await cursor.fetchall()
+
+    async def leave(self, playlist_id: str, user_id: str) -> bool:
+        """Returns whether the user was a collaborator; records that they left."""
+        cursor = await self._connection.execute(
+            """
+            WITH playlist AS MATERIALIZED (
+                SELECT id, name FROM playlists WHERE id = %(playlist_id)s FOR NO KEY UPDATE
+            ), left_by AS (
+                DELETE FROM collaborations WHERE playlist_id = (SELECT id FROM playlist) AND user_id = %(user_id)s
+                RETURNING playlist_id
+            )
+            INSERT INTO playlist_edits (playlist_id, user_id, title, action)
+            SELECT playlist.id, %(user_id)s, playlist.name, 'leave' FROM playlist JOIN left_by ON playlist_id = id
+            """,
+            {"playlist_id": playlist_id, "user_id": user_id},
         )
         return cursor.rowcount == 1

@@ -13,3 +13,12 @@ class CollaborationPayload(WireModel):
 
 class CollaborationId(WireModel):
     collaboration_id: Annotated[str, WithJsonSchema(id_schema("collab"))]
+
+
+class Collaborator(WireModel):
+    id: str
+    username: str
+
+
+class CollaboratorsData(WireModel):
+    collaborators: list[Collaborator]

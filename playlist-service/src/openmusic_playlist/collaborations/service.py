@@ -7,12 +7,13 @@ from openmusic_playlist.collaborations.errors import (
     AlreadyCollaborating,
     CollaboratingWithOneself,
     CollaborationNotFound,
+    OwnerCannotLeave,
     UserNotFound,
 )
-from openmusic_playlist.collaborations.repository import CollaborationRepository
+from openmusic_playlist.collaborations.repository import CollaborationRepository, Collaborator
 from openmusic_playlist.invalidation import playlist_changed
 from openmusic_playlist.playlists.access import access_to
-from openmusic_playlist.playlists.errors import PlaylistNotFound
+from openmusic_playlist.playlists.errors import NotYourPlaylist, PlaylistNotFound
 from openmusic_playlist.projections.directories import UserDirectory
 
 
@@ -43,6 +44,21 @@ class CollaborationService:
         async with self._cache.autocommit(playlist_changed(playlist_id, user_id)) as connection:
             if not await CollaborationRepository(connection).delete(playlist_id, user_id, owner_id):
                 raise CollaborationNotFound
+
+    async def list(self, playlist_id: str, user_id: str) -> list[Collaborator]:
+        async with self._database.read() as connection:
+            (await access_to(connection, playlist_id, user_id)).require_member()
+            return await CollaborationRepository(connection).list(playlist_id)
+
+    async def leave(self, playlist_id: str, user_id: str) -> None:
+        async with self._database.read() as connection:
+            access = await access_to(connection, playlist_id, user_id)
+        if access.is_owner:
+            raise OwnerCannotLeave
+        access.require_member()
+        async with self._cache.autocommit(playlist_changed(playlist_id, user_id)) as connection:
+            if not await CollaborationRepository(connection).leave(playlist_id, user_id):
+                raise NotYourPlaylist
 
     async def _check(self, playlist_id: str, user_id: str, owner_id: str) -> None:
         """Raises PlaylistNotFound, then UserNotFound, then OwnerOnly."""

@@ -12,12 +12,13 @@ class CacheEntry:
     """
 
     incarnation: str | None
+    public: bool
     members: list[str]
     song_ids: list[str]
     document: bytes
 
     def encode(self) -> bytes:
-        head = [*self.members, {"incarnation": self.incarnation, "songs": self.song_ids}]
+        head = [*self.members, {"incarnation": self.incarnation, "songs": self.song_ids, "public": self.public}]
         return json.dumps(head).encode() + b"\n" + self.document
 
     @classmethod
@@ -25,5 +26,5 @@ class CacheEntry:
         head, _, document = value.partition(b"\n")
         *members, last = json.loads(head)
         if not isinstance(last, dict):
-            return cls(None, [*members, last], [], document)
-        return cls(last["incarnation"], members, last["songs"], document)
+            return cls(None, False, [*members, last], [], document)
+        return cls(last["incarnation"], last.get("public", False), members, last["songs"], document)

@@ -5,7 +5,7 @@ from openmusic_playlist.playlists.errors import NotYourPlaylist, PlaylistNotFoun
 
 @dataclass(frozen=True, slots=True)
 class StoredPlaylist:
-    """``members`` are the ids of those who may read it, ``songs`` is a JSON array as PostgreSQL wrote it.
+    """``members`` are the ids of its owner and collaborators, ``songs`` is a JSON array as PostgreSQL wrote it.
 
     ``compared_in`` is the incarnation of pending changes in which its songs were last compared with the catalogue.
     """
@@ -14,6 +14,7 @@ class StoredPlaylist:
     name: str
     username: str
     compared_in: str | None
+    public: bool
     members: list[str]
     song_ids: list[str]
     songs: str

@@ -41,7 +41,9 @@ class PlaylistReader:
 
         async def load() -> bytes:
             playlist = await self._load(playlist_id, incarnation)
-            return CacheEntry(incarnation, playlist.members, playlist.song_ids, encode(playlist)).encode()
+            return CacheEntry(
+                incarnation, playlist.public, playlist.members, playlist.song_ids, encode(playlist)
+            ).encode()
 
         cached = await self._cache.read(songs_key(playlist_id), load, self._cache_ttl)
         entry = CacheEntry.decode(cached.value)
@@ -50,7 +52,7 @@ class PlaylistReader:
                 await self._drop(playlist_id)
             cached = Cached(await load(), hit=False)
             entry = CacheEntry.decode(cached.value)
-        if user_id not in entry.members:
+        if not entry.public and user_id not in entry.members:
             raise NotYourPlaylist
         return PlaylistDocument(Cached(entry.document, cached.hit), entry.song_ids)
 

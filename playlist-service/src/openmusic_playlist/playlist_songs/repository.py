@@ -38,7 +38,7 @@ class PlaylistSongRepository:
         """Returns the playlist with its songs in the order added, except the songs ``without``."""
         cursor = await self._connection.cursor(row_factory=class_row(StoredPlaylist)).execute(
             """
-            SELECT p.id, p.name, u.username, p.compared_in,
+            SELECT p.id, p.name, u.username, p.compared_in, p.public,
                    ARRAY[p.owner_id] || ARRAY(
                        SELECT c.user_id FROM collaborations c WHERE c.playlist_id = p.id
                    ) AS members,

@@ -2,14 +2,26 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from openmusic_kit.ids import created_at_of
 from openmusic_kit.web.openapi import PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, encode_cursor, next_page_link
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 from openmusic_kit.web.streaming import stream_list
 from openmusic_playlist.invalidation import playlists_headers
-from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
-from openmusic_playlist.playlists.schemas import Owner, PlaylistId, PlaylistPayload, PlaylistsData, PlaylistSummary
+from openmusic_playlist.playlists.errors import NotYourPlaylist, OwnerOnly, PlaylistNotFound
+from openmusic_playlist.playlists.models import DetailChanges
+from openmusic_playlist.playlists.schemas import (
+    DetailsData,
+    DetailsPayload,
+    Owner,
+    PlaylistDetails,
+    PlaylistId,
+    PlaylistOwner,
+    PlaylistPayload,
+    PlaylistsData,
+    PlaylistSummary,
+)
 from openmusic_playlist.playlists.service import PlaylistService
 
 
@@ -56,6 +68,36 @@ async def list_playlists(
         page = page[:limit]
         response.headers["Link"] = next_page_link("/playlists", limit=limit, cursor=encode_cursor(page[-1].id))
     return DataResponse(data=PlaylistsData(playlists=page))
+
+
+@router.get("/{playlist_id}", responses=error_responses(PlaylistNotFound, NotYourPlaylist))
+async def get_playlist(playlist_id: str, user_id: CurrentUser, playlists: Playlists) -> DataResponse[DetailsData]:
+    """For its members; for every user if it is public. ``revision`` grows with each change."""
+    found = await playlists.details(playlist_id, user_id)
+    created_at = created_at_of(playlist_id)
+    details = PlaylistDetails(
+        id=found.id,
+        name=found.name,
+        description=found.description,
+        public=found.public,
+        owner=PlaylistOwner(id=found.owner_id, username=found.username),
+        song_count=found.song_count,
+        collaborator_count=found.collaborator_count,
+        created_at=created_at,
+        changed_at=found.changed_at or created_at,
+        revision=found.revision,
+    )
+    return DataResponse(data=DetailsData(playlist=details))
+
+
+@router.patch("/{playlist_id}", responses=error_responses(PlaylistNotFound, OwnerOnly))
+async def update_playlist(
+    playlist_id: str, payload: DetailsPayload, user_id: CurrentUser, playlists: Playlists
+) -> MessageResponse:
+    """Changes what the body names. Every user may read a public playlist, but not find it."""
+    changes = DetailChanges(**payload.model_dump(exclude_unset=True))
+    await playlists.update(playlist_id, user_id, changes)
+    return MessageResponse(message="Playlist updated")
 
 
 @router.delete("/{playlist_id}", responses=error_responses(PlaylistNotFound, OwnerOnly))

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from datetime import datetime
 
 from openmusic_playlist.playlists.errors import NotYourPlaylist, OwnerOnly
 
@@ -13,12 +14,43 @@ class PlaylistRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaylistDetails:
+    """``revision`` grows with each change of its songs or details; ``changed_at`` is None before the first."""
+
+    id: str
+    name: str
+    description: str
+    public: bool
+    owner_id: str
+    username: str
+    song_count: int
+    collaborator_count: int
+    revision: int
+    changed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DetailChanges:
+    """None keeps the present value."""
+
+    name: str | None = None
+    description: str | None = None
+    public: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """What a user may do with a playlist."""
 
     owner_id: str
+    public: bool
     is_owner: bool
     is_collaborator: bool
+
+    def require_reader(self) -> None:
+        """Raises NotYourPlaylist unless the playlist is public or the user a member."""
+        if not self.public:
+            self.require_member()
 
     def require_member(self) -> None:
         """Raises NotYourPlaylist unless the user is its owner or a collaborator."""

@@ -1,7 +1,9 @@
+from dataclasses import asdict
+
 from psycopg.rows import class_row
 
 from openmusic_kit.database.database import Connection
-from openmusic_playlist.playlists.models import Access, PlaylistRow
+from openmusic_playlist.playlists.models import Access, DetailChanges, PlaylistDetails, PlaylistRow
 
 
 class PlaylistRepository:
@@ -26,7 +28,7 @@ class PlaylistRepository:
     async def access(self, playlist_id: str, user_id: str) -> Access | None:
         cursor = await self._connection.cursor(row_factory=class_row(Access)).execute(
             """
-            SELECT p.owner_id, p.owner_id = %(user_id)s AS is_owner, EXISTS (
+            SELECT p.owner_id, p.public, p.owner_id = %(user_id)s AS is_owner, EXISTS (
                 SELECT 1 FROM collaborations c WHERE c.playlist_id = p.id AND c.user_id = %(user_id)s
             ) AS is_collaborator
             FROM playlists p WHERE p.id = %(id)s
@@ -34,6 +36,61 @@ class PlaylistRepository:
             {"id": playlist_id, "user_id": user_id},
         )
         return await cursor.fetchone()
+
+    async def details(self, playlist_id: str) -> PlaylistDetails | None:
+        cursor = await self._connection.cursor(row_factory=class_row(PlaylistDetails)).execute(
+            """
+            SELECT p.id, p.name, p.description, p.public, p.owner_id, u.username,
+                   (SELECT count(*) FROM playlist_songs ps JOIN songs s ON s.id = ps.song_id
+                    WHERE ps.playlist_id = p.id AND NOT s.deleted) AS song_count,
+                   (SELECT count(*) FROM collaborations c WHERE c.playlist_id = p.id) AS collaborator_count,
+                   greatest(song.position, edit.position, 0) AS revision,
+                   greatest(song.time, edit.time) AS changed_at
+            FROM playlists p JOIN users u ON u.id = p.owner_id
+            LEFT JOIN LATERAL (
+                SELECT a.position, a.time FROM activities a
+                WHERE a.playlist_id = p.id ORDER BY a.position DESC LIMIT 1
+            ) AS song ON true
+            LEFT JOIN LATERAL (
+                SELECT e.position, e.time FROM playlist_edits e
+                WHERE e.playlist_id = p.id ORDER BY e.position DESC LIMIT 1
+            ) AS edit ON true
+            WHERE p.id = %(id)s
+            """,
+            {"id": playlist_id},
+        )
+        return await cursor.fetchone()
+
+    async def update(self, playlist_id: str, user_id: str, changes: DetailChanges) -> None:
+        """Records what differs from before. The caller holds the lock of the playlist."""
+        await self._connection.execute(
+            """
+            WITH before AS MATERIALIZED (
+                SELECT id, name, description, public FROM playlists WHERE id = %(id)s
+            ), changed AS (
+                UPDATE playlists p
+                SET name = coalesce(%(name)s, p.name), description = coalesce(%(description)s, p.description),
+                    public = coalesce(%(public)s, p.public)
+                WHERE p.id = %(id)s RETURNING p.id, p.name, p.description, p.public
+            )
+            INSERT INTO playlist_edits (playlist_id, user_id, title, action)
+            SELECT changed.id, %(user_id)s, changed.name, edit.action
+            FROM changed JOIN before USING (id) CROSS JOIN LATERAL (
+                VALUES ('rename', changed.name <> before.name),
+                       ('describe', changed.description <> before.description),
+                       ('publish', changed.public AND NOT before.public),
+                       ('unpublish', before.public AND NOT changed.public)
+            ) AS edit (action, applies)
+            WHERE edit.applies
+            """,
+            {"id": playlist_id, "user_id": user_id, **asdict(changes)},
+        )
+
+    async def collaborator_ids(self, playlist_id: str) -> list[str]:
+        cursor = await self._connection.execute(
+            "SELECT user_id FROM collaborations WHERE playlist_id = %(id)s", {"id": playlist_id}
+        )
+        return [row["user_id"] for row in await cursor.fetchall()]
 
     async def visible_to(self, user_id: str, after: str, limit: int) -> list[PlaylistRow]:
         """Returns the playlists that the user owns or shares, by id, after the id ``after``."""
@@ -61,17 +118,5 @@ class PlaylistRepository:
         row = await cursor.fetchone()
         return row["owner_id"] if row else None
 
-    async def delete(self, playlist_id: str) -> list[str]:
-        """Returns the ids of its collaborators. The caller holds the lock of the playlist."""
-        cursor = await self._connection.execute(
-            """
-            WITH collaborators AS MATERIALIZED (
-                SELECT user_id FROM collaborations WHERE playlist_id = %(id)s
-            ), deleted AS (
-                DELETE FROM playlists WHERE id = %(id)s
-            )
-            SELECT user_id FROM collaborators
-            """,
-            {"id": playlist_id},
-        )
-        return [row["user_id"] for row in await cursor.fetchall()]
+    async def delete(self, playlist_id: str) -> None:
+        await self._connection.execute("DELETE FROM playlists WHERE id = %(id)s", {"id": playlist_id})

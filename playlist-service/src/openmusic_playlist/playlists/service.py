@@ -1,11 +1,15 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from openmusic_kit.cache.cache import Cache
+from openmusic_kit.cache.unit_of_work import CachedUnitOfWork
 from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.ids import new_id, require_id
 from openmusic_playlist.invalidation import playlist_added, playlist_changed
 from openmusic_playlist.playlists.access import access_to
 from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
-from openmusic_playlist.playlists.models import PlaylistRow
+from openmusic_playlist.playlists.models import DetailChanges, PlaylistDetails, PlaylistRow
 from openmusic_playlist.playlists.repository import PlaylistRepository
 from openmusic_playlist.projections.directories import UserDirectory
 from openmusic_playlist.projections.freshness import Freshness
@@ -32,7 +36,26 @@ class PlaylistService:
         async with self._database.read() as connection:
             return await PlaylistRepository(connection).visible_to(user_id, after, limit)
 
+    async def details(self, playlist_id: str, user_id: str) -> PlaylistDetails:
+        await self._freshness.catch_up()  # a song that was deleted no longer counts
+        async with self._database.read() as connection:
+            (await access_to(connection, playlist_id, user_id)).require_reader()
+            details = await PlaylistRepository(connection).details(playlist_id)
+        if details is None:
+            raise PlaylistNotFound
+        return details
+
+    async def update(self, playlist_id: str, user_id: str, changes: DetailChanges) -> None:
+        async with self._owned(playlist_id, user_id) as work:
+            await PlaylistRepository(work.connection).update(playlist_id, user_id, changes)
+
     async def delete(self, playlist_id: str, user_id: str) -> None:
+        async with self._owned(playlist_id, user_id) as work:
+            await PlaylistRepository(work.connection).delete(playlist_id)
+
+    @asynccontextmanager
+    async def _owned(self, playlist_id: str, user_id: str) -> AsyncIterator[CachedUnitOfWork]:
+        """A change by the owner, which everyone who sees the playlist sees. Raises PlaylistNotFound and OwnerOnly."""
         require_id("playlist", playlist_id, PlaylistNotFound)
         async with self._cache.unit_of_work() as work:
             playlists = PlaylistRepository(work.connection)
@@ -41,7 +64,8 @@ class PlaylistService:
                 raise PlaylistNotFound
             if owner_id != user_id:
                 raise OwnerOnly
-            collaborators = await playlists.delete(playlist_id)
+            collaborators = await playlists.collaborator_ids(playlist_id)
+            yield work
             await work.invalidate(playlist_changed(playlist_id, owner_id, *collaborators))
             await work.commit()
 
