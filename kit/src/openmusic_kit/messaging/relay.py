@@ -88,6 +88,7 @@ class OutboxRelay:
                 "DELETE FROM outbox WHERE position = ANY(%(confirmed)s)", {"confirmed": confirmed}
             )
             await work.commit()
+        logger.debug("events published", extra={"confirmed": len(confirmed), "unconfirmed": len(rows) - len(confirmed)})
         for row, outcome in zip(rows, outcomes, strict=True):
             self._note(row["routing_key"], outcome)
         return len(rows) == BATCH
