@@ -59,6 +59,17 @@ def something(http: httpx.Client) -> Something:
         registration = {"username": f"other_{secrets.token_hex(6)}", "password": "secret", "fullname": "Other"}
         return created("/users", registration)["userId"]
 
+    def shared() -> list[str]:
+        """Playlists of another user, which the user of the test may leave."""
+        name = f"owner_{secrets.token_hex(6)}"
+        created("/users", {"username": name, "password": "secret", "fullname": "Owner"})
+        owner = created("/authentications", {"username": name, "password": "secret"})["accessToken"]
+        headers = {"Authorization": f"Bearer {owner}"}
+        found = [created("/playlists", {"name": "Theirs"}, headers=headers)["playlistId"] for _ in range(MANY)]
+        for playlist_id in found:
+            created("/collaborations", {"playlistId": playlist_id, "userId": me}, headers=headers)
+        return found
+
     def liked(album_id: str) -> str:
         created(f"/albums/{album_id}/likes", headers=authorized)
         return album_id
@@ -67,7 +78,8 @@ def something(http: httpx.Client) -> Something:
         return [next(iter(created(path, body).values())) for _ in range(count)]
 
     login = {"username": f"fuzz_{secrets.token_hex(6)}", "password": "secret"}
-    sessions = [(created("/users", login | {"fullname": "Fuzz"}), created("/authentications", login))[1]]
+    me = created("/users", login | {"fullname": "Fuzz"})["userId"]
+    sessions = [created("/authentications", login)]
     sessions += [created("/authentications", login) for _ in range(2 * MANY)]
     token = sessions[0]["accessToken"]
     authorized = {"Authorization": f"Bearer {token}"}
@@ -99,6 +111,7 @@ def something(http: httpx.Client) -> Something:
             "POST /playlists/{playlist_id}/songs": {"songId": [*songs, *made(MANY, "/songs", SONG)]},
             "POST /collaborations": {"userId": [*others, *more]},
             "DELETE /songs/{song_id}": {"song_id": made(MANY, "/songs", SONG)},
+            "DELETE /playlists/{playlist_id}/collaborators/me": {"playlist_id": shared()},
             "DELETE /playlists/{playlist_id}": {"playlist_id": [playlist() for _ in range(MANY)]},
             "DELETE /authentications": {"refreshToken": [session["refreshToken"] for session in sessions[1:]]},
             "DELETE /users/me/sessions/{session_id}": {"session_id": ended},
