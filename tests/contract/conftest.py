@@ -79,15 +79,17 @@ def something(http: httpx.Client) -> Something:
 
     login = {"username": f"fuzz_{secrets.token_hex(6)}", "password": "secret"}
     me = created("/users", login | {"fullname": "Fuzz"})["userId"]
-    sessions = [created("/authentications", login)]
-    sessions += [created("/authentications", login) for _ in range(2 * MANY)]
-    token = sessions[0]["accessToken"]
+    session = created("/authentications", login)
+    token = session["accessToken"]
     authorized = {"Authorization": f"Bearer {token}"}
+    leaving = {"username": f"leaving_{secrets.token_hex(6)}", "password": "secret"}
+    created("/users", leaving | {"fullname": "Leaving"})
+    left = [created("/authentications", leaving)["refreshToken"] for _ in range(MANY)]
     others, more = ([user() for _ in range(count)] for count in (FEW, MANY))
     albums, songs = made(FEW, "/albums", ALBUM), made(FEW, "/songs", SONG)
     playlists = [playlist() for _ in range(FEW)]
-    listed = http.get("/users/me/sessions", params={"limit": MANY}, headers=authorized).json()["data"]["sessions"]
-    ended = [session["id"] for session in listed]
+    listed = http.get("/users/me/sessions", headers=authorized).json()["data"]["sessions"]
+    ended = [each["id"] for each in listed]
     payload = {"targetEmail": "fuzz@mail.test"}
     exports = [created(f"/export/playlists/{each}", payload, headers=authorized)["exportId"] for each in playlists]
     cover = _cover_of(http, *made(1, "/albums", ALBUM))  # one that nobody replaces
@@ -113,10 +115,10 @@ def something(http: httpx.Client) -> Something:
             "DELETE /songs/{song_id}": {"song_id": made(MANY, "/songs", SONG)},
             "DELETE /playlists/{playlist_id}/collaborators/me": {"playlist_id": shared()},
             "DELETE /playlists/{playlist_id}": {"playlist_id": [playlist() for _ in range(MANY)]},
-            "DELETE /authentications": {"refreshToken": [session["refreshToken"] for session in sessions[1:]]},
+            "DELETE /authentications": {"refreshToken": left},
             "DELETE /users/me/sessions/{session_id}": {"session_id": ended},
             "PUT /users/me/password": {"password": ["secret"], "newPassword": ["secret"]},
-            "PUT /authentications": {"refreshToken": [sessions[0]["refreshToken"]]},
+            "PUT /authentications": {"refreshToken": [session["refreshToken"]]},
             "POST /authentications": {name: [value] for name, value in login.items()},
             "GET /covers/{album_id}/{file}": cover,
             "HEAD /covers/{album_id}/{file}": cover,

@@ -16,6 +16,8 @@ from hypothesis.strategies import SearchStrategy
 from PIL import Image
 from schemathesis import Case, HookContext, Response
 
+from openmusic_testkit import plain_http
+
 KNOWN: dict[str, dict[str, list[Any]]] = json.loads(Path(os.environ["FUZZ_KNOWN"]).read_text())
 ANSWERED = Path(os.environ["FUZZ_ANSWERED"])
 LONGEST = 128  # characters of anything that names
@@ -91,11 +93,28 @@ def _reasons(case: Case, response: Response) -> list[str]:
 
 @schemathesis.hook
 def before_call(_: HookContext, case: Case, __: dict[str, Any]) -> None:
-    """What is there everywhere is not deleted: schemathesis also takes names from answers that it got."""
+    """What is there everywhere is not deleted: schemathesis also takes names from answers that it got.
+
+    A session may have been ended by other requests, so the one to end is begun just before. For that the password stays
+    what it is.
+    """
+    there = KNOWN.get(case.operation.label, {})
+    match case.operation.label, case.path_parameters, case.body:
+        case "DELETE /users/me/sessions/{session_id}", {"session_id": ended}, _ if ended in there.get("session_id", []):
+            case.path_parameters["session_id"] = _new_session(case.operation.schema.get_base_url().rstrip("/"))
+        case "PUT /users/me/password", _, {"password": "secret", "newPassword": str()}:
+            case.body["newPassword"] = "secret"
     doomed = KNOWN.get(case.operation.label, {}) if case.method == "DELETE" else {}
     for name, value in (case.path_parameters or {}).items():
         if name in doomed and value in KNOWN["everywhere"].get(name, []):
             case.path_parameters[name] = doomed[name][0]
+
+
+def _new_session(url: str) -> str:
+    login = {name: values[0] for name, values in KNOWN["POST /authentications"].items()}
+    token = plain_http.post(f"{url}/authentications", json=login).json()["data"]["accessToken"]
+    listed = plain_http.get(f"{url}/users/me/sessions", headers={"Authorization": f"Bearer {token}"}).json()
+    return max(str(session["id"]) for session in listed["data"]["sessions"])  # ids sort by time
 
 
 @schemathesis.hook

@@ -281,11 +281,11 @@ def test_a_cover_of_an_unknown_album(client: Any, picture: Any, album_id: str) -
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("POST", "/", 405),
         ("GET", "/nowhere", 404),
         ("GET", "/internal/users/x", 404),
         ("GET", "/albums/", 404),
-        ("GET", "/albums", 405),
+        ("PUT", "/albums", 405),
         ("PATCH", "/songs", 405),
         ("OPTIONS", "/no-such-route", 404),
         ("POST", "/covers/a/b", 405),
