@@ -5,15 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from psycopg.rows import DictRow
 from yarl import URL
 
-from openmusic_kit.database.database import Database, open_database
 from openmusic_kit.messaging.broker import Broker
 from openmusic_kit.messaging.events import Envelope, EventData
-from openmusic_kit.messaging.relay import OutboxRelay
 from openmusic_kit.messaging.topology import Queue
-from openmusic_kit.settings import DatabaseSettings
 from openmusic_testkit.vanishing import VanishingProxy
 
 pytestmark = pytest.mark.usefixtures("disconnect")
@@ -73,31 +69,3 @@ async def test_what_a_vanished_consumer_had_in_hand_goes_to_the_next_connection(
         to_rabbitmq.vanish()
         await eventually(lambda: begun == [envelope.id] * 2)
         go_on.set()
-
-
-async def test_the_connection_that_listens_is_renewed_when_it_vanished(
-    database_settings: DatabaseSettings,
-    database: Database,
-    vanishing_broker: Broker,
-    eventually: Eventually,
-) -> None:
-    async def listeners() -> set[int]:
-        async with database.read() as connection:
-            cursor = await connection.execute(
-                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'vanishing'"
-            )
-            rows: list[DictRow] = await cursor.fetchall()
-        return {row["pid"] for row in rows}
-
-    async with VanishingProxy(database_settings.pgport).running() as proxy:
-        conninfo = f"{database.conninfo} port={proxy.port} application_name=vanishing"
-        async with open_database(database_settings) as other:
-            other.conninfo = conninfo
-            async with OutboxRelay(other, vanishing_broker).running():
-                old = await eventually(listeners)
-                proxy.vanish()
-                await eventually(lambda: _grown(listeners, old))
-
-
-async def _grown(listeners: Callable[[], Awaitable[set[int]]], old: set[int]) -> bool:
-    return bool(await listeners() - old)
