@@ -99,3 +99,14 @@ async def test_each_creation_names_its_path(client: httpx.AsyncClient, add_album
         assert answer.headers["Location"] == f"/{kind}/{new}"
     for answer in (*created.values(), liked):
         assert (await client.get(answer.headers["Location"])).status_code == 200
+
+
+async def test_the_document_says_what_a_list_may_be_asked_for(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    albums, songs = (
+        {each["name"]: each["schema"] for each in paths[path]["get"]["parameters"]} for path in ("/albums", "/songs")
+    )
+
+    year = next(each for each in albums["year"].get("anyOf", [albums["year"]]) if each["type"] == "integer")
+    assert (year["minimum"], year["maximum"]) == (-2_147_483_648, 2_147_483_647)
+    assert songs["title"]["pattern"] == songs["performer"]["pattern"] == r"^[^\x00]*$"
