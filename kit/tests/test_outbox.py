@@ -129,6 +129,24 @@ async def test_what_is_stored_with_its_event_in_one_statement_is_stored_with_it_
     assert await waiting() == 1
 
 
+async def test_a_change_of_nothing_does_not_make_the_transaction_forget_its_event(
+    database: Database, moved: Moved
+) -> None:
+    async with database.unit_of_work() as work:
+        await outbox.append(work.connection, moved("shelf"), aggregate_id="thing-1", sequence=1)
+        assert not await outbox.append_with(
+            work.connection,
+            "UPDATE outbox SET routing_key = routing_key WHERE false RETURNING 1",
+            {},
+            moved("floor"),
+            aggregate_id="thing-1",
+            sequence=2,
+        )
+        await work.commit()
+
+    assert database.events_stored.is_set()
+
+
 async def test_several_relays_publish_each_event_once(
     database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any, eventually: Eventually
 ) -> None:

@@ -38,8 +38,9 @@ async def append_with(
         f"WITH changed AS ({statement}), appended AS ({_INSERT} FROM changed) SELECT 1 FROM changed",  # noqa: S608 - constants
         {**parameters, **_values(event, aggregate_id, sequence)},
     )
-    connection.has_events = cursor.rowcount == 1
-    return connection.has_events
+    changed = cursor.rowcount == 1
+    connection.has_events |= changed
+    return changed
 
 
 def _values(event: EventData, aggregate_id: str, sequence: int) -> dict[str, object]:
