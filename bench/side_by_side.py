@@ -9,13 +9,14 @@ import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
+from operator import attrgetter, itemgetter
 from threading import Event, Thread
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import comparator_monolith
 import httpx
@@ -42,6 +43,8 @@ CELLS = [
 FASTEST = 12_000  # requests/s that any system may answer: as many are thrown for each second
 FIRST_READS = 300
 PROBE_INTERVAL = 0.01  # seconds
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -118,7 +121,7 @@ class SideBySide:
                     answered = result.rate * self._seconds * (1 - writes_percent / 100)
                     row["at edge"] = round(1 - (self._logged() - logged) / answered, 3)
                 found[system.name].append(row)
-        return {name: sorted(rows, key=lambda row: row["rate"])[len(rows) // 2] for name, rows in found.items()}
+        return {name: _median(rows, itemgetter("rate")) for name, rows in found.items()}
 
     def measure_singles(self) -> dict[str, dict[str, Any]]:
         """Requests/s of one kind of request each."""
@@ -129,10 +132,7 @@ class SideBySide:
                 batch = list(islice(requests, 3000 * self._seconds))
                 for system in self._systems:
                     rates[system.name].append(self._run(system, batch, 32))
-            found[name] = {
-                system: asdict(sorted(results, key=lambda each: each.rate)[len(results) // 2])
-                for system, results in rates.items()
-            }
+            found[name] = {system: asdict(_median(results, attrgetter("rate"))) for system, results in rates.items()}
         return found
 
     def measure_first_reads(self) -> dict[str, dict[str, Latency]]:
@@ -201,6 +201,10 @@ class SideBySide:
         time.sleep(0.3)  # until the lines are written
         logs = (self._stack.log(name).read_bytes() for name in ("catalog", "playlist"))
         return sum(log.count(b'"method": "GET", "path": "/') - log.count(b'"path": "/internal/') for log in logs)
+
+
+def _median(rounds: list[T], rate: Callable[[T], float]) -> T:
+    return sorted(rounds, key=rate)[len(rounds) // 2]
 
 
 def _again(request: Request) -> Iterator[Request]:

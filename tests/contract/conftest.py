@@ -55,15 +55,15 @@ def something(http: httpx.Client) -> Something:
             created("/collaborations", {"playlistId": playlist_id, "userId": user_id}, headers=authorized)
         return playlist_id
 
-    def user() -> str:
-        registration = {"username": f"other_{secrets.token_hex(6)}", "password": "secret", "fullname": "Other"}
-        return created("/users", registration)["userId"]
+    def registered(kind: str) -> tuple[str, dict[str, str]]:
+        """The id of a new user, and what logs it in."""
+        login = {"username": f"{kind}_{secrets.token_hex(6)}", "password": "secret"}
+        return created("/users", login | {"fullname": kind.title()})["userId"], login
 
     def shared() -> list[str]:
         """Playlists of another user, which the user of the test may leave."""
-        name = f"owner_{secrets.token_hex(6)}"
-        created("/users", {"username": name, "password": "secret", "fullname": "Owner"})
-        owner = created("/authentications", {"username": name, "password": "secret"})["accessToken"]
+        _, owner_login = registered("owner")
+        owner = created("/authentications", owner_login)["accessToken"]
         headers = {"Authorization": f"Bearer {owner}"}
         found = [created("/playlists", {"name": "Theirs"}, headers=headers)["playlistId"] for _ in range(MANY)]
         for playlist_id in found:
@@ -77,15 +77,13 @@ def something(http: httpx.Client) -> Something:
     def made(count: int, path: str, body: dict[str, Any]) -> list[str]:
         return [next(iter(created(path, body).values())) for _ in range(count)]
 
-    login = {"username": f"fuzz_{secrets.token_hex(6)}", "password": "secret"}
-    me = created("/users", login | {"fullname": "Fuzz"})["userId"]
+    me, login = registered("fuzz")
     session = created("/authentications", login)
     token = session["accessToken"]
     authorized = {"Authorization": f"Bearer {token}"}
-    leaving = {"username": f"leaving_{secrets.token_hex(6)}", "password": "secret"}
-    created("/users", leaving | {"fullname": "Leaving"})
+    _, leaving = registered("leaving")
     left = [created("/authentications", leaving)["refreshToken"] for _ in range(MANY)]
-    others, more = ([user() for _ in range(count)] for count in (FEW, MANY))
+    others, more = ([registered("other")[0] for _ in range(count)] for count in (FEW, MANY))
     albums, songs = made(FEW, "/albums", ALBUM), made(FEW, "/songs", SONG)
     playlists = [playlist() for _ in range(FEW)]
     listed = http.get("/users/me/sessions", headers=authorized).json()["data"]["sessions"]

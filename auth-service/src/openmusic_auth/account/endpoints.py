@@ -1,6 +1,7 @@
+from operator import attrgetter
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_auth.account.errors import SessionNotFound, WrongPassword
 from openmusic_auth.account.schemas import AccountPayload, PasswordPayload, Session, SessionsData
@@ -8,7 +9,7 @@ from openmusic_auth.account.service import AccountService
 from openmusic_auth.invalidation import account_headers
 from openmusic_auth.users.schemas import User, UserData
 from openmusic_kit.web.openapi import PAGED, error_responses
-from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
 from openmusic_kit.web.schemas import DataResponse, MessageResponse
 
@@ -48,14 +49,12 @@ async def list_sessions(
     response: Response,
     user_id: CurrentUser,
     account: Account,
-    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
+    limit: PageSize = PAGE_SIZE,
     cursor: str = "",
 ) -> DataResponse[SessionsData]:
     """Each login begins a session. Newest first; the header ``Link`` leads to the next page."""
     sessions = await account.list_sessions(user_id, decode_cursor(cursor), limit + 1)
-    page = sessions[:limit]
-    if len(sessions) > limit:
-        response.headers["Link"] = next_page_link("/users/me/sessions", limit=limit, cursor=encode_cursor(page[-1].id))
+    page = first_page(sessions, limit, response, "/users/me/sessions", attrgetter("id"))
     return DataResponse(
         data=SessionsData(sessions=[Session.model_validate(each, from_attributes=True) for each in page])
     )

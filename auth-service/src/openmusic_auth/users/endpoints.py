@@ -1,13 +1,13 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_auth.invalidation import user_headers
 from openmusic_auth.users.errors import UsernameTaken, UserNotFound
 from openmusic_auth.users.schemas import Registration, User, UserCopies, UserCopy, UserData, UserId, UsersData
 from openmusic_auth.users.service import UserService
 from openmusic_kit.web.openapi import error_responses
-from openmusic_kit.web.paging import PAGE_SIZE
+from openmusic_kit.web.paging import PAGE_SIZE, PageSize
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, StoredText
 
@@ -46,7 +46,7 @@ async def get_user(user_id: str, users: Users, response: Response) -> DataRespon
 
 @internal_router.get("")
 async def get_user_copies(
-    users: Users, after: StoredText = "", limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
+    users: Users, after: StoredText = "", limit: PageSize = PAGE_SIZE
 ) -> DataResponse[UserCopies]:
     copies = await users.list_copies(after, limit)
     return DataResponse(data=UserCopies.model_validate({"users": copies}, from_attributes=True))

@@ -1,6 +1,7 @@
+from operator import attrgetter
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.albums.repository import AlbumWithSongs
@@ -9,7 +10,7 @@ from openmusic_catalog.albums.service import AlbumService
 from openmusic_catalog.invalidation import album_headers
 from openmusic_catalog.songs.schemas import SearchText
 from openmusic_kit.web.openapi import CACHED, LOCATED, PAGED, error_responses
-from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
 from openmusic_kit.web.responses import cacheable_answer
 from openmusic_kit.web.routes import InternalRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
@@ -39,15 +40,12 @@ async def list_albums(
     albums: Albums,
     name: SearchText = "",
     year: Year = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
+    limit: PageSize = PAGE_SIZE,
     cursor: str = "",
 ) -> DataResponse[AlbumsData]:
     """Returns the first ``limit`` albums that match; the header ``Link`` leads to the next page."""
     found = await albums.search(name, year, decode_cursor(cursor), limit + 1)
-    page = found[:limit]
-    if len(found) > limit:
-        after = encode_cursor(page[-1].id)
-        response.headers["Link"] = next_page_link("/albums", name=name or None, year=year, limit=limit, cursor=after)
+    page = first_page(found, limit, response, "/albums", attrgetter("id"), name=name or None, year=year)
     return DataResponse(data=AlbumsData.model_validate({"albums": page}, from_attributes=True))
 
 

@@ -1,3 +1,4 @@
+from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -18,7 +19,7 @@ from openmusic_catalog.songs.schemas import (
 )
 from openmusic_catalog.songs.service import SongService
 from openmusic_kit.web.openapi import LOCATED, PAGED, error_responses
-from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
 from openmusic_kit.web.routes import InternalRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse, StoredText
 
@@ -47,20 +48,13 @@ async def search_songs(
     songs: Songs,
     title: SearchText = "",
     performer: SearchText = "",
-    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
+    limit: PageSize = PAGE_SIZE,
     cursor: str = "",
 ) -> DataResponse[SongsData]:
     """Returns the first ``limit`` songs that match; the header ``Link`` leads to the next page."""
     found = await songs.search(title, performer, decode_cursor(cursor), limit + 1)
-    page = found[:limit]
-    if len(found) > limit:
-        response.headers["Link"] = next_page_link(
-            "/songs",
-            title=title or None,
-            performer=performer or None,
-            limit=limit,
-            cursor=encode_cursor(page[-1].id),
-        )
+    query = {"title": title or None, "performer": performer or None}
+    page = first_page(found, limit, response, "/songs", attrgetter("id"), **query)
     return DataResponse(data=SongsData.model_validate({"songs": page}, from_attributes=True))
 
 
@@ -85,7 +79,7 @@ async def delete_song(song_id: str, songs: Songs) -> MessageResponse:
 
 @internal_router.get("")
 async def get_song_copies(
-    songs: Songs, after: StoredText = "", limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
+    songs: Songs, after: StoredText = "", limit: PageSize = PAGE_SIZE
 ) -> DataResponse[SongCopies]:
     copies = await songs.list_copies(after, limit)
     return DataResponse(data=SongCopies.model_validate({"songs": copies}, from_attributes=True))

@@ -1,12 +1,13 @@
+from operator import attrgetter
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistNotFound
 from openmusic_export.exports.schemas import Export, ExportData, ExportId, ExportPayload, ExportsData
 from openmusic_export.exports.service import ExportService
 from openmusic_kit.web.openapi import LOCATED, PAGED, error_responses
-from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse
 
@@ -41,14 +42,12 @@ async def list_exports(
     response: Response,
     user_id: CurrentUser,
     exports: Exports,
-    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE)] = PAGE_SIZE,
+    limit: PageSize = PAGE_SIZE,
     cursor: str = "",
 ) -> DataResponse[ExportsData]:
     """The user's exports, newest first; the header ``Link`` leads to the next page."""
     jobs = await exports.list_requested(user_id, decode_cursor(cursor), limit + 1)
-    page = jobs[:limit]
-    if len(jobs) > limit:
-        response.headers["Link"] = next_page_link("/export", limit=limit, cursor=encode_cursor(page[-1].id))
+    page = first_page(jobs, limit, response, "/export", attrgetter("id"))
     return DataResponse(data=ExportsData(exports=[Export.of(job) for job in page]))
 
 

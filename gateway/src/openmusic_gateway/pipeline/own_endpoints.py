@@ -32,8 +32,8 @@ class OwnEndpoints:
             case "/version":
                 data = {"name": "OpenMusic", "version": VERSION}
                 return await send_json(send, request_id, 200, {"status": "success", "data": data})
-            case "/openapi.json" | "/asyncapi.json":
-                return await send_json(send, request_id, 200, self._documents[path])
+            case document if document in self._documents:
+                return await send_json(send, request_id, 200, self._documents[document])
             case "/health/live":
                 return await send_json(send, request_id, 200, {"status": "success", "message": "alive"})
             case "/health/ready":

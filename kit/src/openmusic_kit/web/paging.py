@@ -2,13 +2,16 @@
 
 import base64
 import binascii
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import WithJsonSchema
 
 from openmusic_kit.errors import Invalid
+
+T = TypeVar("T")
 
 PAGE_SIZE = 1000
 MAX_LINK_LENGTH = 28_000
@@ -19,6 +22,9 @@ Limit = Annotated[
     int | None, Query(ge=1, le=PAGE_SIZE), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": PAGE_SIZE})
 ]
 """Items on a page, as a client asks for it; None for a list that is whole then."""
+
+PageSize = Annotated[int, Query(ge=1, le=PAGE_SIZE)]
+"""Items on a page of a list that is never whole; its default is PAGE_SIZE."""
 
 
 class CursorInvalid(Invalid):
@@ -38,6 +44,17 @@ def decode_cursor(cursor: str) -> str:
     if "\0" in key:
         raise CursorInvalid
     return key
+
+
+def first_page(
+    found: list[T], limit: int, response: Response, path: str, key: Callable[[T], str], **query: str | int | None
+) -> list[T]:
+    """The first ``limit`` items; if more were found, ``Link`` leads on from the ``key`` of the last, by this query."""
+    page = found[:limit]
+    if len(found) > limit:
+        cursor = encode_cursor(key(page[-1]))
+        response.headers["Link"] = next_page_link(path, **query, limit=limit, cursor=cursor)
+    return page
 
 
 def next_page_link(path: str, **query: str | int | None) -> str:

@@ -3,7 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit.web.openapi import PAGED, error_responses
-from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, first_page
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
 from openmusic_kit.web.schemas import DataResponse
 from openmusic_kit.web.streaming import stream_list
@@ -46,10 +46,7 @@ async def get_activities(
         empty = DataResponse(data=ActivitiesData(playlist_id=playlist_id, activities=[]))
         return stream_list(empty, page, lambda last: page_after(str(last.position), PAGE_SIZE))
     response.headers.update(activities_headers(playlist_id))
-    if limit is not None and len(page) > limit:
-        page = page[:limit]
-        cursor = encode_cursor(str(page[-1].position))
-        response.headers["Link"] = next_page_link(
-            f"/playlists/{playlist_id}/activities", limit=limit, cursor=cursor, edits="true" if edits else None
-        )
+    if limit is not None:
+        path, query = f"/playlists/{playlist_id}/activities", {"edits": "true"} if edits else {}
+        page = first_page(page, limit, response, path, lambda last: str(last.position), **query)
     return DataResponse(data=ActivitiesData(playlist_id=playlist_id, activities=page))

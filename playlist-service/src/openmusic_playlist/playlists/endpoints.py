@@ -1,10 +1,11 @@
+from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit.ids import created_at_of
 from openmusic_kit.web.openapi import PAGED, error_responses
-from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, encode_cursor, next_page_link
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, first_page
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 from openmusic_kit.web.streaming import stream_list
@@ -64,9 +65,8 @@ async def list_playlists(
         empty = DataResponse(data=PlaylistsData(playlists=[]))
         return stream_list(empty, page, lambda last: page_after(last.id, PAGE_SIZE))
     response.headers.update(playlists_headers(user_id))
-    if limit is not None and len(page) > limit:
-        page = page[:limit]
-        response.headers["Link"] = next_page_link("/playlists", limit=limit, cursor=encode_cursor(page[-1].id))
+    if limit is not None:
+        page = first_page(page, limit, response, "/playlists", attrgetter("id"))
     return DataResponse(data=PlaylistsData(playlists=page))
 
 

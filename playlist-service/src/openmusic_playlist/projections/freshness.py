@@ -64,8 +64,7 @@ class Freshness:
         async with self._cache.unit_of_work(purge=self._purges.publish) as work:
             await upsert_songs(work, songs)
             await work.commit()
-        for song in songs:
-            await self._pending.settle(song.id, song.version)
+        await self._pending.settle_all([(song.id, song.version) for song in songs])
 
     async def compare_with_catalogue(self, song_ids: list[str]) -> set[str] | None:
         """Updates the copies of these songs, and returns the ids that the catalogue does not have.
