@@ -1,5 +1,6 @@
 """What the commands say and do when there is little to do, or nothing."""
 
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 import openmusic_local
-from openmusic_local.stack import SERVERS
+from openmusic_local.settings import check_names
+from openmusic_local.stack import SERVERS, repository
 from openmusic_operations.system import PROCESSES
 
 PARTS = {*SERVERS, *PROCESSES}
@@ -104,13 +106,57 @@ def test_a_folder_that_holds_something_else_is_left_alone(idle: Any, command: st
 
 
 def test_the_settings_are_read_from_the_file_env_and_the_environment_goes_before(idle: Any, tmp_path: Path) -> None:
-    source = tmp_path / "deploy" / "local" / "src"
-    shutil.copytree(Path(openmusic_local.__file__).parent, source / "openmusic_local")
-    (tmp_path / ".env").write_text("PORT=none-from-file\nMAIL_PORT=none-from-file\n")
+    found = installation_with("PORT=none-from-file\nMAIL_PORT=none-from-file\n", tmp_path)
     del idle.settings["PORT"]
-    done = idle.run("up", PYTHONPATH=str(source), MAIL_PORT="1080")
+    done = idle.run("up", **found, MAIL_PORT="1080")
     assert "PORT must be a port, from 1 to 65535: none-from-file" in done.stderr
     assert "MAIL_PORT must" not in done.stderr
+
+
+def installation_with(settings: str, folder: Path) -> dict[str, str]:
+    """A copy of the package in a repository of its own, with this ``.env``; gives how to run it."""
+    source = folder / "deploy" / "local" / "src"
+    shutil.copytree(Path(openmusic_local.__file__).parent, source / "openmusic_local")
+    (folder / ".env").write_text(settings)
+    return {"PYTHONPATH": str(source)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("ACESS_TOKEN_AGE=60", "ACESS_TOKEN_AGE is no setting: is it ACCESS_TOKEN_AGE?"),
+        ("SMTP_PASS=of the mail server", "SMTP_PASS is no setting: is it SMTP_PASSWORD?"),
+        ("pg_pool_max=5", "pg_pool_max is no setting: is it PG_POOL_MAX?"),
+        ("ACCESS_TOKEN_AGE=soon", "the settings are not usable: ACCESS_TOKEN_AGE Input should be a valid integer"),
+        ("TRUSTED_PROXIES=proxy", "TRUSTED_PROXIES Value error"),
+        ("EXPORT_REPEAT_AFTER=60", "EXPORT_REPEAT_AFTER must be longer than SMTP_REPLY_TIMEOUT"),
+        ("LOG_LEVEL=LOUD\nSMTP_SECURITY=strong", "SMTP_SECURITY Input should be"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named_before_any_server_starts(
+    idle: Any, tmp_path: Path, settings: str, said: str
+) -> None:
+    done = idle.run("up", **installation_with(settings, tmp_path))
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "of the mail server" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "starting" not in done.stdout
+    assert idle.supervisor is None
+
+
+def test_a_name_that_resembles_no_setting_is_mentioned_and_ignored(idle: Any, tmp_path: Path) -> None:
+    with taken_port() as port:  # so that nothing starts
+        found = installation_with(f"COMPOSE_PROJECT_NAME=music\nMAIL_PORT={port}", tmp_path)
+        del idle.settings["MAIL_PORT"]
+        done = idle.run("up", **found)
+    assert "COMPOSE_PROJECT_NAME in .env is no setting of OpenMusic; it has no effect." in done.stdout
+    assert f"Port {port} is in use" in done.stderr
+
+
+def test_every_setting_of_the_example_may_be_set() -> None:
+    named = re.findall(r"^#([A-Z0-9_]+)=", (repository() / ".env.example").read_text(), re.MULTILINE)
+    assert check_names(named) == []
 
 
 def test_run_gives_a_program_the_settings_of_a_process(running: Any) -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from openmusic_kit.errors import ServiceError
 from openmusic_kit.logs import configure_logging
 from openmusic_kit.memory import tune_malloc
-from openmusic_kit.settings import ServiceSettings
+from openmusic_kit.settings import ServiceSettings, problems
 from openmusic_kit.web.protocol import bounded
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -42,7 +42,7 @@ def run_cli(name: str, commands: Mapping[str, Command[Any]]) -> None:
     try:
         settings = commands[command].settings()
     except ValidationError as error:
-        sys.exit(f"openmusic-{name}: the settings are not usable: {_explain(error)}")
+        sys.exit(f"openmusic-{name}: the settings are not usable: {'; '.join(problems(error))}")
     configure_logging(name if command == "serve" else f"{name}-{command.replace(' ', '-')}", settings.log_level)
     try:
         done = commands[command].run(settings)
@@ -50,14 +50,6 @@ def run_cli(name: str, commands: Mapping[str, Command[Any]]) -> None:
             asyncio.run(done)
     except ServiceError as error:
         sys.exit(f"openmusic-{name}: {error}")
-
-
-def _explain(error: ValidationError) -> str:
-    """Names the settings that are wrong, never their values."""
-    return "; ".join(
-        f"{'.'.join(str(part).upper() for part in problem['loc'])} {problem['msg']}".strip()
-        for problem in error.errors(include_input=False)
-    )
 
 
 def serve(app: str | Callable[..., object], settings: ServiceSettings, *, announced: bool = False) -> None:

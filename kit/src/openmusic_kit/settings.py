@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import SecretStr, model_validator
+from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEVELOPMENT_SECRET = "development-only"  # noqa: S105 - refused in production
@@ -70,3 +70,11 @@ class IdentitySettings(BaseSettings):
     auth_url: str = "http://127.0.0.1:5101"
     token_issuer: str = "openmusic-auth"  # noqa: S105 - a name, not a secret
     token_audience: str = "openmusic"  # noqa: S105 - a name, not a secret
+
+
+def problems(error: ValidationError) -> list[str]:
+    """A line for each wrong setting: its name and the reason, never its value."""
+    return [
+        f"{'.'.join(str(part).upper() for part in problem['loc'])} {problem['msg']}".strip()
+        for problem in error.errors(include_input=False)
+    ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from openmusic_local.errors import LocalError
+from openmusic_local.settings import check_names
 from openmusic_local.stack import Stack, repository
 from openmusic_operations.system import PROCESSES
 
@@ -18,11 +19,15 @@ DEFAULTS = {"PORT": "5000", "MAIL_PORT": "1080", "OPENMUSIC_DATA": ".openmusic"}
 FOLDERS = ("OPENMUSIC_DATA", "STORAGE_FOLDER")
 
 
+def from_file() -> dict[str, str]:
+    """What ``.env`` sets."""
+    return {name: value for name, value in dotenv_values(repository() / ".env").items() if value}
+
+
 def settings() -> Mapping[str, str]:
     """The environment goes before ``.env``, and that before the defaults. Folders are relative to the repository."""
-    from_file = {name: value for name, value in dotenv_values(repository() / ".env").items() if value}
     from_environment = {name: value for name, value in os.environ.items() if value}
-    chosen = {**DEFAULTS, **from_file, **from_environment}
+    chosen = {**DEFAULTS, **from_file(), **from_environment}
     return {**chosen, **{name: str(repository() / chosen[name]) for name in FOLDERS if name in chosen}}
 
 
@@ -30,6 +35,8 @@ def up(stack: Stack, _: argparse.Namespace) -> None:
     if stack.running:
         print("OpenMusic is running already; nothing was changed.")
     else:
+        for name in check_names(from_file()):
+            print(f"{name} in .env is no setting of OpenMusic; it has no effect.")
         started = time.monotonic()
         stack.start()
         print(f"OpenMusic is ready after {time.monotonic() - started:.0f} s.")

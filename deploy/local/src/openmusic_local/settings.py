@@ -1,9 +1,17 @@
 """Which settings there are, by the services' own settings classes, and which of them ``make up`` manages."""
 
 import importlib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
-from openmusic_kit.settings import ServiceSettings
-from openmusic_operations.system import PROCESSES, SERVICES, Process
+from pydantic import ValidationError
+
+from openmusic_kit.settings import ServiceSettings, problems
+from openmusic_local.errors import LocalError
+from openmusic_operations.system import PROCESSES, SERVICES, WITH_DATABASE, Process
+
+SIMILARITY = 0.8
+"""From which ratio on (``difflib``) an unknown name counts as a misspelling: SMTP_PASS does, DB_HOST does not."""
 
 
 def settings_class(process: Process) -> type[ServiceSettings]:
@@ -40,3 +48,37 @@ def known_to(process: str) -> frozenset[str]:
 
 
 KNOWN = frozenset(name for process in CLASSES for name in known_to(process))
+
+NAMES = KNOWN | {
+    *("OPENMUSIC_DATA", "MAIL_PAGE_HOST", "MAIL_PORT"),  # of `make up`
+    *("POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "REVISION"),  # of compose.yaml
+    *(f"{service.upper()}_PGPASSWORD" for service in WITH_DATABASE),
+}
+"""All that a file ``.env`` may set."""
+
+
+def check_names(names: Iterable[str]) -> list[str]:
+    """The names that are no settings. Raises LocalError if one of them looks like a misspelled setting."""
+    unknown = sorted(set(names) - NAMES)
+    misspelled = {name: found[0] for name in unknown if (found := _nearest(name))}
+    if misspelled:
+        raise LocalError("; ".join(f"{name} is no setting: is it {known}?" for name, known in misspelled.items()))
+    return unknown
+
+
+def _nearest(name: str) -> list[str]:
+    return get_close_matches(name.upper(), sorted(NAMES), 1, SIMILARITY)
+
+
+def check_values(environments: Mapping[str, Mapping[str, str]]) -> None:
+    """Takes the settings of each process. Raises LocalError that names the wrong ones, but not their values."""
+    wrong: dict[str, None] = {}
+    for process, environment in environments.items():
+        given = {name.lower(): value for name, value in environment.items()}
+        try:
+            # The prefix hides what our own environment holds, which the process is not given.
+            CLASSES[process](_env_file=None, _env_prefix="hidden ", **given)  # type: ignore[arg-type]  # each setting parses its text
+        except ValidationError as error:
+            wrong |= dict.fromkeys(problems(error))
+    if wrong:
+        raise LocalError(f"the settings are not usable: {'; '.join(wrong)}")

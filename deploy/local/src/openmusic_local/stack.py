@@ -17,7 +17,7 @@ from openmusic_local.processes import PREFERRED_PORTS, PortOverride, StackContex
 from openmusic_local.program import Program, reachable
 from openmusic_local.secrets_file import Secrets
 from openmusic_local.servers import mail, objectstore, postgres, rabbitmq, redis
-from openmusic_local.settings import KNOWN
+from openmusic_local.settings import KNOWN, check_values
 from openmusic_local.supervision import Supervisor
 from openmusic_local.waiting import wait_until
 from openmusic_operations.system import PROCESSES, WITH_DATABASE
@@ -179,6 +179,7 @@ class Stack:
             self.stop()
         self._claim_folder()
         self._choose_ports()
+        check_values({name: processes.environment(name, self._context()) for name in PROCESSES})
         self._programs = {program.name: program for program in self._prepare()}
         self._supervisor.launch(list(self._programs.values()), _own_environment())
 
