@@ -25,10 +25,11 @@ RUN python dependencies.py kit/pyproject.toml ${SERVICE}/pyproject.toml > depend
     && pip --python /opt/openmusic/bin/python install --no-index --find-links /wheels -r dependencies.txt \
     && find /opt/openmusic -name '*.so' -not -path '*.libs/*' -exec strip --strip-unneeded {} + \
     && rm -rf /opt/openmusic/lib/python3.*/site-packages/Crypto/SelfTest
+COPY VERSION .
 COPY kit kit
-COPY deploy/operations operations
+COPY deploy/operations deploy/operations
 COPY ${SERVICE} ${SERVICE}
-RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir own ./kit ./operations ./${SERVICE} \
+RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir own ./kit ./deploy/operations ./${SERVICE} \
     && pip --python /opt/openmusic/bin/python install --no-index --no-deps --target /opt/service own/*.whl \
     && ln -s openmusic-${SERVICE%-service} /opt/service/bin/openmusic-service
 

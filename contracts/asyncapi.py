@@ -7,7 +7,6 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from openmusic_kit.messaging.events import Envelope, EventData
 from openmusic_kit.messaging.subscription import Subscription
 from openmusic_kit.messaging.topology import EXCHANGE
+from openmusic_kit.version import VERSION
 from openmusic_operations.system import SERVICES
 
 PATH = Path(__file__).parents[1] / "gateway" / "src" / "openmusic_gateway" / "asyncapi.json"
@@ -43,7 +43,7 @@ def document() -> Document:
         operations[f"{service}.receive.{name}"] = _operation("receive", name, each.queue.routing_keys)
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "OpenMusic events", "version": version("openmusic-gateway"), "description": DESCRIPTION},
+        "info": {"title": "OpenMusic events", "version": VERSION, "description": DESCRIPTION},
         "defaultContentType": "application/json",
         "channels": channels,
         "operations": operations,

@@ -16,6 +16,7 @@ from typing import Any
 from openmusic_gateway import responses
 from openmusic_gateway.limits.policy import TOO_MANY
 from openmusic_gateway.routes import ROUTES, Route
+from openmusic_kit.version import VERSION
 from openmusic_kit.web.openapi import CACHED, RETRY_AFTER, failure, operations
 from openmusic_kit.web.schemas import MessageResponse
 from openmusic_operations.system import SERVICES
@@ -37,7 +38,7 @@ def document() -> Document:
     services = {service: _described(service) for service in SERVICES}
     whole: Document = {
         "openapi": "3.1.0",
-        "info": {"title": "OpenMusic", "version": "3.0.0", "description": DESCRIPTION},
+        "info": {"title": "OpenMusic", "version": VERSION, "description": DESCRIPTION},
         "servers": [{"url": "/"}],
         "paths": {},
         "components": {"schemas": {}, "responses": {}, "securitySchemes": {}},

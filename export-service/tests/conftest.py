@@ -123,6 +123,8 @@ class MailServer:
     connections: int = 0
     secured: list[bool] = field(default_factory=list)
     """Of each mail, whether it came encrypted."""
+    introduced: list[str] = field(default_factory=list)
+    """Of each mail, the name that its sender gave itself."""
 
     async def handle_MAIL(  # noqa: N802 - the library calls it so
         self, _server: Any, _session: Any, envelope: Any, address: str, options: list[str]
@@ -157,6 +159,7 @@ class MailServer:
         cut = self.cuts(len(self.mails))
         self.mails.append(mail)
         self.secured.append(session.ssl is not None)
+        self.introduced.append(session.host_name)
         if cut:
             server.transport.abort()
         if self.slow_to in {"", mail["To"]}:

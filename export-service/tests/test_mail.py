@@ -21,9 +21,9 @@ SENDER = "OpenMusic <no-reply@openmusic.example>"
 JOB = "export-01932f3a7c5e7d4a8b1c2d3e4f506174"
 
 
-def arrived(playlist: Playlist, sender: str = SENDER, cte_type: str = "8bit") -> EmailMessage:
+def arrived(playlist: Playlist, sender: str = SENDER, cte_type: str = "8bit", **settings: Any) -> EmailMessage:
     """The mail as it is read at the other end."""
-    mail = compose(JOB, playlist, "listener@mail.test", sender, "Your playlist export")
+    mail = compose(JOB, playlist, "listener@mail.test", WorkerSettings(mail_from=sender, **settings))
     read = message_from_bytes(flatten_message(mail, cte_type=cte_type), policy=policy.default)
     assert isinstance(read, EmailMessage)
     return read
@@ -71,7 +71,7 @@ def test_a_mail_has_a_text_an_html_part_and_the_playlist_as_json(cte_type: str) 
 
 def test_subject_and_sender_may_hold_any_letter() -> None:
     settings = WorkerSettings(mail_from="Müsik <no-reply@openmusic.example>", mail_subject="Dein Püree 🎵")
-    mail = compose(JOB, playlist_named("x"), "listener@mail.test", settings.mail_from, settings.mail_subject)
+    mail = compose(JOB, playlist_named("x"), "listener@mail.test", settings)
     sent = flatten_message(mail)
     read = message_from_bytes(sent, policy=policy.default)
     assert sent.partition(b"\n\n")[0].isascii()
@@ -124,7 +124,7 @@ def test_a_name_is_no_markup() -> None:
 
 
 def test_a_very_long_name_stays_within_the_lines_of_a_mail() -> None:
-    mail = compose(JOB, playlist_named("n" * 5000), "listener@mail.test", SENDER, "s")
+    mail = compose(JOB, playlist_named("n" * 5000), "listener@mail.test", WorkerSettings())
     assert max(len(line) for line in flatten_message(mail).splitlines()) <= 998  # RFC 5322
 
 
@@ -198,3 +198,48 @@ async def test_a_mail_server_with_a_web_page_shows_it_as_it_was_meant(
     assert "Söngs &lt;b&gt;&amp;&lt;/b&gt;" in mail["html"]
     assert (attachment["filename"], attachment["contentType"]) == (f"{playlist_id}.json", "application/json")
     assert file.json() == {"playlist": neighbours.playlists[playlist_id]}
+
+
+def test_replies_and_complaints_go_where_the_settings_say() -> None:
+    plain = arrived(playlist_named("x"))
+    assert plain["Reply-To"] is None
+    assert "did not ask" not in text_of(plain, "plain")
+
+    mail = arrived(playlist_named("x"), mail_reply_to="Help <help@music.test>", mail_abuse_contact="<abuse@music.test>")
+    assert mail["Reply-To"] == "Help <help@music.test>"
+    assert "Please tell <abuse@music.test>." in text_of(mail, "plain")
+    assert "Please tell &lt;abuse@music.test&gt;." in text_of(mail, "html")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mail_reply_to": "help"},
+        {"mail_reply_to": "help@music.test\nBcc: all@music.test"},
+        {"mail_abuse_contact": "abuse@music.test\n"},
+        {"mail_attachment_limit": 0},
+        {"smtp_ehlo_name": "two names"},
+        {"smtp_ehlo_name": "worker\r\nMAIL"},
+    ],
+)
+def test_what_would_break_a_mail_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        WorkerSettings(**wrong)
+
+
+def test_a_file_above_the_limit_is_not_attached_and_the_mail_says_what_to_do() -> None:
+    songs = [PlaylistSong(id=new_id("song"), title="Yellow", performer="Coldplay") for _ in range(20)]
+    playlist = playlist_named("For the road", *songs)
+    size = len(document(playlist))
+
+    fits = arrived(playlist, mail_attachment_limit=size)
+    assert len(list(fits.iter_attachments())) == 1
+
+    mail = arrived(playlist, mail_attachment_limit=size - 1)
+    assert list(mail.iter_attachments()) == []
+    for kind in ("plain", "html"):
+        text = " ".join(text_of(mail, kind).split())
+        assert "with 20 songs" in text
+        assert "nothing is attached" in text
+        assert f"/playlists/{playlist.id}/songs?limit=100" in text
+        assert "The attached JSON file" not in text

@@ -1,8 +1,6 @@
 """The sender against mail servers that are secured, set up wrongly or slow."""
 
 import asyncio
-import datetime
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,9 +10,6 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from openmusic_export.delivery import smtp
 from openmusic_export.delivery.consumer import PREFETCH_FACTOR
@@ -25,6 +20,7 @@ from openmusic_export.settings import WorkerSettings
 from openmusic_kit.database.connections import IDLE_IN_TRANSACTION_TIMEOUT
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.web.clients import TIMEOUT
+from openmusic_testkit.certificates import write_self_signed
 from openmusic_testkit.vanishing import VanishingProxy
 
 LOGIN = {"smtp_user": "export", "smtp_password": "right"}
@@ -52,28 +48,7 @@ async def sender(port: int, **settings: Any) -> AsyncIterator[Sender]:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of 127.0.0.1, with its key, in one file."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("certificate") / "mail.pem"
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(secret + signed.public_bytes(serialization.Encoding.PEM))
-    return path
+    return write_self_signed(tmp_path_factory.mktemp("certificate") / "server.pem")
 
 
 @pytest.fixture
@@ -390,3 +365,9 @@ def test_rabbitmq_waits_longer_than_the_slowest_mail_takes() -> None:
     settings = WorkerSettings(smtp_reply_timeout=900)
     turn = IDLE_IN_TRANSACTION_TIMEOUT + settings.smtp_timeout
     assert PREFETCH_FACTOR * turn + settings.smtp_reply_timeout + RECORD_TIMEOUT < 1800, "RabbitMQ's consumer_timeout"
+
+
+async def test_the_worker_introduces_itself_by_the_name_that_is_set(mail: EmailMessage, mail_server: Any) -> None:
+    async with mail_server.listening() as server, sender(server.port, smtp_ehlo_name="mail.openmusic.test") as ours:
+        await ours.send(mail)
+    assert server.introduced == ["mail.openmusic.test"]

@@ -1,12 +1,16 @@
 """What is opened is checked, and closed in reverse order, whatever happens meanwhile."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from openmusic_kit.resources import Resources
 from openmusic_kit.settings import DatabaseSettings, ServiceSettings
+from openmusic_kit.web.health import LOGIN_INTERVAL, LoginCheck
+from openmusic_local.pytest_plugin import DatabaseServer
+from openmusic_local.servers import postgres
 
 
 class Settings(DatabaseSettings, ServiceSettings):
@@ -47,3 +51,45 @@ async def test_settings_that_lack_what_is_opened_are_named() -> None:
     async with Resources(ServiceSettings(port=1)) as resources:
         with pytest.raises(TypeError, match="ServiceSettings is no DatabaseSettings"):
             await resources.database()
+
+
+async def test_a_changed_password_shows_while_old_connections_still_work(
+    database_factory: Callable[[str], dict[str, Any]],
+    postgres_server: DatabaseServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("openmusic_kit.web.health.LOGIN_INTERVAL", 0.0)
+    settings = Settings(**database_factory("login"))
+
+    def change_password(password: str) -> None:
+        with postgres.connect(postgres_server.port, postgres_server.password) as connection:
+            connection.execute(f"ALTER ROLE {settings.pguser} PASSWORD '{password}'")
+
+    async with Resources(settings) as resources:
+        database = await resources.database()
+        await database.ping()
+        change_password("another")
+        report = await resources.health.report()
+        assert (report.ready, report.dependencies) == (True, {"postgresql": "down"})
+        change_password(settings.pgpassword.get_secret_value())
+        assert (await resources.health.report()).dependencies == {"postgresql": "up"}
+
+
+async def test_a_login_that_succeeded_is_not_repeated_at_once_and_one_that_failed_is() -> None:
+    outcomes: list[Exception | None] = [None, ConnectionError(), ConnectionError(), None]
+    now = 0.0
+
+    async def log_in() -> None:
+        if (error := outcomes.pop(0)) is not None:
+            raise error
+
+    check = LoginCheck(log_in, lambda: now)
+    await check()
+    await check()
+    now = LOGIN_INTERVAL
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            await check()
+    await check()
+    await check()
+    assert outcomes == []

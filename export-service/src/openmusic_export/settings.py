@@ -1,3 +1,4 @@
+import re
 from email.utils import formataddr, parseaddr
 from ipaddress import ip_address
 from typing import Annotated, Literal, Self
@@ -28,6 +29,17 @@ def _sender(text: str) -> str:
     return formataddr((name, address))
 
 
+def _address(text: str) -> str:
+    """Empty, or what ``_sender`` takes."""
+    return _sender(text) if text else text
+
+
+def _host_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}|\[[A-Za-z0-9.:]+\]", text):
+        raise ValueError("must be a host name, or an address in square brackets")
+    return text
+
+
 class ExportDatabaseSettings(DatabaseSettings):
     pguser: str = "openmusic_export"
     pgdatabase: str = "openmusic_export"
@@ -54,12 +66,21 @@ class WorkerSettings(ExportDatabaseSettings, BrokerSettings, ServiceSettings):
     """Seconds between two such mails; longer than ``smtp_reply_timeout``."""
     mail_from: Annotated[str, AfterValidator(_sender)] = f"OpenMusic <no-reply@{EXAMPLE_DOMAIN}>"
     mail_subject: Annotated[str, AfterValidator(_one_line)] = "Your playlist export"
+    mail_reply_to: Annotated[str, AfterValidator(_address)] = ""
+    """Where replies to the mails go; empty means to ``mail_from``."""
+    mail_abuse_contact: Annotated[str, AfterValidator(_one_line)] = ""
+    """An address or a page for recipients who never asked for a mail; each mail names it."""
+    mail_attachment_limit: int = Field(10_000_000, ge=1)
+    """Bytes of the attached file, which is a third larger on its way. Above it, the mail says how to get the songs
+    without a file: many mail servers refuse more than 20 MB."""
     smtp_host: str = "127.0.0.1"
     smtp_port: int = 1025
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     smtp_security: Literal["auto", "none", "starttls", "tls"] = "auto"
     """``auto`` means ``none`` without a login, else ``starttls``; on a loopback address only if offered."""
+    smtp_ehlo_name: Annotated[str, AfterValidator(_host_name)] | None = None
+    """How the worker introduces itself to the mail server; by default, the full name of its machine."""
     smtp_timeout: float = 15.0
     """Seconds for each step of the mail server."""
     smtp_reply_timeout: float = Field(600, le=900)

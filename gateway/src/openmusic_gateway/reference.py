@@ -6,16 +6,16 @@ talks to nobody else.
 
 import gzip
 import hashlib
-from importlib import metadata, resources
+from importlib import resources
 from importlib.resources.abc import Traversable
 from string import Template
 
 from openmusic_gateway.asgi import Headers
 from openmusic_gateway.header_filters import SECURITY
 from openmusic_gateway.responses import NOT_FOUND, HttpError
+from openmusic_kit.version import VERSION
 from openmusic_kit.web.health import Report
 
-VERSION = metadata.version("openmusic-gateway")
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

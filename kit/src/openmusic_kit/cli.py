@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from openmusic_kit.errors import ServiceError
 from openmusic_kit.logs import configure_logging
 from openmusic_kit.memory import tune_malloc
 from openmusic_kit.settings import ServiceSettings, problems
+from openmusic_kit.version import VERSION
 from openmusic_kit.web.protocol import bounded
+
+logger = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -55,6 +59,7 @@ def run_cli(name: str, commands: Mapping[str, Command[Any]]) -> None:
 def serve(app: str | Callable[..., object], settings: ServiceSettings, *, announced: bool = False) -> None:
     """Serves until SIGTERM or SIGINT, then lets the requests in flight finish. ``announced``: see `bounded`."""
     tune_malloc()
+    logger.info("starting", extra={"version": VERSION})
     uvicorn.run(
         app,
         host=settings.host,

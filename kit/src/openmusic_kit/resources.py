@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from openmusic_kit.settings import BrokerSettings, CacheSettings, DatabaseSettings, IdentitySettings, ServiceSettings
 from openmusic_kit.web.clients import ServiceClient
-from openmusic_kit.web.health import Check, HardCheck, Health, SoftCheck
+from openmusic_kit.web.health import Check, HardCheck, Health, LoginCheck, SoftCheck
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -54,15 +54,19 @@ class Resources:
     async def open(self, resource: AbstractAsyncContextManager[T]) -> T:
         return await self._stack.enter_async_context(resource)
 
-    def check(self, name: str, check: Check, *, required: bool) -> None:
-        """``required`` is what the service does not work without: it is not ready while the check raises."""
-        self._checks[name] = HardCheck(check) if required else SoftCheck(check)
+    def check(self, name: str, check: Check, *, required: bool, log_in: Check | None = None) -> None:
+        """``required`` is what the service does not work without: it is not ready while the check raises.
+
+        ``log_in`` makes a new connection and closes it, now and then.
+        """
+        login = None if log_in is None else LoginCheck(log_in)
+        self._checks[name] = HardCheck(check, login) if required else SoftCheck(check, login)
 
     async def database(self) -> Database:
         from openmusic_kit.database.database import open_database  # noqa: PLC0415 - see above
 
         database = await self.open(open_database(self._settings_of(DatabaseSettings)))
-        self.check("postgresql", database.ping, required=True)
+        self.check("postgresql", database.ping, required=True, log_in=database.log_in)
         return database
 
     async def cache(self, name: str, database: Database) -> Cache:
@@ -70,7 +74,7 @@ class Resources:
 
         cache = Cache(self._redis, database, name, self._redis_calls)
         await self.open(cache.running())
-        self.check("redis", cache.ping, required=False)
+        self.check("redis", cache.ping, required=False, log_in=self._log_in_to_redis)
         return cache
 
     def pending_changes(self, kind: str) -> PendingChanges:
@@ -90,7 +94,7 @@ class Resources:
         from openmusic_kit.messaging.broker import Broker  # noqa: PLC0415 - see above
 
         broker = Broker(self._settings_of(BrokerSettings).rabbitmq_server.get_secret_value())
-        self.check("rabbitmq", broker.ping, required=required)
+        self.check("rabbitmq", broker.ping, required=required, log_in=broker.log_in)
         return broker
 
     async def outbox_relay(self, database: Database, *queues: Queue) -> None:
@@ -113,6 +117,12 @@ class Resources:
     async def client(self, name: str, url: str) -> ServiceClient:
         """Of another service, by its address."""
         return await self.open(ServiceClient(name, url, self._settings.service_credential.get_secret_value()))
+
+    async def _log_in_to_redis(self) -> None:
+        from openmusic_kit.cache.redis_client import open_redis  # noqa: PLC0415 - see above
+
+        async with open_redis(self._settings_of(CacheSettings), retries=0) as redis:
+            await redis.ping()
 
     @cached_property
     def _redis(self) -> Redis:

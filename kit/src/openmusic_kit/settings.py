@@ -60,6 +60,8 @@ class CacheSettings(BaseSettings):
     redis_server: str = "127.0.0.1"
     redis_port: int = 6379
     redis_password: SecretStr | None = None
+    redis_tls: bool = False
+    """Whether Redis is reached over TLS, and its certificate is checked."""
 
 
 class BrokerSettings(BaseSettings):

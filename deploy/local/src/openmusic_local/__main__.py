@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from openmusic_kit.version import VERSION
 from openmusic_local.errors import LocalError
 from openmusic_local.settings import check_names
 from openmusic_local.stack import Stack, repository
@@ -64,7 +65,7 @@ def status(stack: Stack, _: argparse.Namespace) -> None:
         sys.exit("OpenMusic is not running.")
     for name, line in stack.states().items():
         print(f"{name:15} {line}")
-    print(f"gateway {stack.url}, mail page {stack.mail_url}")
+    print(f"OpenMusic {VERSION}: gateway {stack.url}, mail page {stack.mail_url}")
 
 
 def logs(stack: Stack, arguments: argparse.Namespace) -> None:

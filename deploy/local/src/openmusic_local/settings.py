@@ -27,7 +27,7 @@ MANAGED = frozenset(
     {
         *("SERVICE_CREDENTIAL", *(name for process in PROCESSES.values() for name in process.own_secrets)),
         *("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"),
-        *("REDIS_SERVER", "REDIS_PORT", "REDIS_PASSWORD", "RABBITMQ_SERVER"),
+        *("REDIS_SERVER", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_TLS", "RABBITMQ_SERVER"),
         *(f"{service.upper()}_URL" for service in SERVICES),
         *("S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET", "S3_REGION", "S3_SECURE"),
     }

@@ -16,7 +16,9 @@ from email.mime.text import MIMEText
 from email.utils import format_datetime, parseaddr
 
 from openmusic_export.playlists import Playlist
+from openmusic_export.settings import WorkerSettings
 
+_ATTACHED = "The attached JSON file holds all of it."
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP  # readable in the source of the mail, unlike base64
 
@@ -28,33 +30,56 @@ def document(playlist: Playlist) -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=2).encode()
 
 
-def compose(job_id: str, playlist: Playlist, target_email: str, sender: str, subject: str) -> Message:
+def compose(job_id: str, playlist: Playlist, target_email: str, settings: WorkerSettings) -> Message:
     """A text part, an HTML part and the attachment. The Message-ID is derived from the job, to recognise repeats.
 
-    ``target_email``, ``sender`` and ``subject`` must contain no line break.
+    ``target_email`` must contain no line break. A file above ``mail_attachment_limit`` is not attached.
     """
-    count = f"{len(playlist.songs)} song{'' if len(playlist.songs) == 1 else 's'}"
-    text = (
-        f"Here is your playlist “{playlist.name}” with {count}.\n\n"
-        "The attached JSON file holds all of it.\n\nOpenMusic\n"
-    )
-    name = html.escape(playlist.name)
-    page = (
-        f"<p>Here is your playlist <strong>{name}</strong> with {count}.</p>"
-        "<p>The attached JSON file holds all of it.</p><p>OpenMusic</p>\n"
-    )
-    file = MIMEApplication(document(playlist), "json")
-    file.add_header("Content-Disposition", "attachment", filename=f"{playlist.id}.json")
+    content = document(playlist)
+    fits = len(content) <= settings.mail_attachment_limit
     mail = MIMEMultipart("mixed")
-    mail["From"] = sender
+    _address(mail, target_email, settings)
+    mail["Date"] = format_datetime(datetime.now(UTC))
+    mail["Message-ID"] = f"<{job_id}@{parseaddr(settings.mail_from)[1].rpartition('@')[2]}>"
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses out-of-office replies
+    mail.attach(_body(playlist, _ATTACHED if fits else _too_large(playlist, len(content)), settings))
+    if fits:
+        file = MIMEApplication(content, "json")
+        file.add_header("Content-Disposition", "attachment", filename=f"{playlist.id}.json")
+        mail.attach(file)
+    return mail
+
+
+def _address(mail: Message, target_email: str, settings: WorkerSettings) -> None:
+    subject = settings.mail_subject
+    mail["From"] = settings.mail_from
     mail["To"] = target_email
     mail["Subject"] = subject if subject.isascii() else Header(subject, "utf-8").encode()
-    mail["Date"] = format_datetime(datetime.now(UTC))
-    mail["Message-ID"] = f"<{job_id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses out-of-office replies
-    mail.attach(MIMEMultipart("alternative", None, [_text_part(text, "plain"), _text_part(page, "html")]))
-    mail.attach(file)
-    return mail
+    if settings.mail_reply_to:
+        mail["Reply-To"] = settings.mail_reply_to
+
+
+def _body(playlist: Playlist, about_the_file: str, settings: WorkerSettings) -> MIMEMultipart:
+    """The same sentences as text and as a page."""
+    count = f"{len(playlist.songs)} song{'' if len(playlist.songs) == 1 else 's'}"
+    ending = ["OpenMusic"]
+    if settings.mail_abuse_contact:
+        ending.append(f"You did not ask for this mail? Please tell {settings.mail_abuse_contact}.")
+    text = "\n\n".join([f"Here is your playlist “{playlist.name}” with {count}.", about_the_file, *ending])
+    name = html.escape(playlist.name)
+    page = "".join(f"<p>{html.escape(each, quote=False)}</p>" for each in (about_the_file, *ending))
+    greeting = f"<p>Here is your playlist <strong>{name}</strong> with {count}.</p>"
+    return MIMEMultipart(
+        "alternative", None, [_text_part(f"{text}\n", "plain"), _text_part(f"{greeting}{page}\n", "html")]
+    )
+
+
+def _too_large(playlist: Playlist, size: int) -> str:
+    return (
+        f"Its file is too large for a mail ({size / 1e6:.1f} MB), so nothing is attached. Nothing is lost: read the "
+        f"songs in pages at /playlists/{playlist.id}/songs?limit=100, or move some of them to a second playlist and "
+        "export both."
+    )
 
 
 def _text_part(text: str, kind: str) -> MIMEText:

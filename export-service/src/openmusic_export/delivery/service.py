@@ -102,9 +102,7 @@ class DeliveryService:
         playlist = await self._playlists.get(request.playlist_id)
         if playlist is None:
             raise PlaylistDeleted("the playlist was deleted")
-        settings = self._settings
-        mail = compose(request.job_id, playlist, request.target_email, settings.mail_from, settings.mail_subject)
-        return await self._sender.offer(mail)
+        return await self._sender.offer(compose(request.job_id, playlist, request.target_email, self._settings))
 
     async def _finish(self, attempt: Attempt, error: MailError | None) -> None:
         """Records the result. Without PostgreSQL, retries for a while; after that the job stays in doubt."""

@@ -117,6 +117,7 @@ class SmtpSender:
         connection = SMTP(
             hostname=settings.smtp_host,
             port=settings.smtp_port,
+            local_hostname=settings.smtp_ehlo_name,
             username=settings.smtp_user,
             password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
             timeout=settings.smtp_timeout,

@@ -3,9 +3,10 @@
 from importlib import resources
 
 from openmusic_gateway.asgi import Headers, Send, send_response
-from openmusic_gateway.reference import PAGE_SECURITY, VERSION, Reference, home_page, state, wants_html
+from openmusic_gateway.reference import PAGE_SECURITY, Reference, home_page, state, wants_html
 from openmusic_gateway.responses import RETRY_SOON, send_json
 from openmusic_gateway.routes import Route
+from openmusic_kit.version import VERSION
 from openmusic_kit.web.health import Health
 
 DOCUMENTS = ("/openapi.json", "/asyncapi.json")

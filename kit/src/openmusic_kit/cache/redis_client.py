@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from redis.asyncio import BlockingConnectionPool, Connection, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -36,11 +36,15 @@ class _Connection(Connection):
             raise RedisConnectionError("the connection was lost") from error
 
 
+class _TlsConnection(_Connection, SSLConnection):
+    pass
+
+
 def open_redis(settings: CacheSettings, *, retries: int = 1) -> Redis:
     """Connects when it is first used. A command is tried once more by default, as a pooled connection may be stale."""
     password = settings.redis_password
     pool = BlockingConnectionPool(
-        connection_class=_Connection,
+        connection_class=_TlsConnection if settings.redis_tls else _Connection,
         host=settings.redis_server,
         port=settings.redis_port,
         password=password.get_secret_value() if password else None,

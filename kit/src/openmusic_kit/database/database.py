@@ -127,6 +127,11 @@ class Database:
         async with self.read() as connection:
             await connection.execute("SELECT 1")
 
+    async def log_in(self) -> None:
+        """Raises psycopg.Error when a new connection cannot be made."""
+        async with self.own_connection():
+            pass
+
 
 @asynccontextmanager
 async def open_database(settings: DatabaseSettings) -> AsyncIterator[Database]:

@@ -52,8 +52,9 @@ class Broker:
         self._grace = grace
         self._topology_dirty = asyncio.Event()
         self._must_reconnect = False
+        self._url = str(URL(url).update_query(heartbeat=HEARTBEAT))
         self._broker = RabbitBroker(
-            str(URL(url).update_query(heartbeat=HEARTBEAT)),
+            self._url,
             timeout=CONNECT_TIMEOUT,
             reconnect_interval=RETRY_INTERVAL,
             on_close=[lambda *_: self._lost()],
@@ -109,6 +110,11 @@ class Broker:
         """Raises Unavailable unless the broker can be used."""
         if not self._connected or not await self._broker.ping(timeout=1.0):
             raise Unavailable("The broker is not available")
+
+    async def log_in(self) -> None:
+        """Raises when a new connection cannot be made."""
+        connection = await aiormq.connect(self._url)
+        await connection.close()
 
     async def waiting(self, queue: Queue) -> int:
         """How many messages wait in the queue for a consumer. Raises whatever keeps it from knowing."""

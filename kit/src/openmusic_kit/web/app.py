@@ -13,6 +13,7 @@ from openmusic_kit import errors
 from openmusic_kit.edge.answers import PurgeHeader
 from openmusic_kit.resources import Resources
 from openmusic_kit.settings import ServiceSettings
+from openmusic_kit.version import VERSION
 from openmusic_kit.web import openapi
 from openmusic_kit.web.middleware import BodyLimit, RequestContext
 from openmusic_kit.web.responses import on_http_exception, on_invalid_request, on_service_error
@@ -48,7 +49,7 @@ def create_service_app(
 
     app = ServiceApp(
         title=f"OpenMusic {name}",
-        version="3.0.0",
+        version=VERSION,
         lifespan=lifespan,
         redirect_slashes=False,
         docs_url=None,
