@@ -30,7 +30,7 @@ def files() -> dict[Path, str]:
     """The content of each generated file."""
     found = {HERE / "base" / "processes" / f"{each.container}.yaml": _process(each) for each in PROCESSES.values()}
     found[HERE / "base" / "processes" / "kustomization.yaml"] = _kustomization()
-    found[HERE / "overlays" / "dev" / "secrets.yaml"] = NOTE + _documents(map(_secret, _services()))
+    found[HERE / "overlays" / "dev" / "secrets" / "kustomization.yaml"] = _secrets()
     found[HERE / "overlays" / "dev" / "databases.sql"] = "".join(map(_database, WITH_DATABASE))
     found[HERE / "overlays" / "production" / "secrets.yaml"] = NOTE + _documents(map(_external_secret, _services()))
     found[HERE / "overlays" / "production" / "images" / "kustomization.yaml"] = _images()
@@ -43,6 +43,7 @@ def _services() -> list[Process]:
 
 def _fill(part: str, process: Process, **more: str) -> str:
     values = {"name": process.container, "image": process.folder, "secret": process.folder, "service": process.service}
+    values["version"] = VERSION
     sizes = {"cpu": process.cpu, "memory": process.memory, "max_copies": str(process.max_copies)}
     return PARTS[part].substitute(values | sizes | more)
 
@@ -95,8 +96,12 @@ def _kustomization() -> str:
 
 def _secret(process: Process) -> str:
     values = {"RABBITMQ_SERVER": f"amqp://openmusic:{DEVELOPMENT_SECRET}@rabbitmq:5672/"}
-    entries = "".join(f"  {name}: {values.get(name, DEVELOPMENT_SECRET)}\n" for name in process.secrets)
+    entries = "".join(f"      - {name}={values.get(name, DEVELOPMENT_SECRET)}\n" for name in process.secrets)
     return _fill("secret", process, entries=entries.rstrip())
+
+
+def _secrets() -> str:
+    return NOTE + PARTS["secrets"].substitute(secrets="".join(map(_secret, _services())).rstrip())
 
 
 def _external_secret(process: Process) -> str:
@@ -124,9 +129,7 @@ def _database(service: str) -> str:
 
 def _images() -> str:
     entries = "".join(
-        f"  - name: openmusic/{process.folder}\n"
-        f"    newName: {system.REGISTRY}/{process.folder}\n"
-        f"    newTag: {VERSION}\n"
+        f"  - name: openmusic/{process.folder}\n    newName: {system.REGISTRY}/{process.folder}\n"
         for process in _services()
     )
     return f"{NOTE}apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nimages:\n{entries}"

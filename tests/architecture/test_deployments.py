@@ -1,6 +1,8 @@
 """compose.yaml and deploy/kubernetes say the same, and both say what the architecture does."""
 
 import importlib.util
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,10 +15,16 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from openmusic_kit.settings import DatabaseSettings
+from openmusic_local.settings import CLASSES
 from openmusic_operations import system
 
 ROOT = Path(__file__).parents[2]
+KUBERNETES = ROOT / "deploy" / "kubernetes"
 OVERLAYS = ("dev", "production")
+SURGE = 1  # copies that a rolling upgrade adds
+BESIDES_POOL = 3  # connections of a copy: two that listen, and a new one for the check of readiness
+RESERVED = 20  # connections for migrations, backups and administrators
 VERSION = "1.31"  # of Kubernetes: the oldest that is promised to work
 CONTAINERS = {process.container: process for process in system.PROCESSES.values()}
 LOGIN = {"SMTP_USER", "SMTP_PASSWORD"}  # compose takes it from .env, production from the secret store
@@ -48,8 +56,11 @@ EXTENSIONS = {  # what we use of the two kinds that Kubernetes itself does not k
 
 @cache
 def manifests(overlay: str) -> list[dict[str, Any]]:
+    return built(KUBERNETES / "overlays" / overlay)
+
+
+def built(folder: Path) -> list[dict[str, Any]]:
     kubectl = Path(sys.executable).parent / "kubectl"
-    folder = ROOT / "deploy" / "kubernetes" / "overlays" / overlay
     done = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
@@ -160,7 +171,7 @@ def test_the_settings_of_kubernetes_are_settings() -> None:
 
 def test_every_process_has_the_secrets_that_it_has_in_compose() -> None:
     deployments = of_kind("Deployment", "dev") | of_kind("Job", "dev")
-    stored = {name: set(each["stringData"]) for name, each in of_kind("Secret", "dev").items()}
+    stored = {name: set(each["data"]) for name, each in of_kind("Secret", "dev").items()}
     external = {
         name: {one["secretKey"] for one in each["spec"]["data"]} for name, each in of_kind("ExternalSecret").items()
     }
@@ -216,6 +227,95 @@ def test_what_serves_can_lose_a_node_and_grows_with_its_load() -> None:
     assert set(of_kind("PodDisruptionBudget")) == set(CONTAINERS)
     assert set(of_kind("HorizontalPodAutoscaler")) | set(of_kind("ScaledObject")) == set(CONTAINERS)
     assert all(each["spec"]["minReplicas"] >= 2 for each in of_kind("HorizontalPodAutoscaler").values())
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_first_step_of_the_readme_applies_all_that_migrations_need(overlay: str) -> None:
+    readme = (KUBERNETES / "README.md").read_text()
+    (selected,) = set(re.findall(r"--selector 'app.kubernetes.io/component in \(([a-z,]+)\)'", readme))
+    components = set(selected.split(","))
+    applied = {
+        (each["kind"], each["metadata"]["name"])
+        for each in manifests(overlay)
+        if each["metadata"].get("labels", {}).get("app.kubernetes.io/component") in components
+    }
+    for name, job in of_kind("Job", overlay).items():
+        assert ("Job", name) in applied
+        (config,), (secret,) = sources(job, "configMapRef"), sources(job, "secretRef")
+        assert ("ConfigMap", config) in applied
+        assert {("Secret", secret), ("ExternalSecret", secret)} & applied
+    assert {("NetworkPolicy", name) for name in ("deny-all", "look-up-names", "migrations")} <= applied
+    assert {kind for kind, _ in applied} <= {"Job", "ConfigMap", "Secret", "ExternalSecret", "NetworkPolicy"}
+
+
+def test_the_copies_of_each_process_are_spread_by_themselves() -> None:
+    for name, deployment in of_kind("Deployment").items():
+        (spread,) = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        assert (
+            spread["labelSelector"]
+            == deployment["spec"]["selector"]
+            == {"matchLabels": {"app.kubernetes.io/name": name}}
+        )
+        assert spread["matchLabelKeys"] == ["pod-template-hash"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_postgresql_has_enough_connections_for_the_highest_number_of_copies(overlay: str) -> None:
+    allowed = system.SERVERS["postgres"].connections
+    assert allowed is not None
+    highest = {name: each["spec"]["maxReplicas"] for name, each in of_kind("HorizontalPodAutoscaler", overlay).items()}
+    highest |= {name: each["spec"]["maxReplicaCount"] for name, each in of_kind("ScaledObject", overlay).items()}
+    wanted = 0
+    for name, process in CONTAINERS.items():
+        if process.has_database:
+            (config,) = sources(of_kind("Deployment", overlay)[name], "configMapRef")
+            given = {key.lower(): value for key, value in of_kind("ConfigMap", overlay)[config]["data"].items()}
+            settings = CLASSES[process.name](_env_file=None, **{**given, "environment": "test"})
+            assert isinstance(settings, DatabaseSettings)
+            wanted += (highest.get(name, 1) + SURGE) * (settings.pg_pool_max + BESIDES_POOL)
+    assert wanted <= allowed - RESERVED
+
+
+def test_every_postgresql_of_ours_allows_the_connections_of_the_description() -> None:
+    allowed = f"max_connections={system.SERVERS['postgres'].connections}"
+    assert allowed in compose()["postgres"]["command"]
+    assert allowed in container_of(of_kind("Deployment", "dev")["postgres"])["args"]
+
+
+def test_trying_it_out_needs_no_operator() -> None:
+    assert not {each["kind"] for each in manifests("dev")} & set(EXTENSIONS)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_image_has_a_version(overlay: str) -> None:
+    release = (ROOT / "VERSION").read_text().strip()
+    for name, workload in {**of_kind("Deployment", overlay), **of_kind("Job", overlay)}.items():
+        image, _, tag = container_of(workload)["image"].rpartition(":")
+        assert image, f"{name} would pull whatever is newest"
+        assert tag != "latest"
+        if "openmusic/" in image:
+            assert tag == release
+            assert "imagePullPolicy" not in container_of(workload)  # with a tag: only what is not there
+
+
+def test_a_changed_secret_starts_those_pods_again_that_use_it(tmp_path: Path) -> None:
+    changed = shutil.copytree(KUBERNETES, tmp_path / "kubernetes") / "overlays" / "dev"
+    path = changed / "secrets" / "kustomization.yaml"
+    path.write_text(path.read_text().replace("SIGNING_KEY_SECRET=development-only", "SIGNING_KEY_SECRET=another"))
+    before = of_kind("Deployment", "dev")
+    after = {each["metadata"]["name"]: each for each in built(changed) if each["kind"] == "Deployment"}
+    assert {name for name in before if before[name]["spec"] != after[name]["spec"]} == {"auth-service"}
+
+
+def test_another_date_reads_the_secrets_of_production_again_and_starts_all_pods_again(tmp_path: Path) -> None:
+    changed = shutil.copytree(KUBERNETES, tmp_path / "kubernetes") / "overlays" / "production"
+    path = changed / "kustomization.yaml"
+    path.write_text(path.read_text().replace("2026-01-01", "2026-02-01"))
+    after = {(each["kind"], each["metadata"]["name"]): each for each in built(changed)}
+    for name, deployment in of_kind("Deployment").items():
+        assert after["Deployment", name]["spec"]["template"] != deployment["spec"]["template"], name
+    for name, secret in of_kind("ExternalSecret").items():
+        assert after["ExternalSecret", name]["metadata"]["annotations"] != secret["metadata"]["annotations"], name
 
 
 def test_compose_publishes_two_ports_on_this_machine_only() -> None:

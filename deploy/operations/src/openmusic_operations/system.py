@@ -14,11 +14,15 @@ GATEWAY = "gateway"
 
 @dataclass(frozen=True)
 class Server:
-    """``ports`` are those of its protocol. ``secret`` is the setting that lets a process in."""
+    """``ports`` are those of its protocol. ``secret`` is the setting that lets a process in.
+
+    ``connections`` is how many it must allow in all, if it counts them.
+    """
 
     name: str
     ports: tuple[int, ...]
     secret: str | None = None
+    connections: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def _process(name: str, entry: dict[str, Any]) -> Process:
 _description = tomllib.loads(DESCRIPTION.read_text())
 REGISTRY: str = _description["registry"]
 SERVERS = {
-    name: Server(name, tuple(each["ports"]), each.get("secret")) for name, each in _description["servers"].items()
+    name: Server(name, **{**each, "ports": tuple(each["ports"])}) for name, each in _description["servers"].items()
 }
 PROCESSES = {name: _process(name, entry) for name, entry in _description["processes"].items()}
 SERVICES = tuple(process.name for process in PROCESSES.values() if process.serves and process.name != GATEWAY)
