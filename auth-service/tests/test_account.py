@@ -64,6 +64,7 @@ def change_password(client: httpx.AsyncClient, me: dict[str, str]) -> Callable[.
     [
         ("GET", ME),
         ("PATCH", ME),
+        ("DELETE", ME),
         ("PUT", f"{ME}/password"),
         ("GET", f"{ME}/sessions"),
         ("DELETE", f"{ME}/sessions"),
@@ -88,6 +89,41 @@ async def test_the_token_of_a_user_who_is_gone_is_refused(
     refused(await client.patch(ME, json={"fullname": "Nobody"}, headers=me), 401)
     body = {"password": "secret", "newPassword": NEW}
     refused(await client.put(f"{ME}/password", json=body, headers=me), 401)
+    refused(await client.request("DELETE", ME, json={"password": "secret"}, headers=me), 401)
+
+
+async def test_my_account_is_deleted_with_all_sessions_and_its_name_is_free(
+    client: httpx.AsyncClient, tokens: dict[str, str], refreshes: Any, user_id: str, username: str, register: Any
+) -> None:
+    answer = await client.request("DELETE", ME, json={"password": "secret"}, headers=bearer(tokens))
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "success", "message": "Account deleted"})
+    assert answer.headers["Cache-Purge"] == f"user:{user_id}"
+    refused(await client.get(f"/users/{user_id}"), 404)
+    refused(await client.get(ME, headers=bearer(tokens)), 401)
+    assert not await refreshes(tokens)
+    login = {"username": username, "password": "secret"}
+    refused(await client.post("/authentications", json=login), 401)
+    assert await register(username) != user_id
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({"password": "wrong"}, 403), ({}, 400), ({"password": 1}, 400), ({"password": ""}, 400)]
+)
+async def test_my_account_is_deleted_only_with_my_password(
+    client: httpx.AsyncClient, me: dict[str, str], refreshes: Any, tokens: dict[str, str], body: Any, status: int
+) -> None:
+    refused(await client.request("DELETE", ME, json=body, headers=me), status)
+    assert (await client.get(ME, headers=me)).status_code == 200
+    assert await refreshes(tokens)
+
+
+async def test_of_two_deletions_at_once_one_succeeds(client: httpx.AsyncClient, me: dict[str, str]) -> None:
+    both = [client.request("DELETE", ME, json={"password": "secret"}, headers=me) for _ in range(2)]
+
+    statuses = sorted([answer.status_code for answer in await asyncio.gather(*both)])
+
+    assert statuses in ([200, 401], [200, 403])  # the second finds no user, or no longer that password
 
 
 async def test_i_see_and_change_my_name(

@@ -11,9 +11,10 @@ import jsonschema
 import psycopg
 import pytest
 
-from openmusic_auth.events import UserRegistered
+from openmusic_auth.events import UserDeleted, UserRegistered, UserRenamed
 from openmusic_auth.settings import Settings
 from openmusic_kit.database.database import connection_string
+from openmusic_kit.messaging.events import EventData
 
 CONTRACTS = Path(__file__).parents[2] / "contracts" / "events"
 SCHEMA = json.loads((CONTRACTS / "user.registered.v1.schema.json").read_text())
@@ -48,11 +49,30 @@ async def test_a_registration_is_announced_as_the_contract_says(events: Any, reg
     assert (event["aggregateId"], event["sequence"]) == (user_id, 1)
 
 
-async def test_the_example_of_the_contract_is_what_this_service_would_say() -> None:
-    data = UserRegistered.model_validate(EXAMPLE["data"])
+@pytest.mark.parametrize("kind", [UserRegistered, UserRenamed, UserDeleted])
+async def test_the_example_of_the_contract_is_what_this_service_would_say(kind: type[EventData]) -> None:
+    example = json.loads((CONTRACTS / f"{kind.routing_key()}.example.json").read_text())
 
-    assert data.model_dump(by_alias=True) == EXAMPLE["data"]
-    assert (data.event_type, data.event_version) == (EXAMPLE["type"], EXAMPLE["version"])
+    data = kind.model_validate(example["data"])
+
+    assert data.model_dump(by_alias=True) == example["data"]
+    assert (data.event_type, data.event_version) == (example["type"], example["version"])
+
+
+async def test_a_deletion_is_announced_as_the_contract_says(
+    events: Any, client: httpx.AsyncClient, register: Any, log_in: Any, username: str
+) -> None:
+    user_id = await register(username)
+    headers = {"Authorization": f"Bearer {(await log_in(username))['accessToken']}"}
+    for password in ("wrong", "secret"):
+        await client.request("DELETE", "/users/me", json={"password": password}, headers=headers)
+
+    event = await events.next("user.deleted.v1")
+
+    schema = json.loads((CONTRACTS / "user.deleted.v1.schema.json").read_text())
+    jsonschema.validate(event, schema, format_checker=jsonschema.FormatChecker())
+    assert event["data"] == {"userId": user_id}
+    assert (event["aggregateId"], event["sequence"]) == (user_id, 2)
 
 
 async def test_a_refused_registration_announces_nothing(

@@ -128,7 +128,7 @@ async def test_other_services_read_a_user_with_their_credential(
     answer = await client.get(f"/internal/users/{user_id}", headers=TRUSTED)
 
     assert answer.status_code == 200
-    assert answer.json()["data"] == {"id": user_id, "username": username}
+    assert answer.json()["data"] == {"id": user_id, "username": username, "version": 1}
     unknown = await client.get("/internal/users/user-unknown", headers=TRUSTED)
     assert unknown.status_code == 404
 

@@ -205,7 +205,7 @@ def bearer() -> Callable[[str], dict[str, str]]:
 def surroundings(database_factory: Callable[[str], dict[str, Any]], rabbitmq_url: str) -> dict[str, Any]:
     """The settings that the API and the worker share."""
     shared = {**database_factory("export"), "rabbitmq_server": rabbitmq_url, "service_credential": CREDENTIAL}
-    migrate(Settings(**shared), MIGRATIONS, "outbox")
+    migrate(Settings(**shared), MIGRATIONS, "outbox", "deleted-users")
     return shared
 
 
@@ -375,10 +375,10 @@ class Queues:
         queue = await self.channel.get_queue(name, ensure=False)
         return await queue.get(no_ack=True, fail=False)
 
-    async def put(self, message: dict[str, Any]) -> None:
+    async def put(self, message: dict[str, Any], queue: str = "export.jobs") -> None:
         body = json.dumps(message).encode()
         persistent = aio_pika.Message(body, message_id=message["id"], delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
-        await self.channel.default_exchange.publish(persistent, "export.jobs")
+        await self.channel.default_exchange.publish(persistent, queue)
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ GET    /users                             401    401     200      200    200    
 GET    /users/{user_id}                   200    200     200      200    200          200
 GET    /users/me                          401    401     200      200    200          200
 PATCH  /users/me                          401    401     200      200    200          200
+DELETE /users/me                          401    401     403      403    403          403
 PUT    /users/me/password                 401    401     200      200    200          200
 GET    /users/me/sessions                 401    401     200      200    200          200
 DELETE /users/me/sessions                 401    401     200      200    200          200
@@ -167,6 +168,7 @@ BODIES: dict[tuple[str, str], Callable[[World], Any]] = {
     ("PUT", "/songs/{song_id}"): lambda _: SONG,
     ("POST", "/users"): lambda world: {"username": world.secret, "password": "secret", "fullname": "New"},
     ("PATCH", "/users/me"): lambda _: {"fullname": "A User"},
+    ("DELETE", "/users/me"): lambda _: {"password": "not theirs"},  # everyone is needed for the next test
     ("PUT", "/users/me/password"): lambda _: {"password": "secret", "newPassword": "secret"},
     ("POST", "/authentications"): lambda world: world.login(),
     ("PUT", "/authentications"): _refresh_token,

@@ -115,6 +115,7 @@ def something(http: httpx.Client) -> Something:
             "DELETE /playlists/{playlist_id}": {"playlist_id": [playlist() for _ in range(MANY)]},
             "DELETE /authentications": {"refreshToken": left},
             "DELETE /users/me/sessions/{session_id}": {"session_id": ended},
+            "DELETE /users/me": {"password": ["secret"]},
             "PUT /users/me/password": {"password": ["secret"], "newPassword": ["secret"]},
             "PUT /authentications": {"refreshToken": [session["refreshToken"]]},
             "POST /authentications": {name: [value] for name, value in login.items()},

@@ -7,6 +7,7 @@ answer is noted.
 import io
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -92,22 +93,32 @@ def _reasons(case: Case, response: Response) -> list[str]:
 
 
 @schemathesis.hook
-def before_call(_: HookContext, case: Case, __: dict[str, Any]) -> None:
+def before_call(_: HookContext, case: Case, options: dict[str, Any]) -> None:
     """What is there everywhere is not deleted: schemathesis also takes names from answers that it got.
 
-    A session may have been ended by other requests, so the one to end is begun just before. For that the password stays
-    what it is.
+    The account that is deleted is a new one. A session may have been ended by other requests, so the one to end is
+    begun just before. For that the password stays what it is.
     """
     there = KNOWN.get(case.operation.label, {})
     match case.operation.label, case.path_parameters, case.body:
         case "DELETE /users/me/sessions/{session_id}", {"session_id": ended}, _ if ended in there.get("session_id", []):
             case.path_parameters["session_id"] = _new_session(case.operation.schema.get_base_url().rstrip("/"))
+        case "DELETE /users/me", _, {"password": "secret"} if there:
+            token = _new_user(case.operation.schema.get_base_url().rstrip("/"))
+            options["headers"] = {**(options.get("headers") or {}), "Authorization": f"Bearer {token}"}
         case "PUT /users/me/password", _, {"password": "secret", "newPassword": str()}:
             case.body["newPassword"] = "secret"
     doomed = KNOWN.get(case.operation.label, {}) if case.method == "DELETE" else {}
     for name, value in (case.path_parameters or {}).items():
         if name in doomed and value in KNOWN["everywhere"].get(name, []):
             case.path_parameters[name] = doomed[name][0]
+
+
+def _new_user(url: str) -> str:
+    """Returns an access token."""
+    login = {"username": f"doomed_{secrets.token_hex(6)}", "password": "secret"}
+    plain_http.post(f"{url}/users", json=login | {"fullname": "Doomed"}).raise_for_status()
+    return str(plain_http.post(f"{url}/authentications", json=login).json()["data"]["accessToken"])
 
 
 def _new_session(url: str) -> str:

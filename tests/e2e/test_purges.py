@@ -46,6 +46,8 @@ READS = {
     "owner": Read("/users/{owner}"),
     "friend": Read("/users/{friend}"),
     "owner's account": Read("/users/me", "owner"),
+    "leaver": Read("/users/{leaver}"),
+    "leaver's account": Read("/users/me", "leaver"),
     "owner's playlists": Read("/playlists", "owner"),
     "owner's page of playlists": Read("/playlists?limit=1000", "owner"),
     "friend's playlists": Read("/playlists", "friend"),
@@ -116,6 +118,13 @@ WRITES = [
         status=201,
     ),
     Write("PATCH /users/me", "/users/me", "owner, owner's account", user="owner", body={"fullname": "{name}"}),
+    Write(
+        "DELETE /users/me",
+        "/users/me",
+        "leaver, leaver's account",
+        user="leaver",
+        body={"password": "secret"},
+    ),
     Write(
         "PUT /users/me/password",
         "/users/me/password",
@@ -215,6 +224,8 @@ REFUSED = [
         body={"password": "wrong", "newPassword": "secret"},
         status=403,
     ),
+    Write("DELETE /users/me", "", user="owner", body={"password": "wrong"}, status=403),
+    Write("DELETE /users/me", "", body={"password": "secret"}, status=401),
     Write("POST /playlists", "", user="owner", body={}, status=400),
     Write("DELETE /playlists/{playlist}", "", user="friend", status=403),
     Write("PATCH /playlists/{playlist}", "", user="friend", body={"name": "Mine"}, status=403),
@@ -269,10 +280,19 @@ class World:
         assert answer.status_code == 201, answer.text
         return answer.json().get("data")
 
+    def register(self, name: str) -> str:
+        """A user of this world alone, who may be deleted. Returns the id."""
+        login = {"username": f"{name}_{secrets.token_hex(6)}", "password": "secret"}
+        user_id: str = self.create("/users", login | {"fullname": name})["userId"]
+        token = self.create("/authentications", login)["accessToken"]
+        self.users.headers[name] = {"Authorization": f"Bearer {token}"}
+        return user_id
+
     def fill(self) -> None:
         names = self.names = dict(self.users.ids)
         names["name"] = f"x{secrets.token_hex(8)}"
         names["login"] = self.users.login
+        names["leaver"] = self.register("leaver")
         names["missing_album"] = f"album-{'0' * 32}"
         login = {"username": self.users.login, "password": "secret"}
         names["refresh_token"] = self.create("/authentications", login)["refreshToken"]

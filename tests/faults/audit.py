@@ -23,7 +23,7 @@ from openmusic_local.servers import rabbitmq
 from openmusic_local.stack import Stack
 
 SETTLED_WITHIN = 75.0  # seconds; an export that failed several times comes back after a minute at the latest
-QUEUES = ("playlist.read_copies", "media.covers", "export.jobs")
+QUEUES = ("playlist.read_copies", "media.covers", "export.jobs", "catalog.users", "export.users")
 ANNOUNCING = ("auth", "catalog", "export")
 TABLES = {"/albums": ("catalog", "albums", "name"), "/songs": ("catalog", "songs", "title"),
           "/playlists": ("playlist", "playlists", "name")}  # fmt: skip

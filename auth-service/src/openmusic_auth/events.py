@@ -11,3 +11,18 @@ class UserRegistered(EventData):
     event_version: ClassVar[int] = 1
     user_id: ShortText
     username: NonEmptyText
+
+
+class UserRenamed(EventData):
+    event_type: ClassVar[str] = "user.renamed"
+    event_version: ClassVar[int] = 1
+    user_id: ShortText
+    username: NonEmptyText
+
+
+class UserDeleted(EventData):
+    """Whoever keeps data of the user deletes it, and never stores any again."""
+
+    event_type: ClassVar[str] = "user.deleted"
+    event_version: ClassVar[int] = 1
+    user_id: ShortText

@@ -13,7 +13,9 @@ def main() -> None:
         "catalog",
         {
             "serve": Command(Settings, lambda settings: serve(create_app(settings), settings)),
-            "migrate": Command(Settings, lambda settings: migrate(settings, MIGRATIONS, "outbox", "cache")),
+            "migrate": Command(
+                Settings, lambda settings: migrate(settings, MIGRATIONS, "outbox", "cache", "deleted-users")
+            ),
         },
     )
 

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from openmusic_catalog.albums import endpoints as albums
 from openmusic_catalog.albums.service import AlbumService
 from openmusic_catalog.likes import endpoints as likes
+from openmusic_catalog.likes.consumer import SUBSCRIPTION
 from openmusic_catalog.likes.service import LikeService
 from openmusic_catalog.settings import Settings
 from openmusic_catalog.songs import endpoints as songs
@@ -29,10 +30,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def start(app: FastAPI, resources: Resources) -> None:
         database = await resources.database()
         cache = await resources.cache("catalog", database)
-        await resources.outbox_relay(database)
         app.state.token_verifier = await resources.token_verifier()
         app.state.albums = AlbumService(database, cache, settings.public_url, settings.album_cache_ttl)
-        app.state.likes = LikeService(database, cache, settings.album_cache_ttl)
+        app.state.likes = LikeService(database, cache, resources.purge_publisher(), settings.album_cache_ttl)
+        broker = resources.broker()
+        broker.subscribe(SUBSCRIPTION, app.state.likes)
+        await resources.outbox_relay(database, broker=broker)
         playlist = await resources.client("playlist", settings.playlist_url)
         notifier = SongChangeNotifier(resources.pending_changes("songs"), playlist)
         app.state.songs = SongService(database, cache, notifier)

@@ -163,7 +163,8 @@ def test_run_gives_a_program_the_settings_of_a_process(running: Any) -> None:
     done = running.run("run", "export-worker", "openmusic", "dead-letters", "list")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        f"{queue}: no dead letters" for queue in ("export.jobs", "media.covers", "playlist.read_copies")
+        f"{queue}: no dead letters"
+        for queue in ("catalog.users", "export.jobs", "export.users", "media.covers", "playlist.read_copies")
     ]
 
 

@@ -210,7 +210,7 @@ async def test_what_died_of_a_cause_that_is_mended_is_handled_after_a_replay(
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["list", "nowhere"], 2, "there is no queue nowhere; there are export.jobs"),
+        (["list", "nowhere"], 2, "there is no queue nowhere; there are catalog.users, export.jobs"),
         (["show", QUEUE, "nobody"], 1, f"{DEAD} holds no message nobody"),
         (["replay", QUEUE, "nobody"], 1, f"{DEAD} holds no message nobody"),
         (["discard", QUEUE, "nobody", "--yes"], 1, f"{DEAD} holds no message nobody"),

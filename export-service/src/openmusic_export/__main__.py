@@ -13,7 +13,7 @@ def main() -> None:
         "export",
         {
             "serve": Command(Settings, lambda settings: serve(create_app(settings), settings)),
-            "migrate": Command(Settings, lambda settings: migrate(settings, MIGRATIONS, "outbox")),
+            "migrate": Command(Settings, lambda settings: migrate(settings, MIGRATIONS, "outbox", "deleted-users")),
             "worker": Command(WorkerSettings, lambda settings: serve(create_worker(settings), settings)),
         },
     )

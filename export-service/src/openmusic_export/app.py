@@ -10,6 +10,7 @@ from openmusic_export.delivery.service import DeliveryService
 from openmusic_export.delivery.smtp import SmtpSender
 from openmusic_export.events import jobs_queue
 from openmusic_export.exports import endpoints as exports
+from openmusic_export.exports.consumer import SUBSCRIPTION
 from openmusic_export.exports.service import ExportService
 from openmusic_export.playlists import Playlists
 from openmusic_export.settings import Settings, WorkerSettings
@@ -45,10 +46,12 @@ def create_worker(settings: WorkerSettings | None = None) -> FastAPI:
         sender = SmtpSender(settings)
         await resources.open(sender.running())
         resources.check("smtp", sender.ping, required=False)
-        delivery = DeliveryService(database, Playlists(client), sender, settings)
+        playlists = Playlists(client)
+        delivery = DeliveryService(database, playlists, sender, settings)
         broker = resources.broker(required=True)
         exports = subscription(settings)
         broker.subscribe(exports, delivery)
+        broker.subscribe(SUBSCRIPTION, ExportService(database, playlists))
         await resources.open(broker.running())
         await resources.open(Announcer(database, broker, exports.queue).running())
 

@@ -68,6 +68,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET /users", "auth", protected=True),
     *_routes("GET /users/{id}", "auth"),
     *_routes("GET,PATCH /users/me", "auth", protected=True),
+    *_routes("DELETE /users/me", "auth", protected=True, limit="password"),
     *_routes("PUT /users/me/password", "auth", protected=True, limit="password"),
     *_routes("GET,DELETE /users/me/sessions", "auth", protected=True),
     *_routes("DELETE /users/me/sessions/{id}", "auth", protected=True),

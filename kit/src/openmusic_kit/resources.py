@@ -97,11 +97,14 @@ class Resources:
         self.check("rabbitmq", broker.ping, required=required, log_in=broker.log_in)
         return broker
 
-    async def outbox_relay(self, database: Database, *queues: Queue) -> None:
-        """Publishes the outbox of the database, and has the queues declared before."""
+    async def outbox_relay(self, database: Database, *queues: Queue, broker: Broker | None = None) -> None:
+        """Publishes the outbox of the database, and has the queues declared before.
+
+        ``broker`` may have subscriptions; it is opened here.
+        """
         from openmusic_kit.messaging.relay import OutboxRelay  # noqa: PLC0415 - see above
 
-        broker = self.broker()
+        broker = broker or self.broker()
         for queue in queues:
             broker.ensure_queue(queue)
         await self.open(broker.running())

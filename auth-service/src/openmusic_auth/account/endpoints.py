@@ -4,7 +4,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_auth.account.errors import SessionNotFound, WrongPassword
-from openmusic_auth.account.schemas import AccountPayload, PasswordPayload, Session, SessionsData
+from openmusic_auth.account.schemas import AccountPayload, DeletionPayload, PasswordPayload, Session, SessionsData
 from openmusic_auth.account.service import AccountService
 from openmusic_auth.invalidation import account_headers
 from openmusic_auth.users.schemas import User, UserData
@@ -35,6 +35,17 @@ async def get_account(user_id: CurrentUser, account: Account, response: Response
 async def update_account(payload: AccountPayload, user_id: CurrentUser, account: Account) -> DataResponse[UserData]:
     user = User.model_validate(await account.set_fullname(user_id, payload.fullname), from_attributes=True)
     return DataResponse(data=UserData(user=user))
+
+
+@router.delete("", responses=error_responses(WrongPassword))
+async def delete_account(payload: DeletionPayload, user_id: CurrentUser, account: Account) -> MessageResponse:
+    """Deletes the user with sessions, playlists, collaborations, likes and exports, for good.
+
+    The user and the sessions are gone at once, the rest within seconds. What the user did in others' playlists stays,
+    under the name "deleted user".
+    """
+    await account.delete(user_id, payload.password)
+    return MessageResponse(message="Account deleted")
 
 
 @router.put("/password", responses=error_responses(WrongPassword))

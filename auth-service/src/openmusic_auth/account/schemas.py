@@ -12,8 +12,15 @@ class AccountPayload(WireModel):
     fullname: Text
 
 
+Password = Annotated[str, Field(min_length=1, max_length=128, repr=False)]
+
+
+class DeletionPayload(WireModel):
+    password: Password
+
+
 class PasswordPayload(WireModel):
-    password: Annotated[str, Field(min_length=1, max_length=128, repr=False)]
+    password: Password
     """The current one."""
     new_password: NewPassword = Field(repr=False)
     refresh_token: str | None = Field(None, repr=False)

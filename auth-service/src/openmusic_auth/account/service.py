@@ -1,13 +1,15 @@
 from openmusic_auth.account.errors import SessionNotFound, WrongPassword
 from openmusic_auth.authentications.repository import RefreshTokenRepository, Session
 from openmusic_auth.authentications.service import hash_refresh_token
+from openmusic_auth.events import UserDeleted
 from openmusic_auth.invalidation import user_changed
 from openmusic_auth.passwords import Passwords
-from openmusic_auth.users.repository import User, UserRepository
+from openmusic_auth.users.repository import Credentials, User, UserRepository
 from openmusic_kit.database.database import Database
 from openmusic_kit.edge.answers import purge_with_answer
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.ids import require_id
+from openmusic_kit.messaging import outbox
 
 
 class AccountService:
@@ -36,12 +38,7 @@ class AccountService:
         self, user_id: str, password: str, new_password: str, kept_refresh_token: str | None
     ) -> None:
         """Ends all sessions but that of ``kept_refresh_token``, and logins in progress. Raises WrongPassword."""
-        async with self._database.read() as connection:
-            credentials = await UserRepository(connection).find_credentials(user_id=user_id)
-        if credentials is None:
-            raise Unauthenticated
-        if not await self._passwords.verify(password, credentials.password_hash):
-            raise WrongPassword
+        credentials = await self._verified(user_id, password)
         password_hash = await self._passwords.hash(new_password)
         keep = hash_refresh_token(kept_refresh_token) if kept_refresh_token else b""
         async with self._database.unit_of_work() as work:
@@ -49,6 +46,21 @@ class AccountService:
                 raise WrongPassword
             await RefreshTokenRepository(work.connection).delete_sessions(user_id, keep=keep)
             await work.commit()
+
+    async def delete(self, user_id: str, password: str) -> None:
+        """Deletes the user and all sessions. Other services delete their part when the event arrives.
+
+        Raises WrongPassword.
+        """
+        credentials = await self._verified(user_id, password)
+        async with self._database.unit_of_work() as work:
+            version = await UserRepository(work.connection).delete(credentials)
+            if version is None:
+                raise WrongPassword
+            event = UserDeleted(user_id=user_id)
+            await outbox.append(work.connection, event, aggregate_id=user_id, sequence=version)
+            await work.commit()
+        await purge_with_answer(user_changed(user_id))
 
     async def list_sessions(self, user_id: str, before: str, limit: int) -> list[Session]:
         """Newest first, older than the session ``before``, if that is not empty."""
@@ -65,3 +77,13 @@ class AccountService:
     async def end_all_sessions(self, user_id: str) -> None:
         async with self._database.autocommit() as connection:
             await RefreshTokenRepository(connection).delete_sessions(user_id)
+
+    async def _verified(self, user_id: str, password: str) -> Credentials:
+        """Raises WrongPassword."""
+        async with self._database.read() as connection:
+            credentials = await UserRepository(connection).find_credentials(user_id=user_id)
+        if credentials is None:
+            raise Unauthenticated
+        if not await self._passwords.verify(password, credentials.password_hash):
+            raise WrongPassword
+        return credentials

@@ -54,4 +54,4 @@ async def get_user_copies(
 
 @internal_router.get("/{user_id}")
 async def get_user_copy(user_id: str, users: Users) -> DataResponse[UserCopy]:
-    return DataResponse(data=UserCopy.model_validate(await users.get(user_id), from_attributes=True))
+    return DataResponse(data=UserCopy.model_validate(await users.get_copy(user_id), from_attributes=True))

@@ -14,10 +14,11 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class UserCopy:
-    """What another service may keep of a user."""
+    """What another service may keep of a user. ``version`` grows with each change of the username."""
 
     id: str
     username: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,15 @@ class UserRepository:
         """Users whose id sorts after ``after``, in the order of ids."""
         cursor = self._connection.cursor(row_factory=class_row(UserCopy))
         await cursor.execute(
-            "SELECT id, username FROM users WHERE id > %(after)s ORDER BY id LIMIT %(limit)s",
+            "SELECT id, username, version FROM users WHERE id > %(after)s ORDER BY id LIMIT %(limit)s",
             {"after": after, "limit": limit},
         )
         return await cursor.fetchall()
+
+    async def find_copy(self, user_id: str) -> UserCopy | None:
+        cursor = self._connection.cursor(row_factory=class_row(UserCopy))
+        await cursor.execute("SELECT id, username, version FROM users WHERE id = %(id)s", {"id": user_id})
+        return await cursor.fetchone()
 
     async def find_by_username(self, username: str) -> User | None:
         cursor = self._connection.cursor(row_factory=class_row(User))
@@ -70,6 +76,21 @@ class UserRepository:
             {"id": user_id, "fullname": fullname},
         )
         return await cursor.fetchone()
+
+    async def delete(self, credentials: Credentials) -> int | None:
+        """Deletes the user with all sessions. Returns the version of the deletion.
+
+        None if the password has changed since ``credentials`` were read, or the user is gone.
+        """
+        cursor = await self._connection.execute(
+            """
+            DELETE FROM users WHERE id = %(id)s AND password_changes = %(password_changes)s
+            RETURNING version + 1 AS version
+            """,
+            {"id": credentials.user_id, "password_changes": credentials.password_changes},
+        )
+        row = await cursor.fetchone()
+        return row["version"] if row else None
 
     async def find_credentials(self, *, username: str = "", user_id: str = "") -> Credentials | None:
         """By username or by id."""

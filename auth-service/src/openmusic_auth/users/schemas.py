@@ -39,6 +39,7 @@ class UserCopy(WireModel):
 
     id: str
     username: str
+    version: int
 
 
 class UserCopies(WireModel):

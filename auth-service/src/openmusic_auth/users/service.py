@@ -37,6 +37,15 @@ class UserService:
             raise UserNotFound
         return user
 
+    async def get_copy(self, user_id: str) -> UserCopy:
+        """Raises UserNotFound."""
+        require_id("user", user_id, UserNotFound)
+        async with self._database.read() as connection:
+            copy = await UserRepository(connection).find_copy(user_id)
+        if copy is None:
+            raise UserNotFound
+        return copy
+
     async def find(self, username: str) -> list[User]:
         """The user of exactly this name, or nobody."""
         async with self._database.read() as connection:

@@ -5,12 +5,19 @@ class LikeRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, album_id: str, user_id: str) -> None:
-        """Raises ForeignKeyViolation when the album does not exist, UniqueViolation when the like exists."""
-        await self._connection.execute(
-            "INSERT INTO album_likes (album_id, user_id) VALUES (%(album_id)s, %(user_id)s)",
+    async def add(self, album_id: str, user_id: str) -> bool:
+        """Returns False for a user who was deleted.
+
+        Raises ForeignKeyViolation when the album does not exist, UniqueViolation when the like exists.
+        """
+        cursor = await self._connection.execute(
+            """
+            INSERT INTO album_likes (album_id, user_id) SELECT %(album_id)s, %(user_id)s
+            WHERE NOT EXISTS (SELECT FROM deleted_users d WHERE d.user_id = %(user_id)s)
+            """,
             {"album_id": album_id, "user_id": user_id},
         )
+        return cursor.rowcount == 1
 
     async def delete(self, album_id: str, user_id: str) -> bool | None:
         """Returns whether there was a like, or None when the album does not exist."""
@@ -26,6 +33,19 @@ class LikeRepository:
         )
         row = await cursor.fetchone()
         return row["liked"] if row else None
+
+    async def albums_liked_by(self, user_id: str, limit: int) -> list[str]:
+        cursor = await self._connection.execute(
+            "SELECT album_id FROM album_likes WHERE user_id = %(user_id)s ORDER BY album_id LIMIT %(limit)s",
+            {"user_id": user_id, "limit": limit},
+        )
+        return [row["album_id"] for row in await cursor.fetchall()]
+
+    async def delete_all(self, user_id: str, album_ids: list[str]) -> None:
+        await self._connection.execute(
+            "DELETE FROM album_likes WHERE user_id = %(user_id)s AND album_id = ANY(%(album_ids)s)",
+            {"user_id": user_id, "album_ids": album_ids},
+        )
 
     async def count(self, album_id: str) -> int | None:
         """Returns the number of likes, or None when the album does not exist."""

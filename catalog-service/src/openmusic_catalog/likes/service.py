@@ -8,15 +8,21 @@ from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
 from openmusic_catalog.likes.repository import LikeRepository
 from openmusic_kit.cache.cache import Cache, Cached
 from openmusic_kit.database.database import Database
+from openmusic_kit.edge.publisher import PurgePublisher
+from openmusic_kit.errors import Unauthenticated
+from openmusic_kit.identity.deleted_users import add_deleted_user
 from openmusic_kit.ids import require_id
 
 Encode = Callable[[int], bytes]
 
+DELETION_BATCH = 500  # likes
+
 
 class LikeService:
-    def __init__(self, database: Database, cache: Cache, cache_ttl: int) -> None:
+    def __init__(self, database: Database, cache: Cache, purges: PurgePublisher, cache_ttl: int) -> None:
         self._database = database
         self._cache = cache
+        self._purges = purges
         self._cache_ttl = cache_ttl
 
     async def like(self, album_id: str, user_id: str) -> None:
@@ -24,7 +30,8 @@ class LikeService:
         require_id("album", album_id, AlbumNotFound)
         async with self._cache.autocommit(likes_changed(album_id)) as connection:
             try:
-                await LikeRepository(connection).add(album_id, user_id)
+                if not await LikeRepository(connection).add(album_id, user_id):
+                    raise Unauthenticated
             except ForeignKeyViolation as error:
                 raise AlbumNotFound from error
             except UniqueViolation as error:
@@ -38,10 +45,22 @@ class LikeService:
             if not liked:
                 raise AlbumNotFound if liked is None else LikeNotFound
 
+    async def delete_all(self, user_id: str) -> None:
+        """Deletes the likes of a user who was deleted. May be repeated."""
+        await add_deleted_user(self._database, user_id, "album_likes")
+        while album_ids := await self._albums_liked_by(user_id):
+            async with self._cache.unit_of_work(*map(likes_changed, album_ids), purge=self._purges.publish) as work:
+                await LikeRepository(work.connection).delete_all(user_id, album_ids)
+                await work.commit()
+
     async def count(self, album_id: str, encode: Encode) -> Cached:
         """Returns what ``encode`` makes of the number of likes. The cache keeps it encoded. Raises AlbumNotFound."""
         require_id("album", album_id, AlbumNotFound)
         return await self._cache.read(likes_key(album_id), lambda: self._load(album_id, encode), self._cache_ttl)
+
+    async def _albums_liked_by(self, user_id: str) -> list[str]:
+        async with self._database.read() as connection:
+            return await LikeRepository(connection).albums_liked_by(user_id, DELETION_BATCH)
 
     async def _load(self, album_id: str, encode: Encode) -> bytes:
         async with self._database.read() as connection:

@@ -70,7 +70,9 @@ class DeliveryService:
                 _dead_letter_if_failed(result, error)
                 return None
             try:
-                await jobs.begin_copy(attempt, self._settings.export_repeat_after)
+                if not await jobs.begin_copy(attempt, self._settings.export_repeat_after):
+                    offer.withdraw()
+                    return None
                 await work.commit()
             except BaseException:
                 offer.withdraw()

@@ -67,11 +67,13 @@ class JobRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, job_id: str, playlist_id: str, target_email: str, requested_by: str) -> None:
-        await self._connection.execute(
+    async def add(self, job_id: str, playlist_id: str, target_email: str, requested_by: str) -> bool:
+        """Returns False for a user who was deleted."""
+        cursor = await self._connection.execute(
             """
             INSERT INTO export_jobs (id, playlist_id, target_email, requested_by)
-            VALUES (%(id)s, %(playlist_id)s, %(target_email)s, %(requested_by)s)
+            SELECT %(id)s, %(playlist_id)s, %(target_email)s, %(requested_by)s
+            WHERE NOT EXISTS (SELECT FROM deleted_users d WHERE d.user_id = %(requested_by)s)
             """,
             {
                 "id": job_id,
@@ -79,6 +81,19 @@ class JobRepository:
                 "target_email": target_email,
                 "requested_by": requested_by,
             },
+        )
+        return cursor.rowcount == 1
+
+    async def cancel_all(self, requested_by: str) -> None:
+        """Leaves nothing of a user's jobs but their ids: messages about them may still come, and are ignored."""
+        await self._connection.execute(
+            """
+            UPDATE export_jobs
+            SET requested_by = '', playlist_id = '', target_email = '', reason = NULL, problem = NULL,
+                status = 'cancelled', settled_at = coalesce(settled_at, now()), dead_event_id = NULL
+            WHERE requested_by = %(requested_by)s
+            """,
+            {"requested_by": requested_by},
         )
 
     async def find(self, job_id: str, requested_by: str) -> Job | None:
@@ -133,16 +148,19 @@ class JobRepository:
             {"id": job_id},
         )
 
-    async def begin_copy(self, attempt: Attempt, repeat_after: float) -> None:
-        """From now on a mail may have arrived. Without a result, the job is due in ``repeat_after`` seconds."""
-        await self._connection.execute(
+    async def begin_copy(self, attempt: Attempt, repeat_after: float) -> bool:
+        """From now on a mail may have arrived. Without a result, the job is due in ``repeat_after`` seconds.
+
+        Returns False if the user was deleted: then no mail may be sent.
+        """
+        cursor = await self._connection.execute(
             """
             UPDATE export_jobs
             SET attempts = %(number)s, copies = %(copies)s + 1,
                 reason = 'in doubt: the mail may have arrived', problem = 'unconfirmed',
                 failing_since = coalesce(failing_since, clock_timestamp()),
                 next_attempt_at = clock_timestamp() + make_interval(secs => %(repeat_after)s)
-            WHERE id = %(id)s
+            WHERE id = %(id)s AND NOT EXISTS (SELECT FROM deleted_users d WHERE d.user_id = requested_by)
             """,
             {
                 "id": attempt.job_id,
@@ -151,16 +169,17 @@ class JobRepository:
                 "repeat_after": repeat_after,
             },
         )
+        return cursor.rowcount == 1
 
     async def postpone(self, attempt: Attempt, reason: str, problem: Problem, delay: float) -> None:
-        """After a failure that certainly sent no mail. Does nothing if a later attempt has begun."""
+        """After a failure that certainly sent no mail. Does nothing after a later attempt, or for a deleted user."""
         await self._connection.execute(
             """
             UPDATE export_jobs
             SET attempts = %(number)s, copies = %(copies)s, reason = %(reason)s, problem = %(problem)s,
                 failing_since = coalesce(failing_since, clock_timestamp()),
                 next_attempt_at = clock_timestamp() + make_interval(secs => %(delay)s)
-            WHERE id = %(id)s AND attempts <= %(number)s
+            WHERE id = %(id)s AND attempts <= %(number)s AND requested_by <> ''
             """,
             {
                 "id": attempt.job_id,
@@ -175,7 +194,10 @@ class JobRepository:
     async def settle(
         self, attempt: Attempt, status: FinalStatus, reason: str | None, problem: Problem | None, keep_for: float
     ) -> None:
-        """Also deletes up to ten other jobs that were settled more than ``keep_for`` seconds ago."""
+        """Does nothing if the user was deleted.
+
+        Also deletes up to ten other jobs that were settled more than ``keep_for`` seconds ago.
+        """
         await self._connection.execute(
             """
             WITH old AS (
@@ -188,7 +210,7 @@ class JobRepository:
             UPDATE export_jobs
             SET status = %(status)s, reason = %(reason)s, problem = %(problem)s,
                 attempts = greatest(attempts, %(number)s), settled_at = now(), dead_event_id = %(dead_event_id)s
-            WHERE id = %(id)s
+            WHERE id = %(id)s AND requested_by <> ''
             """,
             {
                 "id": attempt.job_id,

@@ -3,6 +3,8 @@ from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistN
 from openmusic_export.exports.repository import Job, JobRepository
 from openmusic_export.playlists import Playlists
 from openmusic_kit.database.database import Database
+from openmusic_kit.errors import Unauthenticated
+from openmusic_kit.identity.deleted_users import add_deleted_user
 from openmusic_kit.ids import new_id, require_id
 from openmusic_kit.messaging import outbox
 
@@ -21,11 +23,18 @@ class ExportService:
             raise OwnerOnly
         job_id = new_id("export")
         async with self._database.unit_of_work() as work:
-            await JobRepository(work.connection).add(job_id, playlist_id, target_email, user_id)
+            if not await JobRepository(work.connection).add(job_id, playlist_id, target_email, user_id):
+                raise Unauthenticated
             event = ExportRequested(job_id=job_id, playlist_id=playlist_id, target_email=target_email)
             await outbox.append(work.connection, event, aggregate_id=job_id, sequence=1)
             await work.commit()
         return job_id
+
+    async def delete_all(self, user_id: str) -> None:
+        """Deletes what is known of the exports of a user who was deleted. May be repeated."""
+        await add_deleted_user(self._database, user_id, "export_jobs")
+        async with self._database.autocommit() as connection:
+            await JobRepository(connection).cancel_all(user_id)
 
     async def get(self, export_id: str, user_id: str) -> Job:
         """Raises ExportNotFound, also for the export of another user."""

@@ -16,13 +16,19 @@ class CollaborationRepository:
         self._connection = connection
 
     async def add(self, collaboration_id: str, playlist_id: str, user_id: str, owner_id: str) -> bool:
-        """Returns whether the owner has such a playlist. Raises UniqueViolation if the collaboration exists."""
+        """Returns whether the owner has such a playlist, and the user is not deleted.
+
+        Raises UniqueViolation if the collaboration exists.
+        """
         cursor = await self._connection.execute(
             """
             WITH playlist AS (
                 SELECT id FROM playlists WHERE id = %(playlist_id)s AND owner_id = %(owner_id)s FOR NO KEY UPDATE
+            ), collaborator AS MATERIALIZED (
+                SELECT id FROM users WHERE id = %(user_id)s AND NOT deleted FOR SHARE
             )
-            INSERT INTO collaborations (id, playlist_id, user_id) SELECT %(id)s, id, %(user_id)s FROM playlist
+            INSERT INTO collaborations (id, playlist_id, user_id)
+            SELECT %(id)s, playlist.id, collaborator.id FROM playlist, collaborator
             """,
             {"id": collaboration_id, "playlist_id": playlist_id, "user_id": user_id, "owner_id": owner_id},
         )
@@ -40,6 +46,23 @@ class CollaborationRepository:
             {"playlist_id": playlist_id, "user_id": user_id, "owner_id": owner_id},
         )
         return cursor.rowcount == 1
+
+    async def delete_all(self, user_id: str, limit: int) -> list[str]:
+        """Takes the user out of at most ``limit`` playlists, and returns their ids."""
+        cursor = await self._connection.execute(
+            """
+            WITH playlist AS MATERIALIZED (
+                SELECT id FROM playlists WHERE id IN (
+                    SELECT playlist_id FROM collaborations
+                    WHERE user_id = %(user_id)s ORDER BY playlist_id LIMIT %(limit)s
+                ) ORDER BY id FOR NO KEY UPDATE
+            )
+            DELETE FROM collaborations c USING playlist WHERE c.playlist_id = playlist.id AND c.user_id = %(user_id)s
+            RETURNING c.playlist_id
+            """,
+            {"user_id": user_id, "limit": limit},
+        )
+        return [row["playlist_id"] for row in await cursor.fetchall()]
 
     async def list(self, playlist_id: str) -> list[Collaborator]:
         """Returns the collaborators, those who joined first at the start."""

@@ -34,7 +34,7 @@ class CollaborationService:
             collaborations = CollaborationRepository(connection)
             try:
                 if not await collaborations.add(collaboration_id, playlist_id, user_id, owner_id):
-                    raise PlaylistNotFound  # the owner never changes, so it was deleted since the check
+                    raise PlaylistNotFound  # it or the user was deleted since the check; the owner never changes
             except UniqueViolation as error:
                 raise AlreadyCollaborating from error
         return collaboration_id

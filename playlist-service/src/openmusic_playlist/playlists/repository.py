@@ -9,21 +9,24 @@ from openmusic_playlist.playlists.models import Access, DetailChanges, PlaylistD
 class PlaylistRepository:
     """A transaction that locks rows of several tables locks them in this order, so that no deadlock can form:
 
-    the inbox, the playlist, its collaborations, copies of songs, songs in playlists, activities, the generation of the
-    cache; several rows of one table in the order of their ids.
+    the inbox, the playlist, its collaborations, copies of users, copies of songs, songs in playlists, activities, the
+    generation of the cache; several rows of one table in the order of their ids.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, playlist_id: str, name: str, owner_id: str, compared_in: str | None) -> None:
-        await self._connection.execute(
+    async def add(self, playlist_id: str, name: str, owner_id: str, compared_in: str | None) -> bool:
+        """Returns False for an owner without a copy, or who was deleted."""
+        cursor = await self._connection.execute(
             """
+            WITH owner AS MATERIALIZED (SELECT id FROM users WHERE id = %(owner_id)s AND NOT deleted FOR SHARE)
             INSERT INTO playlists (id, name, owner_id, compared_in)
-            VALUES (%(id)s, %(name)s, %(owner_id)s, %(compared_in)s)
+            SELECT %(id)s, %(name)s, id, %(compared_in)s FROM owner
             """,
             {"id": playlist_id, "name": name, "owner_id": owner_id, "compared_in": compared_in},
         )
+        return cursor.rowcount == 1
 
     async def access(self, playlist_id: str, user_id: str) -> Access | None:
         cursor = await self._connection.cursor(row_factory=class_row(Access)).execute(
@@ -117,6 +120,14 @@ class PlaylistRepository:
         )
         row = await cursor.fetchone()
         return row["owner_id"] if row else None
+
+    async def lock_owned(self, owner_id: str, limit: int) -> list[str]:
+        """Returns the ids of playlists of the owner. Until the transaction ends, nobody changes them."""
+        cursor = await self._connection.execute(
+            "SELECT id FROM playlists WHERE owner_id = %(owner_id)s ORDER BY id LIMIT %(limit)s FOR UPDATE",
+            {"owner_id": owner_id, "limit": limit},
+        )
+        return [row["id"] for row in await cursor.fetchall()]
 
     async def delete(self, playlist_id: str) -> None:
         await self._connection.execute("DELETE FROM playlists WHERE id = %(id)s", {"id": playlist_id})

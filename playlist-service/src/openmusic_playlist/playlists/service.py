@@ -29,7 +29,8 @@ class PlaylistService:
         playlist_id = new_id("playlist")
         incarnation = await self._freshness.incarnation()  # a playlist without songs needs no comparison
         async with self._cache.autocommit(playlist_added(user_id)) as connection:
-            await PlaylistRepository(connection).add(playlist_id, name, user_id, incarnation)
+            if not await PlaylistRepository(connection).add(playlist_id, name, user_id, incarnation):
+                raise Unauthenticated
         return playlist_id
 
     async def visible_to(self, user_id: str, after: str, limit: int) -> list[PlaylistRow]:

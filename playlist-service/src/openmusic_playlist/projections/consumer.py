@@ -9,10 +9,17 @@ from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_kit.messaging.events import Envelope
 from openmusic_kit.messaging.inbox import mark_all_processed, mark_processed, was_seen
 from openmusic_kit.messaging.subscription import Subscription
-from openmusic_playlist.projections.models import SongCopy
-from openmusic_playlist.projections.repository import UserCopyRepository
-from openmusic_playlist.projections.schemas import SongCreated, SongDeleted, SongUpdated, UserRegistered
+from openmusic_playlist.projections.models import SongCopy, UserCopy
+from openmusic_playlist.projections.schemas import (
+    SongCreated,
+    SongDeleted,
+    SongUpdated,
+    UserDeleted,
+    UserRegistered,
+    UserRenamed,
+)
 from openmusic_playlist.projections.song_projection import sweep, upsert_songs
+from openmusic_playlist.projections.user_projection import delete_user, upsert_user
 
 
 class ProjectionConsumer:
@@ -49,11 +56,15 @@ class ProjectionConsumer:
             await mark_processed(work.connection, event.id)
             await work.commit()
 
-    async def add_user(self, user: UserRegistered, event: Envelope) -> None:
-        async with self._database.unit_of_work() as work:
+    async def upsert_user(self, user: UserRegistered | UserRenamed, event: Envelope) -> None:
+        async with self._cache.unit_of_work(purge=self._purges.publish) as work:
             if await mark_processed(work.connection, event.id):
-                await UserCopyRepository(work.connection).add(user.user_id, user.username)
+                await upsert_user(work, UserCopy(user.user_id, event.sequence, user.username))
                 await work.commit()
+
+    async def delete_user(self, user: UserDeleted, event: Envelope) -> None:
+        """Is idempotent, so it needs no inbox."""
+        await delete_user(self._cache, self._purges, user.user_id, event.sequence)
 
 
 SUBSCRIPTION = Subscription[ProjectionConsumer](
@@ -62,7 +73,9 @@ SUBSCRIPTION = Subscription[ProjectionConsumer](
         SongCreated: ProjectionConsumer.upsert_song,
         SongUpdated: ProjectionConsumer.upsert_song,
         SongDeleted: ProjectionConsumer.delete_song,
-        UserRegistered: ProjectionConsumer.add_user,
+        UserRegistered: ProjectionConsumer.upsert_user,
+        UserRenamed: ProjectionConsumer.upsert_user,
+        UserDeleted: ProjectionConsumer.delete_user,
     },
     prefetch=100,
     batch_handlers={SongCreated: ProjectionConsumer.upsert_songs, SongUpdated: ProjectionConsumer.upsert_songs},

@@ -57,17 +57,17 @@ class UserDirectory:
         self._auth = auth
 
     async def exists(self, user_id: str) -> bool:
-        """Trusts a copy, as users are never deleted or renamed. Raises Unavailable."""
+        """Trusts a copy: soon after a user is deleted, it is a tombstone. Raises Unavailable."""
         if not is_id("user", user_id):
             return False
         async with self._database.read() as connection:
-            if await UserCopyRepository(connection).exists(user_id):
-                return True
+            copy = (await UserCopyRepository(connection).get_all([user_id])).get(user_id)
+        if copy is not None:
+            return not copy.deleted
         answer = await self._auth.get(f"/internal/users/{user_id}")
         if not answer.found:
             return False
         user = answer.parse(DataResponse[UserAnswer]).data
-        async with self._database.unit_of_work() as work:
-            await UserCopyRepository(work.connection).add(user.id, user.username)
-            await work.commit()
+        async with self._database.autocommit() as connection:
+            await UserCopyRepository(connection).upsert(user.as_copy())  # a new copy: no playlist shows the name yet
         return True

@@ -1,8 +1,8 @@
 """Compares the copies with the services that own the data and repairs differences, while events keep arriving.
 
 Pages are snapshots, so they only move copies forward. Any other difference is resolved under a row lock by asking the
-catalogue for that song; the lock blocks events, so its answer cannot be older than a correct copy. A song created after
-its page was read is such a difference as well, and found to be correct.
+owner; the lock blocks events, so its answer cannot be older than a correct copy. A song created after its page was read
+is such a difference as well, and found to be correct.
 """
 
 from collections.abc import AsyncIterator, Callable, Container
@@ -18,12 +18,12 @@ from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import is_id
 from openmusic_kit.web.clients import ServiceClient
 from openmusic_kit.web.schemas import DataResponse
-from openmusic_playlist.invalidation import playlist_changed
 from openmusic_playlist.projections.errors import CatalogueEmpty
-from openmusic_playlist.projections.models import SongCopy
+from openmusic_playlist.projections.models import SongCopy, UserCopy
 from openmusic_playlist.projections.repository import SongCopyRepository, UserCopyRepository
 from openmusic_playlist.projections.schemas import SongAnswer, SongsAnswer, UserAnswer, UsersAnswer
 from openmusic_playlist.projections.song_projection import replace_song, sweep, upsert_songs
+from openmusic_playlist.projections.user_projection import replace_user, upsert_user
 
 PAGE = 500
 
@@ -126,24 +126,33 @@ class Reconciliation:
     async def _reconcile_users(self) -> int:
         after, compared = "", 0
         while True:
-            page = (await _page(self._auth, "users", after, DataResponse[UsersAnswer])).users
+            page = (await _page(self._auth, "users", after, DataResponse[UsersAnswer])).copies()
             async with self._database.read() as connection:
-                names = await UserCopyRepository(connection).names([user.id for user in page])
+                copies = await UserCopyRepository(connection).get_all([user.id for user in page])
             for user in page:
-                if names.get(user.id) != user.username:
-                    await self._replace_user(user)
-                    self._report_repair(user.id, "was wrong" if user.id in names else "was missing")
+                await self._reconcile_user(user, copies.get(user.id))
             compared += len(page)
             if len(page) < PAGE:
                 return compared
             after = page[-1].id
 
-    async def _replace_user(self, user: UserAnswer) -> None:
-        """Needs no lock: users never change, so the page cannot be out of date."""
+    async def _reconcile_user(self, user: UserCopy, copy: UserCopy | None) -> None:
+        if copy is None or (user.version > copy.version and not copy.deleted):
+            async with self._changing() as work:
+                await upsert_user(work, user)
+            self._report_repair(user.id, "was missing" if copy is None else "was old")
+        elif user != copy:
+            await self._resolve_user(user.id)
+
+    async def _resolve_user(self, user_id: str) -> None:
+        """Asks auth for one user while the copy is locked. Deletes nothing: only an event takes playlists with it."""
         async with self._changing() as work:
-            users = UserCopyRepository(work.connection)
-            await users.replace(user.id, user.username)
-            await work.invalidate(*map(playlist_changed, await users.playlists_of(user.id)))
+            copy = await UserCopyRepository(work.connection).lock(user_id)
+            answer = await self._auth.get(f"/internal/users/{user_id}")
+            if not answer.found or (user := answer.parse(DataResponse[UserAnswer]).data.as_copy()) == copy:
+                return
+            await replace_user(work, user)
+        self._report_repair(user_id, "was wrong")
 
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[CachedUnitOfWork]:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from psycopg.rows import class_row
 
 from openmusic_kit.database.database import Connection
-from openmusic_playlist.projections.models import SongCopy
+from openmusic_playlist.projections.models import ShownName, SongCopy, UserCopy
 
 
 class SongCopyRepository:
@@ -107,36 +107,59 @@ class SongCopyRepository:
 
 
 class UserCopyRepository:
+    """Copies only move forward. The tombstone of a deleted user keeps a late event from restoring it."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, user_id: str, username: str) -> None:
-        await self._connection.execute(
-            "INSERT INTO users (id, username) VALUES (%(id)s, %(username)s) ON CONFLICT (id) DO NOTHING",
-            {"id": user_id, "username": username},
-        )
-
-    async def exists(self, user_id: str) -> bool:
-        cursor = await self._connection.execute("SELECT 1 FROM users WHERE id = %(id)s", {"id": user_id})
-        return await cursor.fetchone() is not None
-
-    async def names(self, user_ids: list[str]) -> dict[str, str]:
-        """Returns the names of those users that have a copy, by id."""
+    async def upsert(self, user: UserCopy) -> bool:
+        """Applies the user if it is newer than the copy, and each deletion. Returns whether it did."""
         cursor = await self._connection.execute(
-            "SELECT id, username FROM users WHERE id = ANY(%(ids)s)", {"ids": user_ids}
-        )
-        return {row["id"]: row["username"] for row in await cursor.fetchall()}
-
-    async def replace(self, user_id: str, username: str) -> None:
-        await self._connection.execute(
             """
-            INSERT INTO users (id, username) VALUES (%(id)s, %(username)s)
-            ON CONFLICT (id) DO UPDATE SET username = excluded.username
+            INSERT INTO users AS copy (id, username, version, deleted)
+            VALUES (%(id)s, %(username)s, %(version)s, %(deleted)s)
+            ON CONFLICT (id) DO UPDATE SET
+                username = excluded.username, deleted = excluded.deleted,
+                version = greatest(copy.version, excluded.version)
+            WHERE excluded.deleted OR (copy.version < excluded.version AND NOT copy.deleted)
             """,
-            {"id": user_id, "username": username},
+            asdict(user),
+        )
+        return cursor.rowcount == 1
+
+    async def replace(self, user: UserCopy) -> None:
+        await self._connection.execute(
+            "UPDATE users SET username = %(username)s, version = %(version)s, deleted = false WHERE id = %(id)s",
+            asdict(user),
         )
 
-    async def playlists_of(self, user_id: str) -> list[str]:
-        """Returns the ids of the playlists that show the user as their owner."""
-        cursor = await self._connection.execute("SELECT id FROM playlists WHERE owner_id = %(id)s", {"id": user_id})
-        return [row["id"] for row in await cursor.fetchall()]
+    async def get_all(self, user_ids: list[str]) -> dict[str, UserCopy]:
+        """Returns the copies that there are, tombstones included, by id."""
+        cursor = await self._connection.cursor(row_factory=class_row(UserCopy)).execute(
+            "SELECT id, version, username, deleted FROM users WHERE id = ANY(%(ids)s)", {"ids": user_ids}
+        )
+        return {user.id: user for user in await cursor.fetchall()}
+
+    async def lock(self, user_id: str) -> UserCopy | None:
+        """Returns the copy and locks it until the transaction ends."""
+        cursor = await self._connection.cursor(row_factory=class_row(UserCopy)).execute(
+            "SELECT id, version, username, deleted FROM users WHERE id = %(id)s FOR UPDATE", {"id": user_id}
+        )
+        return await cursor.fetchone()
+
+    async def showing(self, user_id: str) -> list[ShownName]:
+        """Returns the playlists that show the user's name: as their owner's, or in their activities."""
+        cursor = await self._connection.cursor(row_factory=class_row(ShownName)).execute(
+            """
+            SELECT p.id AS playlist_id, CASE WHEN p.owner_id = %(user_id)s THEN p.owner_id || ARRAY(
+                       SELECT c.user_id FROM collaborations c WHERE c.playlist_id = p.id
+                   ) ELSE '{}' END AS members
+            FROM playlists p WHERE p.id IN (
+                SELECT id FROM playlists WHERE owner_id = %(user_id)s
+                UNION SELECT playlist_id FROM activities WHERE user_id = %(user_id)s
+                UNION SELECT playlist_id FROM playlist_edits WHERE user_id = %(user_id)s
+            )
+            """,
+            {"user_id": user_id},
+        )
+        return await cursor.fetchall()

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from openmusic_kit.messaging.events import EventData
 from openmusic_kit.web.schemas import Int64, ShortText, StoredText, WireModel
-from openmusic_playlist.projections.models import SongCopy
+from openmusic_playlist.projections.models import SongCopy, UserCopy
 
 
 class SongDetails(WireModel):
@@ -38,6 +38,16 @@ class UserRegistered(EventData):
     username: StoredText
 
 
+class UserRenamed(UserRegistered):
+    event_type: ClassVar[str] = "user.renamed"
+
+
+class UserDeleted(EventData):
+    event_type: ClassVar[str] = "user.deleted"
+    event_version: ClassVar[int] = 1
+    user_id: ShortText
+
+
 class SongAnswer(SongDetails):
     id: str
     version: int
@@ -53,10 +63,18 @@ class SongsAnswer(WireModel):
 class UserAnswer(WireModel):
     id: str
     username: str
+    version: int = 1
+    """Of earlier versions of the service, which renamed nobody."""
+
+    def as_copy(self) -> UserCopy:
+        return UserCopy(self.id, self.version, self.username)
 
 
 class UsersAnswer(WireModel):
     users: list[UserAnswer]
+
+    def copies(self) -> list[UserCopy]:
+        return [user.as_copy() for user in self.users]
 
 
 class SongChange(WireModel):

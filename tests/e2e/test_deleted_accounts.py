@@ -1,0 +1,123 @@
+"""Somebody deletes the account: within seconds nothing of theirs is in any database, and others keep what is theirs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from openmusic_operations.system import WITH_DATABASE
+
+TOMBSTONES = {
+    *(("playlist", table) for table in ("users", "activities", "playlist_edits")),
+    *((service, "deleted_users") for service in ("catalog", "export")),
+}
+"""Where the id stays, without a name: it keeps late events from restoring anything, and tells activities apart."""
+
+
+def rows(stack: Any, service: str) -> dict[str, str]:
+    """All that a service stores, by table."""
+    settings = stack.environment(service)
+    names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password", "PGDATABASE": "dbname"}
+    given: Any = {ours: settings[name] for name, ours in names.items()}
+    with psycopg.connect(**given, row_factory=tuple_row) as connection:
+        tables = [
+            name
+            for (name,) in connection.execute(
+                "SELECT table_name FROM information_schema.tables"
+                " WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
+            )
+        ]
+        found = {}
+        for table in tables:
+            stored = connection.execute(sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(table)))
+            found[table] = "\n".join(text for (text,) in stored)
+        return found
+
+
+def traces(stack: Any, *secrets: str) -> set[tuple[str, str, str]]:
+    """Which of the texts are found in which table of which service."""
+    return {
+        (service, table, secret)
+        for service in WITH_DATABASE
+        for table, stored in rows(stack, service).items()
+        for secret in secrets
+        if secret in stored
+    }
+
+
+def test_everything_of_a_deleted_user_is_gone_within_seconds(
+    stack: Any, client: Any, eventually: Callable[..., Any], mails: Any
+) -> None:
+    leaver, friend = client.register("leaver"), client.register("friend")
+    album, song = client.album(), client.song()
+    mine, theirs = client.playlist(leaver, "The leaver's own"), client.playlist(friend, "The friend's")
+    client.share(mine, leaver, friend)
+    client.share(theirs, friend, leaver)
+    client.add(mine, song, friend)
+    client.add(theirs, song, leaver)
+    for user in (leaver, friend):
+        client.created(f"/albums/{album}/likes", None, user)
+    address = f"{leaver.username}@mail.test"
+    client.created(f"/export/playlists/{mine}", {"targetEmail": address}, leaver)
+    eventually(lambda: mails(address))
+    secrets = (leaver.username, "The leaver's own", address)
+    stored_in = {service for service, _, _ in traces(stack, leaver.id, *secrets)}
+    assert stored_in == {"auth", "catalog", "playlist", "export"}
+    for _ in range(2):
+        assert client.call("GET", f"/albums/{album}/likes").json()["data"]["likes"] == 2
+        assert client.call("GET", "/playlists", user=friend).json()["data"]["playlists"][0]["id"] == mine
+
+    answer = client.call("DELETE", "/users/me", {"password": "secret"}, leaver)
+
+    assert answer.status_code == 200, answer.text
+    assert client.call("GET", f"/users/{leaver.id}").status_code == 404
+    assert client.call("GET", "/users/me", user=leaver).status_code == 401
+    assert client.call("PUT", "/authentications", {"refreshToken": leaver.refresh_token}).status_code == 400
+    eventually(lambda: {each[:2] for each in traces(stack, leaver.id, *secrets)} <= TOMBSTONES, 10)
+    assert traces(stack, *secrets) == set()
+    for path in ("songs", "activities"):
+        assert client.call("GET", f"/playlists/{mine}/{path}", user=friend).status_code == 404
+    (left,) = client.call("GET", "/playlists", user=friend).json()["data"]["playlists"]
+    assert left["id"] == theirs
+    (activity,) = client.call("GET", f"/playlists/{theirs}/activities", user=friend).json()["data"]["activities"]
+    assert (activity["username"], activity["action"]) == ("deleted user", "add")
+    assert [each["id"] for each in client.songs_in(theirs, friend)] == [song]
+    assert client.call("GET", f"/albums/{album}/likes").json()["data"]["likes"] == 1
+
+
+def test_the_old_token_of_a_deleted_user_leaves_nothing_behind(
+    stack: Any, client: Any, eventually: Callable[..., Any]
+) -> None:
+    """It is valid until it expires, and what it did before the event arrived goes with the rest."""
+    leaver = client.register("leaver")
+    album, theirs = client.album(), client.playlist(leaver)
+
+    assert client.call("DELETE", "/users/me", {"password": "secret"}, leaver).status_code == 200
+    client.call("POST", "/playlists", {"name": "Made by an old token"}, leaver)
+    client.call("POST", f"/albums/{album}/likes", user=leaver)
+    client.call("POST", f"/export/playlists/{theirs}", {"targetEmail": "old-token@mail.test"}, leaver)
+
+    eventually(lambda: {each[:2] for each in traces(stack, leaver.id)} <= TOMBSTONES, 10)
+    for _ in range(2):
+        for path, body in (("/playlists", {"name": "x"}), (f"/albums/{album}/likes", None)):
+            assert client.call("POST", path, body, leaver).status_code == 401
+        export = client.call("POST", f"/export/playlists/{theirs}", {"targetEmail": "old-token@mail.test"}, leaver)
+        assert export.status_code in {401, 404}
+    assert traces(stack, "Made by an old token", "old-token@mail.test") == set()
+    assert {each[:2] for each in traces(stack, leaver.id)} <= TOMBSTONES
+
+
+def test_the_name_of_a_deleted_user_is_free_and_nothing_comes_with_it(client: Any) -> None:
+    leaver = client.register("leaver")
+    client.playlist(leaver)
+    client.call("DELETE", "/users/me", {"password": "secret"}, leaver)
+    login = {"username": leaver.username, "password": "another secret"}
+
+    user_id = client.created("/users", login | {"fullname": "Somebody Else"})["userId"]
+
+    tokens = client.created("/authentications", login)
+    headers = {"Authorization": f"Bearer {tokens['accessToken']}"}
+    assert user_id != leaver.id
+    assert client.call("GET", "/playlists", headers=headers).json()["data"]["playlists"] == []
