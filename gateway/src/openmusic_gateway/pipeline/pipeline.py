@@ -17,6 +17,7 @@ from openmusic_gateway.pipeline.own_endpoints import OwnEndpoints
 from openmusic_gateway.pipeline.proxy import Proxy
 from openmusic_gateway.pipeline.route import Router
 from openmusic_gateway.pipeline.token import TokenCheck
+from openmusic_gateway.pipeline.visit import Visit
 from openmusic_gateway.reply import UpstreamInterrupted
 from openmusic_gateway.request import Request
 from openmusic_gateway.responses import HttpError
@@ -53,9 +54,10 @@ class Pipeline:
         request_id_variable.set(request_id)
         if extra := [*self.headers.on_every_response, *self.cors.headers(headers.get(b"origin"))]:
             send = adding(send, extra)
+        visit = Visit(self.clients.address(scope["client"], scope["headers"]))
         status = 0
         try:
-            status = await self._respond(scope, headers, receive, send, request_id)
+            status = await self._respond(visit, scope, headers, receive, send, request_id)
         except HttpError as error:
             status = await responses.send_error(send, request_id, error)
         except ClientDisconnected:
@@ -69,22 +71,29 @@ class Pipeline:
         finally:
             if self.access_log is not None:
                 seconds = time.perf_counter() - started
-                self.access_log.add(scope["method"], scope["path"], status, seconds, request_id)
+                members = visit.as_members()
+                self.access_log.add(scope["method"], scope["path"], status, seconds, request_id, members)
 
     async def _respond(
-        self, scope: HTTPScope, headers: dict[bytes, bytes], receive: Receive, send: Send, request_id: str
+        self,
+        visit: Visit,
+        scope: HTTPScope,
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        send: Send,
+        request_id: str,
     ) -> int:
         """Returns the status of the response that was sent."""
         self.headers.check(scope, headers)
         methods = self.router.match(scope["raw_path"])
         if scope["method"] == "OPTIONS":
             return await self.cors.send_options(send, request_id, headers, methods)
-        route = self.router.select(methods, scope["method"])
+        visit.route = route = self.router.select(methods, scope["method"])
         if route.service == GATEWAY:
             return await self.own_endpoints.respond(route, scope["path"], headers, send, request_id)
-        user_id = await self.tokens.user_id(scope["headers"]) if route.protected else ""
-        address = self.clients.address(scope["client"], scope["headers"])
-        request = Request(scope, headers, receive, send, route, user_id, request_id, address)
+        if route.protected:
+            visit.user_id = await self.tokens.user_id(scope["headers"])
+        request = Request(scope, headers, receive, send, route, visit.user_id, request_id, visit.address)
         if (status := await self.edge.respond(request)) is not None:
             return status
         self.rates.admit(request)

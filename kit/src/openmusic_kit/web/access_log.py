@@ -26,8 +26,11 @@ class AccessLog:
         self._second = 0
         self._formatted = ""
 
-    def add(self, method: str, path: str, status: int, seconds: float, request_id: str) -> None:
-        """``seconds`` is what the request took; ``request_id`` and ``method`` need no escaping."""
+    def add(self, method: str, path: str, status: int, seconds: float, request_id: str, more: str = "") -> None:
+        """``seconds`` is what the request took; ``request_id`` and ``method`` need no escaping.
+
+        ``more`` are further members of the JSON object, each with a comma before it.
+        """
         now = time.time()
         if int(now) != self._second:
             self._second = int(now)
@@ -37,7 +40,7 @@ class AccessLog:
         self._lines.append(
             f'{{"time": "{self._formatted}.{int(now % 1 * 1000):03d}Z", "level": "INFO", "logger": "access", '
             f'"message": "request", "request_id": "{request_id}", "service": "{self._service}", "method": "{method}", '
-            f'"path": {json.dumps(path)}, "status": {status}, "duration_ms": {seconds * 1000:.2f}}}\n'
+            f'"path": {json.dumps(path)}, "status": {status}, "duration_ms": {seconds * 1000:.2f}{more}}}\n'
         )
 
     def flush(self) -> None:
