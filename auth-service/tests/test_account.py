@@ -130,7 +130,7 @@ async def test_i_see_and_change_my_name(
     client: httpx.AsyncClient, me: dict[str, str], user_id: str, username: str
 ) -> None:
     before = await client.get(ME, headers=me)
-    changed = await client.patch(ME, json={"fullname": "Jonny Buckland", "username": "ignored"}, headers=me)
+    changed = await client.patch(ME, json={"fullname": "Jonny Buckland", "id": "ignored"}, headers=me)
 
     user = {"id": user_id, "username": username, "fullname": "Chris Martin"}
     assert before.json()["data"] == {"user": user}
@@ -144,7 +144,44 @@ async def test_i_see_and_change_my_name(
     assert public.headers["Cache-Tag"] == before.headers["Cache-Tag"] == f"user:{user_id}"
 
 
-@pytest.mark.parametrize("body", [{}, {"fullname": 1}, {"fullname": " "}, {"fullname": "a\0"}, {"fullname": None}, []])
+async def test_i_change_my_username_and_log_in_with_it(
+    client: httpx.AsyncClient, tokens: dict[str, str], refreshes: Any, user_id: str, username: str, register: Any
+) -> None:
+    renamed = f"{username}-renamed"
+    for _ in range(2):
+        answer = await client.patch(ME, json={"username": renamed}, headers=bearer(tokens))
+
+        user = {"id": user_id, "username": renamed, "fullname": "Chris Martin"}
+        assert (answer.status_code, answer.json()["data"]) == (200, {"user": user})
+        assert answer.headers["Cache-Purge"] == f"user:{user_id}"
+    assert (await client.get(f"/users/{user_id}")).json()["data"]["user"]["username"] == renamed
+    assert await refreshes(tokens)
+    statuses = [
+        (await client.post("/authentications", json={"username": name, "password": "secret"})).status_code
+        for name in (username, renamed)
+    ]
+    assert statuses == [401, 201]
+    assert await register(username) != user_id, "the old name is free"
+
+
+async def test_a_username_that_somebody_has_is_refused_and_nothing_changes(
+    client: httpx.AsyncClient, me: dict[str, str], register: Any, username: str
+) -> None:
+    await register(f"{username}-2")
+
+    refused(await client.patch(ME, json={"username": f"{username}-2", "fullname": "New"}, headers=me), 400)
+
+    found = (await client.get(ME, headers=me)).json()["data"]["user"]
+    assert (found["username"], found["fullname"]) == (username, "Chris Martin")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({}, {"fullname": 1}, {"fullname": " "}, {"fullname": "a\0"}, {"fullname": None}, [], {"id": "x"}),
+        *({"username": 1}, {"username": ""}, {"username": "x" * 256}, {"username": None, "fullname": "New"}),
+    ],
+)
 async def test_a_name_that_makes_no_sense_is_refused(client: httpx.AsyncClient, me: dict[str, str], body: Any) -> None:
     refused(await client.patch(ME, json=body, headers=me), 400)
     assert (await client.get(ME, headers=me)).json()["data"]["user"]["fullname"] == "Chris Martin"

@@ -75,6 +75,26 @@ async def test_a_deletion_is_announced_as_the_contract_says(
     assert (event["aggregateId"], event["sequence"]) == (user_id, 2)
 
 
+async def test_a_new_username_is_announced_once_as_the_contract_says(
+    events: Any, client: httpx.AsyncClient, register: Any, log_in: Any, username: str
+) -> None:
+    user_id = await register(username)
+    headers = {"Authorization": f"Bearer {(await log_in(username))['accessToken']}"}
+    for name in ("first", "first", "second"):
+        changed = await client.patch("/users/me", json={"username": f"{username}-{name}"}, headers=headers)
+        assert changed.status_code == 200
+
+    announced = [await events.next("user.renamed.v1") for _ in range(2)]
+
+    schema = json.loads((CONTRACTS / "user.renamed.v1.schema.json").read_text())
+    for event in announced:
+        jsonschema.validate(event, schema, format_checker=jsonschema.FormatChecker())
+    assert [(event["sequence"], event["data"]) for event in announced] == [
+        (2, {"userId": user_id, "username": f"{username}-first"}),
+        (3, {"userId": user_id, "username": f"{username}-second"}),
+    ]
+
+
 async def test_a_refused_registration_announces_nothing(
     events: Any, client: httpx.AsyncClient, register: Any, username: str
 ) -> None:

@@ -119,6 +119,9 @@ WRITES = [
     ),
     Write("PATCH /users/me", "/users/me", "owner, owner's account", user="owner", body={"fullname": "{name}"}),
     Write(
+        "PATCH /users/me", "/users/me", "leaver, leaver's account", user="leaver", body={"username": "{name}-renamed"}
+    ),
+    Write(
         "DELETE /users/me",
         "/users/me",
         "leaver, leaver's account",
@@ -224,6 +227,7 @@ REFUSED = [
         body={"password": "wrong", "newPassword": "secret"},
         status=403,
     ),
+    Write("PATCH /users/me", "", user="owner", body={"username": "{login}"}, status=400),
     Write("DELETE /users/me", "", user="owner", body={"password": "wrong"}, status=403),
     Write("DELETE /users/me", "", body={"password": "secret"}, status=401),
     Write("POST /playlists", "", user="owner", body={}, status=400),

@@ -7,6 +7,7 @@ from openmusic_auth.account.errors import SessionNotFound, WrongPassword
 from openmusic_auth.account.schemas import AccountPayload, DeletionPayload, PasswordPayload, Session, SessionsData
 from openmusic_auth.account.service import AccountService
 from openmusic_auth.invalidation import account_headers
+from openmusic_auth.users.errors import UsernameTaken
 from openmusic_auth.users.schemas import User, UserData
 from openmusic_kit.web.openapi import PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
@@ -31,10 +32,12 @@ async def get_account(user_id: CurrentUser, account: Account, response: Response
     return DataResponse(data=UserData(user=user))
 
 
-@router.patch("")
+@router.patch("", responses=error_responses(UsernameTaken))
 async def update_account(payload: AccountPayload, user_id: CurrentUser, account: Account) -> DataResponse[UserData]:
-    user = User.model_validate(await account.set_fullname(user_id, payload.fullname), from_attributes=True)
-    return DataResponse(data=UserData(user=user))
+    """Changes what the body names. Playlists and activities show a new username within seconds."""
+    names = payload.model_dump(exclude_unset=True)
+    user = await account.update(user_id, names.get("username"), names.get("fullname"))
+    return DataResponse(data=UserData(user=User.model_validate(user, from_attributes=True)))
 
 
 @router.delete("", responses=error_responses(WrongPassword))

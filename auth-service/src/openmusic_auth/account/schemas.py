@@ -1,15 +1,25 @@
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
-from openmusic_auth.users.schemas import NewPassword
+from openmusic_auth.users.schemas import NewPassword, Username
 from openmusic_kit.ids import id_schema
 from openmusic_kit.web.schemas import Text, WireModel
 
 
 class AccountPayload(WireModel):
-    fullname: Text
+    """What is left out stays as it is; the factories only keep defaults out of the document."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["username"]}, {"required": ["fullname"]}]})
+    username: Username = Field(default_factory=str)
+    fullname: Text = Field(default_factory=str)
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("must have a username or a fullname")
+        return self
 
 
 Password = Annotated[str, Field(min_length=1, max_length=128, repr=False)]

@@ -1,11 +1,14 @@
+from psycopg.errors import UniqueViolation
+
 from openmusic_auth.account.errors import SessionNotFound, WrongPassword
 from openmusic_auth.authentications.repository import RefreshTokenRepository, Session
 from openmusic_auth.authentications.service import hash_refresh_token
-from openmusic_auth.events import UserDeleted
+from openmusic_auth.events import UserDeleted, UserRenamed
 from openmusic_auth.invalidation import user_changed
 from openmusic_auth.passwords import Passwords
+from openmusic_auth.users.errors import UsernameTaken
 from openmusic_auth.users.repository import Credentials, User, UserRepository
-from openmusic_kit.database.database import Database
+from openmusic_kit.database.database import Database, UnitOfWork
 from openmusic_kit.edge.answers import purge_with_answer
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.ids import require_id
@@ -26,13 +29,29 @@ class AccountService:
             raise Unauthenticated
         return user
 
-    async def set_fullname(self, user_id: str, fullname: str) -> User:
-        async with self._database.autocommit() as connection:
-            user = await UserRepository(connection).set_fullname(user_id, fullname)
-        if user is None:
-            raise Unauthenticated
+    async def update(self, user_id: str, username: str | None, fullname: str | None) -> User:
+        """None keeps the present name. Announces a new username to the services that show it. Raises UsernameTaken."""
+        async with self._database.unit_of_work() as work:
+            users = UserRepository(work.connection)
+            if username is not None:
+                await self._rename(work, user_id, username)
+            if fullname is not None:
+                await users.set_fullname(user_id, fullname)
+            user = await users.find(user_id)
+            if user is None:
+                raise Unauthenticated
+            await work.commit()
         await purge_with_answer(user_changed(user_id))
         return user
+
+    async def _rename(self, work: UnitOfWork, user_id: str, username: str) -> None:
+        try:
+            version = await UserRepository(work.connection).rename(user_id, username)
+        except UniqueViolation as error:
+            raise UsernameTaken from error
+        if version is not None:
+            event = UserRenamed(user_id=user_id, username=username)
+            await outbox.append(work.connection, event, aggregate_id=user_id, sequence=version)
 
     async def change_password(
         self, user_id: str, password: str, new_password: str, kept_refresh_token: str | None

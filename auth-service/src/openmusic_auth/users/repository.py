@@ -69,13 +69,22 @@ class UserRepository:
         )
         return await cursor.fetchone()
 
-    async def set_fullname(self, user_id: str, fullname: str) -> User | None:
-        cursor = self._connection.cursor(row_factory=class_row(User))
-        await cursor.execute(
-            "UPDATE users SET fullname = %(fullname)s WHERE id = %(id)s RETURNING id, username, fullname",
-            {"id": user_id, "fullname": fullname},
+    async def set_fullname(self, user_id: str, fullname: str) -> None:
+        await self._connection.execute(
+            "UPDATE users SET fullname = %(fullname)s WHERE id = %(id)s", {"id": user_id, "fullname": fullname}
         )
-        return await cursor.fetchone()
+
+    async def rename(self, user_id: str, username: str) -> int | None:
+        """Returns the version of the new name, or None if it is the present one. Raises UniqueViolation."""
+        cursor = await self._connection.execute(
+            """
+            UPDATE users SET username = %(username)s, version = version + 1
+            WHERE id = %(id)s AND username <> %(username)s RETURNING version
+            """,
+            {"id": user_id, "username": username},
+        )
+        row = await cursor.fetchone()
+        return row["version"] if row else None
 
     async def delete(self, credentials: Credentials) -> int | None:
         """Deletes the user with all sessions. Returns the version of the deletion.

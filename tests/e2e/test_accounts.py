@@ -1,4 +1,4 @@
-"""Somebody deletes the account: within seconds nothing of theirs is in any database, and others keep what is theirs."""
+"""Accounts that are deleted or renamed: within seconds every service knows, and others keep what is theirs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -107,6 +107,31 @@ def test_the_old_token_of_a_deleted_user_leaves_nothing_behind(
         assert export.status_code in {401, 404}
     assert traces(stack, "Made by an old token", "old-token@mail.test") == set()
     assert {each[:2] for each in traces(stack, leaver.id)} <= TOMBSTONES
+
+
+def test_a_new_username_is_shown_everywhere_within_seconds(client: Any, eventually: Callable[..., Any]) -> None:
+    renamed, friend = client.register("renamed"), client.register("friend")
+    mine, theirs = client.playlist(renamed), client.playlist(friend)
+    client.share(mine, renamed, friend)
+    client.share(theirs, friend, renamed)
+    client.add(theirs, client.song(), renamed)
+
+    def shown() -> set[str]:
+        listed = client.call("GET", "/playlists", user=friend).json()["data"]["playlists"]
+        songs = client.call("GET", f"/playlists/{mine}/songs", user=friend).json()["data"]["playlist"]
+        activities = client.call("GET", f"/playlists/{theirs}/activities", user=friend).json()["data"]["activities"]
+        (owner,) = (each["username"] for each in listed if each["id"] == mine)
+        return {owner, songs["username"], *(each["username"] for each in activities)}
+
+    for _ in range(2):
+        assert shown() == {renamed.username}
+    username = f"{renamed.username}_2"
+
+    answer = client.call("PATCH", "/users/me", {"username": username}, renamed)
+
+    assert answer.status_code == 200, answer.text
+    assert client.call("GET", f"/users/{renamed.id}").json()["data"]["user"]["username"] == username
+    eventually(lambda: shown() == {username}, 10)
 
 
 def test_the_name_of_a_deleted_user_is_free_and_nothing_comes_with_it(client: Any) -> None:
