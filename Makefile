@@ -31,8 +31,8 @@ reset: install ## stops everything and deletes all data
 demo: install ## plays the whole story against the running stack
 	@$(VENV)/python demo/demo.py
 
-test: install ## runs the tests of all services, on servers of their own, WORKERS (3) at once
-	@FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),8) $(VENV)/pytest --numprocesses $(or $(WORKERS),3) --dist loadscope
+test: install ## runs the tests of all services, on servers of their own, JOBS (3) at once
+	@FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),8) $(VENV)/pytest --numprocesses $(or $(JOBS),3) --dist loadscope
 
 test-%: install ## runs the tests of one part, e.g. test-catalog
 	@$(VENV)/pytest $(firstword $(wildcard $*-service/tests $*/tests deploy/$*/tests tests/$*))

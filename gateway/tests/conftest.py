@@ -36,6 +36,7 @@ class Service:
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
         self.received = 0
+        self.changes = 0
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -81,11 +82,22 @@ class Service:
                 await send({"type": "http.response.body", "body": b"y" * 1_000_000, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
             return
+        if behaviour == "counted":
+            await self._count(echo["method"], send)
+            return
         if behaviour == "password" and "wrong" in echo["body"]:
             await _send(send, 403, b'{"status": "fail", "message": "wrong"}')
             return
         extra = [(b"connection", b"x-private"), (b"x-private", b"1"), (b"x-kept", b"2"), (b"keep-alive", b"timeout=5")]
         await _send(send, 200, json.dumps(echo).encode(), extra)
+
+    async def _count(self, method: str, send: Any) -> None:
+        """A read gives the number of changes, and may be kept at the edge."""
+        headers = [(b"cache-tag", b"count:1"), (b"cache-control", b"public, no-cache")]
+        if method != "GET":
+            self.changes += 1
+            headers = [(b"cache-purge", b"count:1")]
+        await _send(send, 200, json.dumps({"changes": self.changes}).encode(), headers)
 
 
 async def _send(send: Any, status: int, body: bytes, extra: list[tuple[bytes, bytes]] | None = None) -> None:

@@ -63,3 +63,17 @@ def test_nothing_is_written_when_there_is_nothing_to_say() -> None:
             raise AssertionError
 
     AccessLog("catalog", lambda *_: None, Closed()).flush()
+
+
+def test_lines_are_written_whole_in_blocks_that_a_pipe_takes_at_once(due: list[Callable[[], None]]) -> None:
+    blocks: list[str] = []
+    output = io.StringIO()
+    output.write = lambda block: blocks.append(block) or len(block)  # type: ignore[method-assign,func-returns-value]
+    log = AccessLog("catalog", lambda _, call: due.append(call), output)
+    for number in range(100):
+        log.add("GET", "/albums/" + "x" * (6000 if number == 50 else number), 200, 0, "r")
+    log.flush()
+    assert len([json.loads(line) for line in "".join(blocks).splitlines()]) == 100
+    assert all(block.endswith("\n") for block in blocks)
+    assert sum(len(block) > 4096 for block in blocks) == 1  # a line that is longer itself
+    assert len(blocks) < 20

@@ -4,7 +4,7 @@ from openmusic_kit.cli import Command, run_cli, serve
 
 
 def serve_gateway(settings: Settings) -> None:
-    serve(create_app(settings), settings, announced=settings.proxy_protocol)
+    serve(create_app(settings), settings, announced=settings.proxy_protocol, workers=settings.workers)
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ class Settings(CacheSettings, IdentitySettings, ServiceSettings):
     """Each ``*_url`` may be a comma-separated list; a DNS name stands for all of its addresses."""
 
     port: int = 5000
+    workers: int = Field(1, ge=1)
+    """Processes that share the port, each on a core of its own; a parent process replaces those that die."""
     catalog_url: str = "http://127.0.0.1:5102"
     playlist_url: str = "http://127.0.0.1:5103"
     media_url: str = "http://127.0.0.1:5104"
@@ -46,7 +48,7 @@ class Settings(CacheSettings, IdentitySettings, ServiceSettings):
     """Accepted exports in ``exports_window`` seconds; each sends a mail to an address of the user's choice."""
     exports_window: int = Field(300, gt=0)
     limit_wait: float = Field(0.05, gt=0)
-    """Seconds that a request waits for the counts in Redis; after that, this gateway counts alone."""
+    """Seconds that a request waits for the counts in Redis; after that, this process counts alone."""
 
     @field_validator("cors_origins")
     @classmethod

@@ -17,6 +17,7 @@ from openmusic_kit.memory import tune_malloc
 from openmusic_kit.settings import ServiceSettings, problems
 from openmusic_kit.version import VERSION
 from openmusic_kit.web.protocol import bounded
+from openmusic_kit.web.workers import serve_in_workers
 
 logger = logging.getLogger(__name__)
 
@@ -56,22 +57,27 @@ def run_cli(name: str, commands: Mapping[str, Command[Any]]) -> None:
         sys.exit(f"openmusic-{name}: {error}")
 
 
-def serve(app: str | Callable[..., object], settings: ServiceSettings, *, announced: bool = False) -> None:
+def serve(
+    app: str | Callable[..., object], settings: ServiceSettings, *, announced: bool = False, workers: int = 1
+) -> None:
     """Serves until SIGTERM or SIGINT, then lets the requests in flight finish. ``announced``: see `bounded`."""
     tune_malloc()
     logger.info("starting", extra={"version": VERSION})
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http=bounded(2 * settings.header_limit, body_timeout=2 * settings.body_timeout, announced=announced),
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=int(settings.shutdown_grace),
-    )
+    options: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "loop": "uvloop",
+        "http": bounded(2 * settings.header_limit, body_timeout=2 * settings.body_timeout, announced=announced),
+        "ws": "none",
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": KEEP_ALIVE,
+        "timeout_graceful_shutdown": int(settings.shutdown_grace),
+    }
+    if workers == 1:
+        uvicorn.run(app, **options)
+    else:
+        serve_in_workers(uvicorn.Config(app, **options), workers)

@@ -18,7 +18,7 @@ class Starter:
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> ForkServerProcess:
         """The environment is all that the program gets; what it prints is dropped."""
-        process = self._context.Process(target=_run, args=(self._module, [*arguments], dict(environment)), daemon=True)
+        process = self._context.Process(target=_run, args=(self._module, [*arguments], dict(environment)))
         process.start()
         return process
 

@@ -6,6 +6,7 @@ Lines are written together a moment later; the process's end writes what is left
 import json
 import time
 from collections.abc import Callable
+from select import PIPE_BUF
 from typing import TextIO
 
 from openmusic_kit.logs import TIME_FORMAT
@@ -44,7 +45,17 @@ class AccessLog:
         )
 
     def flush(self) -> None:
+        """Writes whole lines, few enough at once that no other process can write to the same pipe between them."""
         lines, self._lines = self._lines, []
-        if lines:
-            self._output.write("".join(lines))
+        block = ""
+        for line in lines:
+            if len(block) + len(line) > PIPE_BUF:
+                self._write(block)
+                block = ""
+            block += line
+        self._write(block)
+
+    def _write(self, block: str) -> None:
+        if block:
+            self._output.write(block)
             self._output.flush()
