@@ -46,6 +46,7 @@ GET    /users/me                          401    401     200      200    200    
 PATCH  /users/me                          401    401     200      200    200          200
 DELETE /users/me                          401    401     403      403    403          403
 PUT    /users/me/password                 401    401     200      200    200          200
+GET    /users/me/data                     401    401     200      200    200          200
 GET    /users/me/sessions                 401    401     200      200    200          200
 DELETE /users/me/sessions                 401    401     200      200    200          200
 DELETE /users/me/sessions/{session_id}    401    401     404      404    404          200

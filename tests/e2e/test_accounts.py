@@ -64,7 +64,7 @@ def test_everything_of_a_deleted_user_is_gone_within_seconds(
     eventually(lambda: mails(address))
     secrets = (leaver.username, "The leaver's own", address)
     stored_in = {service for service, _, _ in traces(stack, leaver.id, *secrets)}
-    assert stored_in == {"auth", "catalog", "playlist", "export"}
+    assert stored_in == set(WITH_DATABASE)
     for _ in range(2):
         assert client.call("GET", f"/albums/{album}/likes").json()["data"]["likes"] == 2
         assert client.call("GET", "/playlists", user=friend).json()["data"]["playlists"][0]["id"] == mine
@@ -132,6 +132,34 @@ def test_a_new_username_is_shown_everywhere_within_seconds(client: Any, eventual
     assert answer.status_code == 200, answer.text
     assert client.call("GET", f"/users/{renamed.id}").json()["data"]["user"]["username"] == username
     eventually(lambda: shown() == {username}, 10)
+
+
+def test_all_data_of_a_user_come_in_one_file(client: Any) -> None:
+    user, friend = client.register("collector"), client.register("friend")
+    album, songs = client.album("Parachutes"), [client.song(title) for title in ("Yellow", "Don't Panic")]
+    mine = [client.playlist(user, f"Mine {number}") for number in range(25)]  # more than a page
+    theirs = client.playlist(friend, "Theirs")
+    client.share(theirs, friend, user)
+    for song in songs:
+        client.add(mine[0], song, user)
+    client.add(theirs, songs[0], user)
+    client.add(theirs, songs[1], friend)
+    client.created(f"/albums/{album}/likes", None, user)
+    export_id = client.created(f"/export/playlists/{mine[0]}", {"targetEmail": "me@mail.test"}, user)["exportId"]
+
+    answer = client.call("GET", "/users/me/data", user=user)
+
+    assert answer.status_code == 200, answer.text
+    data = answer.json()["data"]
+    assert data["user"] == {"id": user.id, "username": user.username, "fullname": "A User"}
+    assert len(data["sessions"]) == 1
+    assert [each["id"] for each in data["playlists"]] == mine
+    assert [each["title"] for each in data["playlists"][0]["songs"]] == ["Yellow", "Don't Panic"]
+    assert data["collaborations"] == [{"id": theirs, "name": "Theirs", "username": friend.username}]
+    done = [(each["playlistId"], each["title"], each["action"]) for each in data["activities"]]
+    assert done == [(mine[0], "Yellow", "add"), (mine[0], "Don't Panic", "add"), (theirs, "Yellow", "add")]
+    assert data["likes"] == [{"id": album, "name": "Parachutes"}]
+    assert [(each["id"], each["targetEmail"]) for each in data["exports"]] == [(export_id, "me@mail.test")]
 
 
 def test_the_name_of_a_deleted_user_is_free_and_nothing_comes_with_it(client: Any) -> None:

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from openmusic_auth.account import endpoints as account
 from openmusic_auth.account.service import AccountService
+from openmusic_auth.account.user_data import UserDataCollector
 from openmusic_auth.authentications import endpoints as authentications
 from openmusic_auth.authentications.service import AuthenticationService
 from openmusic_auth.keys import endpoints as keys
@@ -41,6 +42,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             signing_keys.published_json, settings.token_issuer, settings.token_audience
         )
         await resources.open(app.state.token_verifier.keys.running())
+        clients = {
+            "catalog": await resources.client("catalog", settings.catalog_url),
+            "playlist": await resources.client("playlist", settings.playlist_url),
+            "export": await resources.client("export", settings.export_url),
+        }
+        app.state.user_data = UserDataCollector(clients)
         app.state.account = AccountService(database, passwords)
         app.state.users = UserService(database, passwords)
         app.state.authentications = AuthenticationService(database, passwords, signing_keys, settings)

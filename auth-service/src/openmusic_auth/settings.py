@@ -5,6 +5,9 @@ from openmusic_kit.settings import DEVELOPMENT_SECRET, BrokerSettings, DatabaseS
 
 class Settings(DatabaseSettings, BrokerSettings, ServiceSettings):
     port: int = 5101
+    catalog_url: str = "http://127.0.0.1:5102"
+    playlist_url: str = "http://127.0.0.1:5103"
+    export_url: str = "http://127.0.0.1:5105"
     pguser: str = "openmusic_auth"
     pgdatabase: str = "openmusic_auth"
     token_issuer: str = "openmusic-auth"  # noqa: S105 - a name, not a secret

@@ -17,6 +17,7 @@ from openmusic_kit.web.app import create_service_app
 ROUTERS = (
     likes.router,
     likes.protected_router,
+    likes.internal_router,
     albums.router,
     albums.internal_router,
     songs.router,

@@ -27,7 +27,13 @@ class Route:
 UNCACHEABLE = {
     *("/albums", "/songs", "/users"),  # searches are rarely repeated
     "/covers/{album}/{file}",  # large and immutable
-    *("/.well-known/jwks.json", "/users/me/sessions", "/export", "/export/{id}"),  # must always be the latest
+    *(
+        "/.well-known/jwks.json",
+        "/users/me/sessions",
+        "/users/me/data",
+        "/export",
+        "/export/{id}",
+    ),  # must always be the latest
     *("/playlists/{id}", "/playlists/{id}/collaborators"),  # small, and change with much
 }
 
@@ -70,6 +76,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET,PATCH /users/me", "auth", protected=True),
     *_routes("DELETE /users/me", "auth", protected=True, limit="password"),
     *_routes("PUT /users/me/password", "auth", protected=True, limit="password"),
+    *_routes("GET /users/me/data", "auth", protected=True),
     *_routes("GET,DELETE /users/me/sessions", "auth", protected=True),
     *_routes("DELETE /users/me/sessions/{id}", "auth", protected=True),
     *_routes("POST /authentications", "auth", limit="login"),

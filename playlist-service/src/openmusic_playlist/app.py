@@ -19,6 +19,8 @@ from openmusic_playlist.projections.directories import SongDirectory, UserDirect
 from openmusic_playlist.projections.freshness import Freshness
 from openmusic_playlist.projections.song_lookup import SongLookup
 from openmusic_playlist.settings import Settings
+from openmusic_playlist.user_data import endpoints as user_data
+from openmusic_playlist.user_data.service import UserDataService
 
 ROUTERS = (
     playlists.router,
@@ -29,6 +31,7 @@ ROUTERS = (
     collaborations.router,
     collaborations.playlist_router,
     projections.internal_router,
+    user_data.internal_router,
 )
 
 
@@ -51,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.playlists = PlaylistService(database, cache, users, freshness)
         app.state.playlist_songs = PlaylistSongService(database, cache, SongDirectory(database, lookup, freshness))
         app.state.playlist_reader = PlaylistReader(database, cache, freshness, settings.songs_cache_ttl)
+        app.state.user_data = UserDataService(database)
         app.state.activities = ActivityService(database)
         app.state.collaborations = CollaborationService(database, cache, users)
 

@@ -2,10 +2,20 @@ from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
 
 from openmusic_auth.account.errors import SessionNotFound, WrongPassword
-from openmusic_auth.account.schemas import AccountPayload, DeletionPayload, PasswordPayload, Session, SessionsData
+from openmusic_auth.account.schemas import (
+    AccountPart,
+    AccountPayload,
+    AllData,
+    DeletionPayload,
+    PasswordPayload,
+    Session,
+    SessionsData,
+)
 from openmusic_auth.account.service import AccountService
+from openmusic_auth.account.user_data import UserDataCollector
 from openmusic_auth.invalidation import account_headers
 from openmusic_auth.users.errors import UsernameTaken
 from openmusic_auth.users.schemas import User, UserData
@@ -20,7 +30,15 @@ async def _account(request: Request) -> AccountService:
     return service
 
 
+async def _collector(request: Request) -> UserDataCollector:
+    collector: UserDataCollector = request.app.state.user_data
+    return collector
+
+
+Collector = Annotated[UserDataCollector, Depends(_collector)]
 Account = Annotated[AccountService, Depends(_account)]
+
+MAX_SESSIONS = 10_000  # in the file with all data; the newest
 
 router = APIRouter(prefix="/users/me", tags=["account"], route_class=ProtectedRoute)
 
@@ -30,6 +48,16 @@ async def get_account(user_id: CurrentUser, account: Account, response: Response
     user = User.model_validate(await account.get(user_id), from_attributes=True)
     response.headers.update(account_headers(user_id))
     return DataResponse(data=UserData(user=user))
+
+
+@router.get("/data", response_model=DataResponse[AllData])
+async def get_all_data(user_id: CurrentUser, account: Account, collector: Collector) -> Response:
+    """All that is stored about you, in every service, as one file."""
+    user, sessions = await account.get(user_id), await account.list_sessions(user_id, "", MAX_SESSIONS)
+    part = AccountPart.model_validate({"user": user, "sessions": sessions}, from_attributes=True)
+    pieces = await collector.collect(user_id, part.model_dump_json(by_alias=True).encode())
+    headers = {"Content-Disposition": f'attachment; filename="{user_id}.json"', "Cache-Control": "no-store"}
+    return StreamingResponse(pieces, media_type="application/json", headers=headers)
 
 
 @router.patch("", responses=error_responses(UsernameTaken))

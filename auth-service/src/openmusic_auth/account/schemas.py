@@ -3,7 +3,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
-from openmusic_auth.users.schemas import NewPassword, Username
+from openmusic_auth.users.schemas import NewPassword, User, Username
 from openmusic_kit.ids import id_schema
 from openmusic_kit.web.schemas import Text, WireModel
 
@@ -42,6 +42,68 @@ class Session(WireModel):
     created_at: datetime
     expires_at: datetime
     user_agent: str | None
+
+
+class OwnSong(WireModel):
+    id: str
+    title: str
+    performer: str
+
+
+class OwnPlaylist(WireModel):
+    id: str
+    name: str
+    description: str
+    public: bool
+    songs: list[OwnSong]
+
+
+class OwnCollaboration(WireModel):
+    """A playlist of another user, by the username."""
+
+    id: str
+    name: str
+    username: str
+
+
+class OwnActivity(WireModel):
+    playlist_id: str
+    title: str
+    action: str
+    time: datetime
+
+
+class LikedAlbum(WireModel):
+    id: str
+    name: str
+
+
+class OwnExport(WireModel):
+    id: str
+    playlist_id: str
+    target_email: str
+    state: str
+    attempts: int
+    problem: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class AccountPart(WireModel):
+    """What this service stores of a user."""
+
+    user: User
+    sessions: list[Session]
+
+
+class AllData(AccountPart):
+    """What all services store of a user. Other services send their sections; this only describes them."""
+
+    playlists: list[OwnPlaylist]
+    collaborations: list[OwnCollaboration]
+    activities: list[OwnActivity]
+    likes: list[LikedAlbum]
+    exports: list[OwnExport]
 
 
 class SessionsData(WireModel):

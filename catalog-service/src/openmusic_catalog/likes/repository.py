@@ -1,4 +1,14 @@
+from dataclasses import dataclass
+
+from psycopg.rows import class_row
+
 from openmusic_kit.database.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class LikedAlbum:
+    id: str
+    name: str
 
 
 class LikeRepository:
@@ -34,12 +44,16 @@ class LikeRepository:
         row = await cursor.fetchone()
         return row["liked"] if row else None
 
-    async def albums_liked_by(self, user_id: str, limit: int) -> list[str]:
-        cursor = await self._connection.execute(
-            "SELECT album_id FROM album_likes WHERE user_id = %(user_id)s ORDER BY album_id LIMIT %(limit)s",
-            {"user_id": user_id, "limit": limit},
+    async def albums_liked_by(self, user_id: str, after: str, limit: int) -> list[LikedAlbum]:
+        """Returns the albums after the id ``after``, in the order of ids."""
+        cursor = await self._connection.cursor(row_factory=class_row(LikedAlbum)).execute(
+            """
+            SELECT a.id, a.name FROM album_likes l JOIN albums a ON a.id = l.album_id
+            WHERE l.user_id = %(user_id)s AND l.album_id > %(after)s ORDER BY l.album_id LIMIT %(limit)s
+            """,
+            {"user_id": user_id, "after": after, "limit": limit},
         )
-        return [row["album_id"] for row in await cursor.fetchall()]
+        return await cursor.fetchall()
 
     async def delete_all(self, user_id: str, album_ids: list[str]) -> None:
         await self._connection.execute(

@@ -5,7 +5,7 @@ from psycopg.errors import ForeignKeyViolation, UniqueViolation
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.invalidation import likes_changed, likes_key
 from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
-from openmusic_catalog.likes.repository import LikeRepository
+from openmusic_catalog.likes.repository import LikedAlbum, LikeRepository
 from openmusic_kit.cache.cache import Cache, Cached
 from openmusic_kit.database.database import Database
 from openmusic_kit.edge.publisher import PurgePublisher
@@ -45,10 +45,16 @@ class LikeService:
             if not liked:
                 raise AlbumNotFound if liked is None else LikeNotFound
 
+    async def albums_liked_by(self, user_id: str, after: str, limit: int) -> list[LikedAlbum]:
+        """Returns the albums after the id ``after``, in the order of ids."""
+        async with self._database.read() as connection:
+            return await LikeRepository(connection).albums_liked_by(user_id, after, limit)
+
     async def delete_all(self, user_id: str) -> None:
         """Deletes the likes of a user who was deleted. May be repeated."""
         await add_deleted_user(self._database, user_id, "album_likes")
-        while album_ids := await self._albums_liked_by(user_id):
+        while albums := await self.albums_liked_by(user_id, "", DELETION_BATCH):
+            album_ids = [album.id for album in albums]
             async with self._cache.unit_of_work(*map(likes_changed, album_ids), purge=self._purges.publish) as work:
                 await LikeRepository(work.connection).delete_all(user_id, album_ids)
                 await work.commit()
@@ -57,10 +63,6 @@ class LikeService:
         """Returns what ``encode`` makes of the number of likes. The cache keeps it encoded. Raises AlbumNotFound."""
         require_id("album", album_id, AlbumNotFound)
         return await self._cache.read(likes_key(album_id), lambda: self._load(album_id, encode), self._cache_ttl)
-
-    async def _albums_liked_by(self, user_id: str) -> list[str]:
-        async with self._database.read() as connection:
-            return await LikeRepository(connection).albums_liked_by(user_id, DELETION_BATCH)
 
     async def _load(self, album_id: str, encode: Encode) -> bytes:
         async with self._database.read() as connection:

@@ -7,9 +7,9 @@ from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistN
 from openmusic_export.exports.schemas import Export, ExportData, ExportId, ExportPayload, ExportsData
 from openmusic_export.exports.service import ExportService
 from openmusic_kit.web.openapi import LOCATED, PAGED, error_responses
-from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
-from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
-from openmusic_kit.web.schemas import CreatedResponse, DataResponse
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, Section, decode_cursor, first_page, section
+from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
+from openmusic_kit.web.schemas import CreatedResponse, DataResponse, StoredText
 
 ACCEPTED = "Permintaan Anda sedang kami proses"  # existing clients compare this text
 
@@ -21,6 +21,9 @@ async def _exports(request: Request) -> ExportService:
 
 Exports = Annotated[ExportService, Depends(_exports)]
 
+internal_router = APIRouter(
+    prefix="/internal/users/{user_id}/data/exports", route_class=InternalRoute, include_in_schema=False
+)
 router = APIRouter(prefix="/export", tags=["exports"], route_class=ProtectedRoute)
 
 
@@ -49,6 +52,13 @@ async def list_exports(
     jobs = await exports.list_requested(user_id, decode_cursor(cursor), limit + 1)
     page = first_page(jobs, limit, response, "/export", attrgetter("id"))
     return DataResponse(data=ExportsData(exports=[Export.of(job) for job in page]))
+
+
+@internal_router.get("")
+async def get_exports_of(user_id: str, exports: Exports, after: StoredText = "") -> DataResponse[Section[Export]]:
+    """Newest first, as in the user's own list."""
+    items = [Export.of(job) for job in await exports.list_requested(user_id, after, PAGE_SIZE)]
+    return DataResponse(data=section(items, PAGE_SIZE, attrgetter("id")))
 
 
 @router.get("/{export_id}", responses=error_responses(ExportNotFound))

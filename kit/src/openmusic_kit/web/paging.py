@@ -3,13 +3,14 @@
 import base64
 import binascii
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Generic, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Query, Response
 from pydantic import WithJsonSchema
 
 from openmusic_kit.errors import Invalid
+from openmusic_kit.web.schemas import WireModel
 
 T = TypeVar("T")
 
@@ -44,6 +45,18 @@ def decode_cursor(cursor: str) -> str:
     if "\0" in key:
         raise CursorInvalid
     return key
+
+
+class Section(WireModel, Generic[T]):
+    """A page of a list that another service reads. ``next`` is the ``after`` of the next page; null on the last."""
+
+    items: list[T]
+    next: str | None
+
+
+def section(items: list[T], limit: int, key: Callable[[T], str]) -> Section[T]:
+    """The page that these items are, of at most ``limit``, each with its ``key``."""
+    return Section(items=items, next=key(items[-1]) if len(items) == limit else None)
 
 
 def first_page(
