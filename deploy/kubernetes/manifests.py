@@ -56,13 +56,17 @@ def _process(process: Process) -> str:
         headless = "" if process.name == system.GATEWAY else "\n  clusterIP: None"
         documents.append(_fill("service", process, headless=headless))
     documents.append(_fill("disruption", process))
-    documents += [_fill("queue-scaler", process, queue=queue) for queue in process.consumes if not process.serves]
-    if process.serves:
-        documents.append(_fill("scaler", process))
+    documents.append(_fill("scaler", process) if process.serves else _queue_scaler(process))
     documents.append(_policy(process))
     if process.serves and process.has_database:
         documents.append(_fill("migration", process))
     return NOTE + _documents(documents)
+
+
+def _queue_scaler(process: Process) -> str:
+    """By the messages that wait in any of its queues."""
+    triggers = (_fill("queue-trigger", process, queue=queue) for queue in process.consumes)
+    return _fill("queue-scaler", process) + "".join(triggers)
 
 
 def _policy(process: Process) -> str:
