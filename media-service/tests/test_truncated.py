@@ -1,7 +1,9 @@
 """A picture of which anything is missing is refused, however well the rest of its file looks."""
 
+import base64
 import io
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,9 +13,9 @@ from openmusic_media.covers.errors import NotAnImage
 from openmusic_media.covers.images import clean
 
 
-def drawn(kind: str, size: tuple[int, int] = (48, 32), **options: Any) -> bytes:
+def drawn(kind: str, size: tuple[int, int] = (48, 32), mode: str = "RGB", **options: Any) -> bytes:
     target = io.BytesIO()
-    Image.effect_noise(size, 60).convert("RGB").save(target, kind, **options)
+    Image.effect_noise(size, 60).convert(mode).save(target, kind, **options)
     return target.getvalue()
 
 
@@ -34,9 +36,18 @@ def with_thumbnail(**options: Any) -> bytes:
     return picture[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + picture[2:]
 
 
+ARITHMETIC = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABsSFBcUERsXFhceHBsgKEIrKCUlKFE6PTBCYFVlZF9VXVtqeJmBanGQc1tdhbWGkJ6jq62rZ4C8ybqm"
+    "x5moq6T/ygALCAAQABABAREA/8wABAAQ/9oACAEBAAAAAeIyIP/MAAQQBf/aAAgBAQABBQJduTHp9oD/zAAEEAX/2gAIAQEABj8Clm/HnkiR/v/M"
+    "AAQQBf/aAAgBAQABPyESOeZY7LkzUs8h2LWdGMulzzLghgFZNS24C9D/2gAIAQEAAAAQ4P/MAAQQBf/aAAgBAQABPxD7X42b3CkI8gfayzR7D9Fq"
+    "SyBP+gnHDzpRYev4juXlsWI2bIvhbyNe5P3BtZolgVOA/9k="
+)
+"""A progressive grey JPEG by ``cjpeg -arithmetic``, which Pillow cannot write."""
+
 PICTURES = {
     **{kind: drawn(kind) for kind in ("PNG", "JPEG", "WEBP", "GIF", "AVIF")},
     "progressive JPEG": drawn("JPEG", progressive=True),
+    "arithmetic JPEG": ARITHMETIC,
     "JPEG with a thumbnail": with_thumbnail(),
     "progressive JPEG with a thumbnail": with_thumbnail(progressive=True),
     "lossless WEBP": drawn("WEBP", lossless=True),
@@ -58,10 +69,64 @@ def test_a_picture_that_breaks_off_is_refused_unless_only_its_end_mark_is_missin
             assert frames(clean(content[:end]).content) == whole, end - len(content)
 
 
-@pytest.mark.parametrize("what", [what for what in PICTURES if "JPEG" in what and "progressive" not in what])
+@pytest.mark.parametrize("what", ["JPEG", "JPEG with a thumbnail"])
 def test_a_jpeg_without_all_of_its_pixels_is_refused_although_it_ends_well(what: str) -> None:
     content = PICTURES[what]
 
     for missing in (30, 300, len(content) // 3):
         with pytest.raises(NotAnImage):
             clean(content[: -2 - missing] + content[-2:])
+
+
+def scans(jpeg: bytes) -> list[int]:
+    """Where each scan of a JPEG begins, and where the last one ends."""
+    at, found = 2, []
+    while (marker := jpeg[at + 1]) != 0xD9:
+        if marker == 0xDA:
+            found.append(at)
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        while jpeg[at] != 0xFF or jpeg[at + 1] in {0, *range(0xD0, 0xD8)}:
+            at += 1
+    return [*found, at]
+
+
+def one_component_a_scan() -> bytes:
+    """A baseline JPEG that sends its three components one after the other, as three grey ones do."""
+    greys = [drawn("JPEG", mode="L") for _ in range(3)]
+    header = greys[0][: scans(greys[0])[0]]
+    frame = header.index(b"\xff\xc0")
+    length = int.from_bytes(header[frame + 2 : frame + 4], "big") + 6
+    header = header[: frame + 2] + length.to_bytes(2, "big") + header[frame + 4 :]
+    header = header.replace(b"\1\1\x11\0", b"\3\1\x11\0\2\x11\0\3\x11\0", 1)
+    pixels = [grey[slice(*scans(grey))] for grey in greys]
+    return header + b"".join(scan[:5] + bytes((n,)) + scan[6:] for n, scan in enumerate(pixels, 1)) + b"\xff\xd9"
+
+
+SCANS = {
+    "progressive": PICTURES["progressive JPEG"],
+    "progressive grey": drawn("JPEG", mode="L", progressive=True),
+    "arithmetic": ARITHMETIC,
+    "one component a scan": one_component_a_scan(),
+}
+
+
+@pytest.mark.parametrize("what", SCANS)
+def test_a_jpeg_without_its_last_scans_is_refused_although_it_ends_well(what: str) -> None:
+    content = SCANS[what]
+    assert frames(clean(content).content) == frames(content)
+    assert len(scans(content)) > 2
+    for end in scans(content)[1:-1]:
+        with pytest.raises(NotAnImage):
+            clean(content[:end] + b"\xff\xd9")
+
+
+def test_a_jpeg_without_one_of_its_scans_is_refused() -> None:
+    for content in SCANS.values():
+        for begin, end in pairwise(scans(content)):
+            with pytest.raises(NotAnImage):
+                clean(content[:begin] + content[end:])
+
+
+def test_a_progressive_jpeg_whose_scans_are_whole_needs_no_end() -> None:
+    content = SCANS["progressive"]
+    assert frames(clean(content[:-2]).content) == frames(content)

@@ -14,6 +14,13 @@ HIDDEN = b"HIDDEN-48.858N-2.294E"
 SIZE = (64, 48)
 P3, PQ = (12, 13, 0), (9, 16, 0)  # primaries, transfer and matrix of Display P3 and of BT.2100 PQ (ITU-T H.273)
 COMMENT = HIDDEN.decode()
+ONE_COMPONENT = b"0; 1; 2;"
+ODD_SCANS = b"""
+0: 0-0, 0, 3;  1,2: 0-0, 0, 1;  0: 0-0, 3, 2;  0: 1-9, 0, 3;  0: 10-63, 0, 0;  1: 1-63, 0, 2;  0: 1-9, 3, 2;
+0: 0-0, 2, 1;  0: 0-0, 1, 0;  2: 0-0, 1, 0;  1: 0-0, 1, 0;  0: 1-9, 2, 1;  0: 1-9, 1, 0;  2: 1-1, 0, 0;
+2: 2-63, 0, 0;  1: 1-63, 2, 1;  1: 1-63, 1, 0;
+"""
+"""For jpegtran: components, the first and last coefficient, and the bits that were sent and that are still to come."""
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a>' + HIDDEN + b"</a></x:xmpmeta>"
 
 
@@ -177,6 +184,13 @@ def _jpeg(encoders: Encoders) -> Iterator[tuple[str, bytes]]:
     yield "JPEG cjpeg", encoders.run("jpg", "cjpeg", "-outfile", "OUT", bitmap)
     yield "JPEG cjpeg restarts", encoders.run("jpg", "cjpeg", "-restart", "2B", "-outfile", "OUT", bitmap)
     yield "JPEG cjpeg progressive", encoders.run("jpg", "cjpeg", "-progressive", "-outfile", "OUT", bitmap)
+    yield "JPEG cjpeg arithmetic", encoders.run("jpg", "cjpeg", "-arithmetic", "-outfile", "OUT", bitmap)
+    for name, script in (("one component a scan", ONE_COMPONENT), ("odd scans", ODD_SCANS)):
+        scans, source = encoders.file(script, "scans"), encoders.file(plain, "jpg")
+        for coding, options in (("", []), (" arithmetic", ["-arithmetic", "-restart", "1"])):
+            command = ("jpegtran", *options, "-scans", scans, "-outfile", "OUT", source)
+            yield f"JPEG jpegtran {name}{coding}", encoders.run("jpg", *command)
+    yield "JPEG ImageMagick scans", encoders.run("jpg", "convert-im6.q16", bitmap, "-interlace", "JPEG", "OUT")
     yield "JPEG cjpeg grey", encoders.run("jpg", "cjpeg", "-grayscale", "-optimize", "-outfile", "OUT", bitmap)
     yield "JPEG ImageMagick", encoders.run("jpg", "convert-im6.q16", bitmap, "-set", "comment", COMMENT, "OUT")
     yield "JPEG ImageMagick 4:1:1", encoders.run("jpg", "convert-im6.q16", bitmap, "-sampling-factor", "4:1:1", "OUT")
@@ -201,7 +215,8 @@ def _webp(encoders: Encoders) -> Iterator[tuple[str, bytes]]:
         yield f"WebP Pillow {mode}", saved(scene(mode), "WEBP", **told)
         yield f"WebP Pillow lossless {mode}", saved(scene(mode), "WEBP", lossless=True, **told)
     yield "WebP Pillow colour profile", saved(scene(), "WEBP", icc_profile=swapped_profile(), **told)
-    yield "WebP Pillow turned", saved(scene(), "WEBP", exif=exif(6))
+    for orientation in range(1, 9):
+        yield f"WebP Pillow turned {orientation}", saved(scene(), "WEBP", exif=exif(orientation))
     yield "WebP Pillow animation", _animated("WEBP", "RGBA", duration=[80, 120, 40, 90], loop=2, exif=exif())
     yield "WebP Pillow something behind", saved(scene(), "WEBP") + HIDDEN * 5000
     opaque = encoders.file(saved(scene(), "PNG"), "png")

@@ -5,9 +5,10 @@ identify a person and without foreign data. Everything that affects how the imag
 colour, transparency, animation, orientation, density. Damage in what is removed is ignored. For damage in what is kept,
 ``strip`` raises NotAnImage, ImageTooBig, ValueError, IndexError or struct.error.
 
-Some decoders fill in missing pixels. PNG and GIF state how many there must be, so ``strip`` counts them. JPEG and WebP
-do not, so ``probe`` returns the same image with noise after its compressed data. A decoder that has found every pixel
-ignores the noise. One that has not decodes it as pixels, and the result differs.
+Some decoders fill in missing pixels. PNG and GIF state how many there must be, so ``strip`` counts them; of JPEG it
+follows the scans. How long a scan of JPEG or a frame of WebP is, only the decoder finds out: ``probe`` returns the same
+image with noise after its compressed data. A decoder that has found every pixel ignores the noise. One that has not
+decodes it as pixels, and the result differs.
 """
 
 from collections.abc import Callable

@@ -8,7 +8,11 @@ from openmusic_media.covers.errors import NotAnImage
 
 _START, _END, _SCAN, _COMMENT = 0xD8, 0xD9, 0xDA, 0xFE
 _RESTARTS = range(0xD0, 0xD8)
-_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})  # frames: SOF2, SOF6, SOF10, SOF14
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the others are tables
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_ARITHMETIC = frozenset(range(0xC9, 0xD0)) - {0xCC}  # the other frames are Huffman-coded
+_COEFFICIENTS = 64  # of a block
+_UNSENT = 16  # bits; more than any coefficient has
 _APPLICATION = range(0xE0, 0xF0)
 _JFIF, _EXIF, _ICC, _ADOBE = b"JFIF\0", b"Exif\0", b"ICC_PROFILE\0", b"Adobe"
 _MAX_PIECE = 65_533 - 14  # bytes of a colour profile in one segment
@@ -19,6 +23,7 @@ Segment = tuple[int, bytes, bytes]
 
 def strip(content: bytes) -> bytes:
     segments = list(_segments(content))
+    _require_all_coefficients(segments)
     first = {marker: data for marker, data, _ in reversed(segments) if _reduced(marker, data)}
     profile = icc.trimmed(b"".join(part for _, part in sorted(map(_profile_part, segments)) if part))
     pieces = [profile[start : start + _MAX_PIECE] for start in range(0, len(profile), _MAX_PIECE)]
@@ -29,21 +34,26 @@ def strip(content: bytes) -> bytes:
 
 
 def probe(content: bytes, noise: bytes) -> bytes:
-    """Returns the same image with noise after each run of compressed pixels."""
+    """Returns the same image with noise after each run of compressed pixels, unless they are arithmetic-coded.
+
+    Those end where only zeros would follow (T.81, D.1.8): the decoder of a complete image may read on.
+    """
+    segments = list(_segments(content))
+    if any(marker in _ARITHMETIC for marker, _, _ in segments):
+        return content
     noisy = []
-    for marker, data, pixels in _segments(content):
+    for marker, data, pixels in segments:
         runs = _runs(pixels) if pixels else []
         noisy.append((marker, data, b"".join(run + noise + restart for run, restart in runs)))
     return _serialized(noisy)
 
 
 def _segments(content: bytes) -> Iterator[Segment]:
-    """Stops at the end of the first image: cameras append further views. A missing end is tolerated.
+    """Stops at the end of the first image: cameras append further views.
 
-    It is not tolerated in a progressive image, whose later scans only refine the first ones: without the end, nothing
-    shows whether all of them are present.
+    A missing end is tolerated, unless the end alone shows that the pixels are complete.
     """
-    at, progressive = 2, False
+    at, end_required = 2, False
     while at < len(content):
         if content[at] != 0xFF:
             at += 1  # readers skip bytes between segments
@@ -59,11 +69,35 @@ def _segments(content: bytes) -> Iterator[Segment]:
         if length < 2 or len(data) != length - 2:
             raise NotAnImage
         at += 2 + length
-        progressive |= marker in _PROGRESSIVE
+        end_required |= marker in _ARITHMETIC
         end = _end_of_pixels(content, at) if marker == _SCAN else at
         yield marker, data, content[at:end]
         at = end
-    if progressive:
+    if end_required:
+        raise NotAnImage
+
+
+def _require_all_coefficients(segments: list[Segment]) -> None:
+    """Scans send the components, and in a progressive image bands of coefficients and their bits (T.81, G.1.1.1).
+
+    A decoder shows an image of which whole scans are missing: without a component, or with coarser detail.
+    """
+    missing: dict[int, list[int]] = {}  # by component, the low bits of each coefficient that are still to come
+    progressive = False
+    for marker, data, _ in segments:
+        if marker in _FRAMES:
+            missing = {component: [_UNSENT] * _COEFFICIENTS for component in data[6 : 6 + 3 * data[5] : 3]}
+            progressive = marker in _PROGRESSIVE
+        elif marker == _SCAN:
+            count = data[0]
+            first, last, bits = data[1 + 2 * count :] if progressive else (0, _COEFFICIENTS - 1, 0)
+            high, low = divmod(bits, 16)
+            for component in data[1 : 1 + 2 * count : 2]:
+                band = missing[component][first : last + 1]
+                if high and set(band) != {high}:
+                    raise NotAnImage
+                missing[component][first : last + 1] = [low] * len(band)
+    if any(map(any, missing.values())):
         raise NotAnImage
 
 

@@ -8,6 +8,7 @@ from openmusic_media.covers.errors import NotAnImage
 
 _PIXELS = frozenset({b"VP8 ", b"VP8L", b"ALPH"})
 _EXIF_FLAG, _XMP_FLAG, _PROFILE_FLAG = 0x08, 0x04, 0x20
+_JPEG_PREFIX = b"Exif\0\0"  # some encoders write it here too; without it, readers may find what they did not before
 _FRAME_HEADER = 16  # bytes of an ANMF chunk before the chunks of its frame
 
 Chunk = tuple[bytes, bytes]
@@ -53,7 +54,9 @@ def _chunks(content: bytes) -> Iterator[Chunk]:
 
 def _reduced(kind: bytes, data: bytes) -> bytes:
     if kind == b"EXIF":
-        return exif.reduced(data.removeprefix(b"Exif\0\0"))
+        prefix = data[: len(_JPEG_PREFIX)] if data.startswith(_JPEG_PREFIX) else b""
+        tiff = exif.reduced(data[len(prefix) :])
+        return prefix + tiff if tiff else b""
     if kind == b"ICCP":
         return icc.trimmed(data)
     if kind == b"ANMF":
