@@ -62,14 +62,20 @@ def user(http: httpx.Client) -> dict[str, str]:
 
 
 @pytest.fixture
-def mails() -> Callable[[str], set[str]]:
-    """The ids of the messages that arrived at an address."""
+def arrived() -> Callable[[str], list[str]]:
+    """The ids of the messages that arrived at an address, as often as they did."""
 
-    def to(address: str) -> set[str]:
+    def at(address: str) -> list[str]:
         found = httpx.get(f"{MAIL_PAGE}/api/email", timeout=30, trust_env=False).raise_for_status().json()
-        return {mail["headers"]["message-id"] for mail in found if mail["to"][0]["address"] == address}
+        return [mail["headers"]["message-id"] for mail in found if mail["to"][0]["address"] == address]
 
-    return to
+    return at
+
+
+@pytest.fixture
+def mails(arrived: Callable[[str], list[str]]) -> Callable[[str], set[str]]:
+    """The same, each once: a mail whose arrival was in doubt may have come again."""
+    return lambda address: set(arrived(address))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A backup taken while everybody works restores elsewhere; what cannot be restored changes nothing."""
 
 import json
+import secrets
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from compose_stack import GATEWAYS, PICTURE, PROJECT, ROOT, Compose
 from load import Crowd
 
+PENDING = 3  # exports
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "a bit": lambda folder: _flip(folder / "catalog.dump"),
     "an end": lambda folder: _cut(folder / "covers.tar"),
@@ -43,6 +45,8 @@ class Taken:
     """Of those who worked meanwhile: the songs that were acknowledged before it began."""
     albums: list[str]
     """Those that got covers meanwhile."""
+    exports_to: str
+    """The address of exports that were accepted before and not sent yet."""
 
 
 @contextmanager
@@ -77,13 +81,26 @@ def taken(
     answers = make_answers()
     folder = tmp_path_factory.mktemp("backups") / "first"
     before = answers()
+    compose.run("stop", "export-worker")
+    exports_to = request_exports(http, user)
     with uploads(http) as albums, Crowd.of(4, GATEWAYS, user) as crowd:
         crowd.goes_on(eventually)
         promised = {each.playlist_id: list(each.acknowledged) for each in crowd.users}
         compose.script("backup", str(folder))
         crowd.goes_on(eventually, 1)
     assert crowd.complaints == []
-    return Taken(folder, before, promised, albums), answers
+    compose.run("start", "export-worker")
+    return Taken(folder, before, promised, albums, exports_to), answers
+
+
+def request_exports(http: httpx.Client, user: dict[str, str]) -> str:
+    """Requests PENDING exports to a new address, which it returns."""
+    address = f"restored-{secrets.token_hex(6)}@mail.test"
+    for number in range(PENDING):
+        created = http.post("/playlists", json={"name": f"Pending {number}"}, headers=user).raise_for_status().json()
+        path = f"/export/playlists/{created['data']['playlistId']}"
+        http.post(path, json={"targetEmail": address}, headers=user).raise_for_status()
+    return address
 
 
 def copy_of(taken: Taken, folder: Path) -> Path:
@@ -119,12 +136,12 @@ def test_a_restore_over_data_is_refused_and_changes_nothing(
     others = json.dumps(dict.fromkeys(json.loads((folder / "secrets.json").read_text()), "another"))
     (folder / "secrets.json").write_text(others)
     describe_anew(folder)
-    state, secrets = compose.state(), compose.secrets()
+    state, kept = compose.state(), compose.secrets()
 
     said = compose.failing_script("restore", str(folder))
 
     assert f"{PROJECT} has data, and nothing was changed" in said
-    assert (compose.state(), compose.secrets()) == (state, secrets)
+    assert (compose.state(), compose.secrets()) == (state, kept)
 
 
 def describe_anew(folder: Path) -> None:
@@ -138,7 +155,7 @@ def describe_anew(folder: Path) -> None:
 def test_a_backup_that_cannot_be_restored_replaces_nothing(
     compose: Compose, taken: tuple[Taken, Any], tmp_path: Path
 ) -> None:
-    folder, state, secrets = copy_of(taken[0], tmp_path / "useless"), compose.state(), compose.secrets()
+    folder, state, kept = copy_of(taken[0], tmp_path / "useless"), compose.state(), compose.secrets()
     _flip(folder / "auth.dump")
     _cut(folder / "auth.dump")
     describe_anew(folder)
@@ -146,7 +163,7 @@ def test_a_backup_that_cannot_be_restored_replaces_nothing(
     said = compose.failing_script("restore", str(folder), "--replace-everything")
 
     assert f"nothing of {PROJECT} was changed" in said
-    assert (compose.state(), compose.secrets()) == (state, secrets)
+    assert (compose.state(), compose.secrets()) == (state, kept)
     assert [each.name for each in compose.docker.volumes.list() if "-trial_" in each.name] == []
 
 
@@ -165,9 +182,15 @@ def test_a_backup_wants_a_folder_of_its_own(compose: Compose, tmp_path: Path) ->
 
 
 def test_a_backup_under_load_restores_elsewhere_and_in_place_of_other_data(
-    compose: Compose, http: httpx.Client, user: dict[str, str], taken: tuple[Taken, Any]
+    compose: Compose,
+    http: httpx.Client,
+    user: dict[str, str],
+    taken: tuple[Taken, Any],
+    arrived: Any,
+    eventually: Any,
 ) -> None:
     backup, answers = taken
+    eventually(lambda: len(arrived(backup.exports_to)) == PENDING)  # those of the installation that goes
 
     said = compose._call("sh", "-c", f"{ROOT}/deploy/containers/restore {backup.folder} --replace-everything 2>&1")
     compose.up()
@@ -175,6 +198,7 @@ def test_a_backup_under_load_restores_elsewhere_and_in_place_of_other_data(
     assert f"{PROJECT}-trial has the data of the backup" in said  # elsewhere, first
     assert [each.name for each in compose.docker.volumes.list() if "-trial_" in each.name] == []
     assert json.loads(compose.secrets()) == json.loads((backup.folder / "secrets.json").read_text())
+    eventually(lambda: len(arrived(backup.exports_to)) >= PENDING, 90)  # announced again within a minute
     assert answers() == backup.before
     for playlist, promised in backup.playlists.items():
         found = http.get(f"/playlists/{playlist}/songs", headers=user).raise_for_status().json()
@@ -185,3 +209,4 @@ def test_a_backup_under_load_restores_elsewhere_and_in_place_of_other_data(
     covers = [answer.json()["data"]["album"]["coverUrl"] for answer in saved]
     assert len([cover for cover in covers if cover]) > 3
     assert {httpx.get(cover, trust_env=False).status_code for cover in covers if cover} == {200}
+    assert len(arrived(backup.exports_to)) == len(set(arrived(backup.exports_to))) == PENDING
