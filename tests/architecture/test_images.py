@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "deploy" / "images" / "official.md"
-UNTIL = r"~?\d{4}-\d\d-\d\d|frozen"
+UNTIL = r"(not published; look again by )?\d{4}-\d\d-\d\d|frozen"
 ROW = re.compile(rf"^\| `(?P<image>[^`]+)` \| (?P<why>.+) \| (?P<until>{UNTIL}) \| (?P<source>.*<https://.+>) \|$")
 
 
@@ -68,7 +68,10 @@ def test_no_image_is_named_without_a_version() -> None:
     ("row", "warning"),
     [
         ("| `a:1` | it is old | 2026-03-01 | <https://a.example> |", "a:1 is supported until 2026-03-01"),
-        ("| `a:1` | it is old | ~2026-01-31 | <https://a.example> |", "a:1 is supported until ~2026-01-31"),
+        (
+            "| `a:1` | nobody knows | not published; look again by 2026-01-31 | <https://a.example> |",
+            "a:1: look again how long it is supported, by 2026-01-31",
+        ),
         ("| `a:1` | it is new | 2026-05-01 | <https://a.example> |", ""),
         ("| `a:1` | it is frozen | frozen | <https://a.example> |", "a:1 gets no more fixes"),
     ],
