@@ -84,6 +84,21 @@ def test_a_picture_is_still_turned_whatever_else_the_camera_wrote() -> None:
     assert dict(opened(clean(broken).content).getexif()) == {0x0112: 6}
 
 
+@pytest.mark.parametrize("prefix", [b"", b"Exif\0\0", b"Exif\0\xff"])
+def test_what_encoders_write_before_the_orientation_stays(prefix: bytes) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "A camera to look for"
+    old, block = exif.tobytes(), prefix + exif.tobytes().removeprefix(b"Exif\0\0")
+
+    cover = clean(_webp_with(lambda data: block if data in old else data, exif=exif)).content
+
+    assert cover.partition(b"EXIF")[2][4:].startswith(prefix + b"MM\0*")
+    assert b"A camera" not in cover
+    if prefix:
+        jpeg = picture("JPEG", exif=exif).replace(b"Exif\0\0", prefix)
+        assert prefix + b"MM\0*" in clean(jpeg).content
+
+
 def test_of_a_picture_with_several_views_the_first_is_kept() -> None:
     views = [Image.new("RGB", (200, 100), colour) for colour in ("red", "green")]
     target = io.BytesIO()

@@ -1,9 +1,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from openmusic_kit.web.responses import failure
 from openmusic_kit.web.schemas import MessageResponse
 from openmusic_media.covers import documentation
 from openmusic_media.covers.errors import CoverTooLarge
@@ -78,8 +78,7 @@ async def get_cover(album_id: str, file: str, request: Request, covers: Covers) 
     try:
         part = requested_range(request.headers.get("range") if wants_part else None, size)
     except RangeNotSatisfiable:
-        body = {"status": "fail", "message": documentation.OUTSIDE}
-        return JSONResponse(body, 416, {"Content-Range": f"bytes */{size}"})
+        return failure(416, documentation.OUTSIDE, {"Content-Range": f"bytes */{size}"})
     if part is None:
         return Response(cover.content, media_type=cover.content_type, headers=headers)
     headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"

@@ -2,6 +2,7 @@
 
 import struct
 
+PREFIX = b"Exif\0"  # and a fill byte: before the TIFF block in JPEG; some encoders write it in WebP too
 ORIENTATION = 0x0112
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
 _EXIF_DIRECTORY = 0x8769
@@ -14,8 +15,13 @@ Entry = tuple[int, int, bytes]
 """Tag, type, and the value in big-endian order."""
 
 
-def reduced(tiff: bytes) -> bytes:
-    """Returns a TIFF block with orientation and density only. It is empty without either, or if unreadable."""
+def reduced(block: bytes) -> bytes:
+    """Returns the block with orientation and density only. It is empty without either, or if unreadable.
+
+    A prefix stays, as readers may rely on it.
+    """
+    start = len(PREFIX) + 1 if block.startswith(PREFIX) else 0
+    tiff = block[start:]
     try:
         order = {b"II*\0": "<", b"MM\0*": ">"}[tiff[:4]]
         (first,) = struct.unpack_from(order + "I", tiff, 4)
@@ -25,7 +31,7 @@ def reduced(tiff: bytes) -> bytes:
         return b""
     if entries == [(ORIENTATION, _SHORT, b"\0\1")] or not entries:
         return b""
-    return _serialized(entries, of_exif)
+    return block[:start] + _serialized(entries, of_exif)
 
 
 def _entries(tiff: bytes, at: int, order: str, wanted: tuple[int, ...]) -> tuple[list[Entry], int]:

@@ -14,7 +14,7 @@ _ARITHMETIC = frozenset(range(0xC9, 0xD0)) - {0xCC}  # the other frames are Huff
 _COEFFICIENTS = 64  # of a block
 _UNSENT = 16  # bits; more than any coefficient has
 _APPLICATION = range(0xE0, 0xF0)
-_JFIF, _EXIF, _ICC, _ADOBE = b"JFIF\0", b"Exif\0", b"ICC_PROFILE\0", b"Adobe"
+_JFIF, _ICC, _ADOBE = b"JFIF\0", b"ICC_PROFILE\0", b"Adobe"
 _MAX_PIECE = 65_533 - 14  # bytes of a colour profile in one segment
 
 Segment = tuple[int, bytes, bytes]
@@ -24,11 +24,14 @@ Segment = tuple[int, bytes, bytes]
 def strip(content: bytes) -> bytes:
     segments = list(_segments(content))
     _require_all_coefficients(segments)
-    first = {marker: data for marker, data, _ in reversed(segments) if _reduced(marker, data)}
+    first: dict[int, bytes] = {}  # readers use the first segment of each kind
+    for marker, data, _ in segments:
+        if marker not in first and (reduced := _reduced(marker, data)):
+            first[marker] = reduced
     profile = icc.trimmed(b"".join(part for _, part in sorted(map(_profile_part, segments)) if part))
     pieces = [profile[start : start + _MAX_PIECE] for start in range(0, len(profile), _MAX_PIECE)]
     colours = [(0xE2, _ICC + bytes((number, len(pieces))) + piece, b"") for number, piece in enumerate(pieces, 1)]
-    headers = [(marker, _reduced(marker, first[marker]), b"") for marker in sorted(first)]
+    headers = [(marker, data, b"") for marker, data in sorted(first.items())]
     shown = [each for each in segments if each[0] not in _APPLICATION and each[0] != _COMMENT]
     return _serialized([*headers, *colours, *shown])
 
@@ -137,9 +140,8 @@ def _reduced(marker: int, data: bytes) -> bytes:
     """Returns what to keep of an application segment other than a colour profile."""
     if marker == 0xE0 and data.startswith(_JFIF) and len(data) >= 14:
         return data[:12] + b"\0\0"  # without its thumbnail
-    if marker == 0xE1 and data.startswith(_EXIF):
-        tiff = exif.reduced(data[6:])
-        return _EXIF + b"\0" + tiff if tiff else b""
+    if marker == 0xE1 and data.startswith(exif.PREFIX):
+        return exif.reduced(data)
     if marker == 0xEE and data.startswith(_ADOBE):
         return data[:12]
     return b""

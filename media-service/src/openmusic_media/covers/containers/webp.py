@@ -8,7 +8,6 @@ from openmusic_media.covers.errors import NotAnImage
 
 _PIXELS = frozenset({b"VP8 ", b"VP8L", b"ALPH"})
 _EXIF_FLAG, _XMP_FLAG, _PROFILE_FLAG = 0x08, 0x04, 0x20
-_JPEG_PREFIX = b"Exif\0\0"  # some encoders write it here too; without it, readers may find what they did not before
 _FRAME_HEADER = 16  # bytes of an ANMF chunk before the chunks of its frame
 
 Chunk = tuple[bytes, bytes]
@@ -26,16 +25,13 @@ def strip(content: bytes) -> bytes:
 def probe(content: bytes, noise: bytes) -> bytes:
     """Returns the same image with noise after each run of compressed pixels."""
 
-    def noisy(chunks: Iterator[Chunk]) -> list[Chunk]:
-        return [(kind, data + noise if kind in _PIXELS else data) for kind, data in chunks]
+    def noisy(kind: bytes, data: bytes) -> Chunk:
+        if kind == b"ANMF":
+            frame = [noisy(*each) for each in _chunks(data[_FRAME_HEADER:])]
+            return kind, data[:_FRAME_HEADER] + _joined(frame)
+        return kind, data + noise if kind in _PIXELS else data
 
-    return _serialized(
-        [
-            (kind, data[:_FRAME_HEADER] + _joined(noisy(_chunks(data[_FRAME_HEADER:])))) if kind == b"ANMF" else each
-            for each in noisy(_chunks(content[12:]))
-            for kind, data in [each]
-        ]
-    )
+    return _serialized([noisy(*each) for each in _chunks(content[12:])])
 
 
 def _chunks(content: bytes) -> Iterator[Chunk]:
@@ -54,9 +50,7 @@ def _chunks(content: bytes) -> Iterator[Chunk]:
 
 def _reduced(kind: bytes, data: bytes) -> bytes:
     if kind == b"EXIF":
-        prefix = data[: len(_JPEG_PREFIX)] if data.startswith(_JPEG_PREFIX) else b""
-        tiff = exif.reduced(data[len(prefix) :])
-        return prefix + tiff if tiff else b""
+        return exif.reduced(data)
     if kind == b"ICCP":
         return icc.trimmed(data)
     if kind == b"ANMF":
