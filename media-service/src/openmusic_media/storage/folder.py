@@ -2,10 +2,11 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial, wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from anyio import to_thread
 
@@ -19,43 +20,25 @@ T = TypeVar("T")
 MOVE_ATTEMPTS = 5
 
 
+def _in_thread(call: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    @wraps(call)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await to_thread.run_sync(partial(call, *args, **kwargs))
+        except OSError as error:
+            raise Unavailable("The cover storage is not available") from error
+
+    return run
+
+
 class FolderStorage:
     """Keys have the form ``folder/file``."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    async def put(self, key: str, content: bytes, content_type: str) -> None:  # noqa: ARG002 - follows from the extension
-        await self._run(self._put, key, content)
-
-    async def get(self, key: str) -> StoredObject:
-        return StoredObject(await self._run(self._get, key), content_type_of(key))
-
-    async def delete(self, key: str) -> None:
-        await self._run(self._delete, key)
-
-    async def delete_all(self, prefix: str) -> None:
-        await self._run(self._delete_all, prefix)
-
-    async def keys(self) -> list[str]:
-        return await self._run(self._keys)
-
-    async def ping(self) -> None:
-        await self._run(self._ping)
-
-    async def _run(self, call: Callable[P, T], *args: P.args, **_: P.kwargs) -> T:
-        try:
-            return await to_thread.run_sync(call, *args)
-        except OSError as error:
-            raise Unavailable("The cover storage is not available") from error
-
-    def _path(self, key: str) -> Path:
-        path = (self._root / key).resolve()
-        if not path.is_relative_to(self._root.resolve()):
-            raise ObjectNotFound(key)
-        return path
-
-    def _put(self, key: str, content: bytes) -> None:
+    @_in_thread
+    def put(self, key: str, content: bytes, content_type: str) -> None:  # noqa: ARG002 - follows from the extension
         path = self._path(key)
         self._root.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._root, prefix=".", delete=False) as file:
@@ -68,34 +51,45 @@ class FolderStorage:
                 Path(file.name).unlink(missing_ok=True)
                 raise
 
-    def _get(self, key: str) -> bytes:
+    @_in_thread
+    def get(self, key: str) -> StoredObject:
         try:
-            return self._path(key).read_bytes()
+            return StoredObject(self._path(key).read_bytes(), content_type_of(key))
         except FileNotFoundError as error:
             raise ObjectNotFound(key) from error
 
-    def _delete(self, key: str) -> None:
+    @_in_thread
+    def delete(self, key: str) -> None:
         with suppress(ObjectNotFound):
             path = self._path(key)
             path.unlink(missing_ok=True)
             with suppress(OSError):  # it is not empty
                 path.parent.rmdir()
 
-    def _delete_all(self, prefix: str) -> None:
+    @_in_thread
+    def delete_all(self, prefix: str) -> None:
         folder = self._path(prefix)
         with suppress(FileNotFoundError):
             for file in list(folder.iterdir()):
                 file.unlink(missing_ok=True)
             folder.rmdir()
 
-    def _keys(self) -> list[str]:
+    @_in_thread
+    def keys(self) -> list[str]:
         files = self._root.glob("*/*")  # incomplete files lie one level above
         return sorted(str(path.relative_to(self._root)) for path in files)
 
-    def _ping(self) -> None:
+    @_in_thread
+    def ping(self) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
         if not os.access(self._root, os.W_OK):
             raise Unavailable("The cover storage is not writable")
+
+    def _path(self, key: str) -> Path:
+        path = (self._root / key).resolve()
+        if not path.is_relative_to(self._root.resolve()):
+            raise ObjectNotFound(key)
+        return path
 
 
 def _move(file: Path, path: Path) -> None:
