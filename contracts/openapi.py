@@ -28,7 +28,10 @@ Albums, songs and likes, private playlists that friends edit together, covers, a
 Every failure has one shape: `fail` for what the client can correct (4xx), `error` for what it cannot (5xx). A path
 that is not listed is answered with 404, a method that is not listed with 405 and `Allow`. What is not HTTP, or comes
 too slowly to become a request, gets 400, 408 or 431 in the same shape, and no `X-Request-ID`. Unknown keys of a body
-are ignored; a protected operation looks at the token before it looks at anything else."""
+are ignored; a protected operation looks at the token before it looks at anything else.
+
+After 502, 503 or 504 to a POST, send it again with the same `Idempotency-Key`: it is carried out once, and the repeat
+gets the first answer. Other methods can be repeated as they are."""
 
 Document = dict[str, Any]
 

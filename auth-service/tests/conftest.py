@@ -32,7 +32,7 @@ def new_settings(database_factory: Callable[[str], dict[str, Any]], rabbitmq_url
             "signing_key_secret": "the-signing-key-secret",
         }
         settings = Settings(**(given | changes))
-        migrate(settings, MIGRATIONS, "outbox")
+        migrate(settings, MIGRATIONS, "outbox", "idempotency")
         return settings
 
     return create

@@ -120,6 +120,22 @@ async def test_names_that_differ_in_case_are_two_names(register: Any, username: 
     assert await register(username) != await register(username.upper())
 
 
+async def test_a_repeated_registration_registers_once_and_stores_no_secret(
+    client: httpx.AsyncClient, connection: Any, username: str
+) -> None:
+    key = "a-key-of-the-client"
+    body = {"username": username, "password": "my-password", "fullname": "Chris Martin"}
+
+    first, repeat = [await client.post("/users", json=body, headers={"Idempotency-Key": key}) for _ in range(2)]
+
+    assert (first.status_code, repeat.status_code, repeat.json()) == (201, 201, first.json())
+    cursor = await connection.execute("SELECT k::text AS stored FROM idempotency_keys k")
+    stored = "".join([row["stored"] for row in await cursor.fetchall()])
+    for secret in (key, "my-password", username):
+        assert secret not in stored
+        assert secret.encode().hex() not in stored
+
+
 async def test_other_services_read_a_user_with_their_credential(
     client: httpx.AsyncClient, register: Any, username: str
 ) -> None:

@@ -58,7 +58,7 @@ def settings(
         service_credential=CREDENTIAL,
         public_url="https://music.example",
     )
-    migrate(settings, MIGRATIONS, "outbox", "cache", "deleted-users")
+    migrate(settings, MIGRATIONS, "outbox", "cache", "deleted-users", "idempotency")
     return settings
 
 

@@ -205,7 +205,7 @@ def bearer() -> Callable[[str], dict[str, str]]:
 def surroundings(database_factory: Callable[[str], dict[str, Any]], rabbitmq_url: str) -> dict[str, Any]:
     """The settings that the API and the worker share."""
     shared = {**database_factory("export"), "rabbitmq_server": rabbitmq_url, "service_credential": CREDENTIAL}
-    migrate(Settings(**shared), MIGRATIONS, "outbox", "deleted-users")
+    migrate(Settings(**shared), MIGRATIONS, "outbox", "deleted-users", "idempotency")
     return shared
 
 

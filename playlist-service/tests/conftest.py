@@ -146,7 +146,7 @@ def base_settings(
         rabbitmq_server=rabbitmq_url,
         service_credential=CREDENTIAL,
     )
-    migrate(settings, MIGRATIONS, "inbox", "cache")
+    migrate(settings, MIGRATIONS, "inbox", "cache", "idempotency")
     return settings
 
 

@@ -58,7 +58,14 @@ def _may_disturb(action: str) -> bool:
 
 def test_every_service_with_a_database_is_looked_at() -> None:
     assert {files[0].name.rsplit("-")[0] for files in FILES} == {*WITH_DATABASE, "kit"}
-    assert {folder.name for folder in FOLDERS} == {"migrations", "outbox", "inbox", "cache", "deleted-users"}
+    assert {folder.name for folder in FOLDERS} == {
+        "migrations",
+        "outbox",
+        "inbox",
+        "cache",
+        "deleted-users",
+        "idempotency",
+    }
     assert LATER
 
 

@@ -28,7 +28,8 @@ CONTEXT_WORDS = re.compile(r"\b(album|song|playlist|cover|track|artist|performer
 SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE \w+|DELETE FROM|WITH \w+ AS)\s", re.IGNORECASE)
 UNNAMED_COLUMNS = re.compile(r"\b(SELECT|RETURNING)\s+(\w+\.)?\*|\bINSERT INTO \w+\s+(VALUES|SELECT)\b")
 KIT_WITH_SQL = {
-    "generations.py", "database.py", "outbox.py", "relay.py", "inbox.py", "migrations.py", "deleted_users.py"
+    "generations.py", "database.py", "outbox.py", "relay.py", "inbox.py", "migrations.py", "deleted_users.py",
+    "results.py",
 }  # fmt: skip
 WEB = {"fastapi", "starlette"}
 

@@ -7,6 +7,7 @@ answer is noted.
 import io
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,8 @@ def before_call(_: HookContext, case: Case, options: dict[str, Any]) -> None:
     The account that is deleted is a new one. A session may have been ended by other requests, so the one to end is
     begun just before. For that the password stays what it is.
     """
+    if re.fullmatch("[!-~]{1,255}", str((case.headers or {}).get("Idempotency-Key", ""))):
+        case.headers["Idempotency-Key"] = secrets.token_hex(16)  # or it would be that of another request
     there = KNOWN.get(case.operation.label, {})
     match case.operation.label, case.path_parameters, case.body:
         case "DELETE /users/me/sessions/{session_id}", {"session_id": ended}, _ if ended in there.get("session_id", []):

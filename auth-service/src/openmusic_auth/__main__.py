@@ -25,7 +25,7 @@ def main() -> None:
         "auth",
         {
             "serve": Command(Settings, lambda settings: serve(create_app(settings), settings)),
-            "migrate": Command(Settings, lambda settings: migrate(settings, MIGRATIONS, "outbox")),
+            "migrate": Command(Settings, lambda settings: migrate(settings, MIGRATIONS, "outbox", "idempotency")),
             "rotate-keys": Command(Settings, rotate_keys),
         },
     )

@@ -14,7 +14,8 @@ def main() -> None:
         {
             "serve": Command(Settings, lambda settings: serve(create_app(settings), settings)),
             "migrate": Command(
-                Settings, lambda settings: migrate(settings, MIGRATIONS, "outbox", "cache", "deleted-users")
+                Settings,
+                lambda settings: migrate(settings, MIGRATIONS, "outbox", "cache", "deleted-users", "idempotency"),
             ),
         },
     )

@@ -13,7 +13,9 @@ def main() -> None:
         "export",
         {
             "serve": Command(Settings, lambda settings: serve(create_app(settings), settings)),
-            "migrate": Command(Settings, lambda settings: migrate(settings, MIGRATIONS, "outbox", "deleted-users")),
+            "migrate": Command(
+                Settings, lambda settings: migrate(settings, MIGRATIONS, "outbox", "deleted-users", "idempotency")
+            ),
             "worker": Command(WorkerSettings, lambda settings: serve(create_worker(settings), settings)),
         },
     )

@@ -24,7 +24,9 @@ def main() -> None:
         "playlist",
         {
             "serve": Command(Settings, lambda settings: serve(create_app(settings), settings)),
-            "migrate": Command(Settings, lambda settings: migrate(settings, MIGRATIONS, "inbox", "cache")),
+            "migrate": Command(
+                Settings, lambda settings: migrate(settings, MIGRATIONS, "inbox", "cache", "idempotency")
+            ),
             "read-copies rebuild": Command(Settings, reconcile),
         },
     )

@@ -6,7 +6,7 @@ from openmusic_auth.invalidation import user_headers
 from openmusic_auth.users.errors import UsernameTaken, UserNotFound
 from openmusic_auth.users.schemas import Registration, User, UserCopies, UserCopy, UserData, UserId, UsersData
 from openmusic_auth.users.service import UserService
-from openmusic_kit.web.openapi import error_responses
+from openmusic_kit.web.openapi import REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, PageSize
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, StoredText
@@ -24,7 +24,7 @@ search_router = APIRouter(prefix="/users", tags=["users"], route_class=Protected
 internal_router = APIRouter(prefix="/internal/users", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201, responses=error_responses(UsernameTaken))
+@router.post("", status_code=201, responses=error_responses(UsernameTaken), openapi_extra=REPEATABLE)
 async def register(registration: Registration, users: Users) -> CreatedResponse[UserId]:
     user_id = await users.register(registration.username, registration.password, registration.fullname)
     return CreatedResponse(message="User registered", data=UserId(user_id=user_id))

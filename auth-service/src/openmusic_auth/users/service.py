@@ -5,6 +5,8 @@ from openmusic_auth.passwords import Passwords
 from openmusic_auth.users.errors import UsernameTaken, UserNotFound
 from openmusic_auth.users.repository import User, UserCopy, UserRepository
 from openmusic_kit.database.database import Database
+from openmusic_kit.idempotency.repeatable import repeatable
+from openmusic_kit.idempotency.results import Result
 from openmusic_kit.ids import new_id, require_id
 from openmusic_kit.messaging import outbox
 
@@ -14,11 +16,12 @@ class UserService:
         self._database = database
         self._passwords = passwords
 
+    @repeatable
     async def register(self, username: str, password: str, fullname: str) -> str:
         """Returns the id of the new user. Raises UsernameTaken."""
         user = User(new_id("user"), username, fullname)
         password_hash = await self._passwords.hash(password)
-        async with self._database.unit_of_work() as work:
+        async with self._database.unit_of_work(Result(user.id)) as work:
             try:
                 await UserRepository(work.connection).add(user, password_hash)
             except UniqueViolation as error:

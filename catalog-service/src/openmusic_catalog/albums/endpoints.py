@@ -9,7 +9,7 @@ from openmusic_catalog.albums.schemas import AlbumData, AlbumId, AlbumPayload, A
 from openmusic_catalog.albums.service import AlbumService
 from openmusic_catalog.invalidation import album_headers
 from openmusic_catalog.songs.schemas import SearchText
-from openmusic_kit.web.openapi import CACHED, LOCATED, PAGED, error_responses
+from openmusic_kit.web.openapi import CACHED, LOCATED, PAGED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
 from openmusic_kit.web.responses import cacheable_answer
 from openmusic_kit.web.routes import InternalRoute, TimedRoute
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/albums", tags=["albums"], route_class=TimedRoute)
 internal_router = APIRouter(prefix="/internal/albums", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201, responses=LOCATED)
+@router.post("", status_code=201, responses=LOCATED, openapi_extra=REPEATABLE)
 async def add_album(payload: AlbumPayload, albums: Albums, response: Response) -> CreatedResponse[AlbumId]:
     album_id = await albums.add(payload.name, payload.year)
     response.headers["Location"] = f"/albums/{album_id}"

@@ -6,6 +6,8 @@ from openmusic_catalog.events import AlbumCoverReplaced, AlbumDeleted
 from openmusic_catalog.invalidation import album_changed, album_key, likes_changed
 from openmusic_kit.cache.cache import Cache, Cached
 from openmusic_kit.database.database import Database
+from openmusic_kit.idempotency.repeatable import repeatable
+from openmusic_kit.idempotency.results import Result
 from openmusic_kit.ids import new_id, require_id
 from openmusic_kit.messaging import outbox
 
@@ -19,10 +21,11 @@ class AlbumService:
         self._public_url = public_url.rstrip("/")
         self._cache_ttl = cache_ttl
 
+    @repeatable
     async def add(self, name: str, year: int) -> str:
         """Returns the id of the new album."""
         album_id = new_id("album")
-        async with self._database.autocommit() as connection:
+        async with self._database.autocommit(Result(album_id)) as connection:
             await AlbumRepository(connection).add(album_id, name, year)
         return album_id
 

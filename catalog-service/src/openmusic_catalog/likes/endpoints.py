@@ -8,7 +8,7 @@ from openmusic_catalog.invalidation import likes_headers
 from openmusic_catalog.likes.errors import AlreadyLiked, LikeNotFound
 from openmusic_catalog.likes.schemas import LikedAlbum, LikesData
 from openmusic_catalog.likes.service import LikeService
-from openmusic_kit.web.openapi import CACHED, LOCATED, error_responses
+from openmusic_kit.web.openapi import CACHED, LOCATED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, Section, section
 from openmusic_kit.web.responses import cacheable_answer
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute, TimedRoute
@@ -29,7 +29,12 @@ internal_router = APIRouter(
 protected_router = APIRouter(prefix="/albums/{album_id}/likes", tags=["likes"], route_class=ProtectedRoute)
 
 
-@protected_router.post("", status_code=201, responses={**error_responses(AlbumNotFound, AlreadyLiked), **LOCATED})
+@protected_router.post(
+    "",
+    status_code=201,
+    responses={**error_responses(AlbumNotFound, AlreadyLiked), **LOCATED},
+    openapi_extra=REPEATABLE,
+)
 async def like_album(album_id: str, user_id: CurrentUser, likes: Likes, response: Response) -> MessageResponse:
     await likes.like(album_id, user_id)
     response.headers["Location"] = f"/albums/{album_id}/likes"

@@ -10,6 +10,8 @@ from openmusic_kit.cache.cache import Cache, Cached
 from openmusic_kit.database.database import Database
 from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_kit.errors import Unauthenticated
+from openmusic_kit.idempotency.repeatable import repeatable
+from openmusic_kit.idempotency.results import Result
 from openmusic_kit.identity.deleted_users import add_deleted_user
 from openmusic_kit.ids import require_id
 
@@ -25,10 +27,11 @@ class LikeService:
         self._purges = purges
         self._cache_ttl = cache_ttl
 
+    @repeatable
     async def like(self, album_id: str, user_id: str) -> None:
         """Raises AlbumNotFound or AlreadyLiked."""
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.autocommit(likes_changed(album_id)) as connection:
+        async with self._cache.autocommit(likes_changed(album_id), result=Result(None)) as connection:
             try:
                 if not await LikeRepository(connection).add(album_id, user_id):
                     raise Unauthenticated

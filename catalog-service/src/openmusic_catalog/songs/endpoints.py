@@ -18,7 +18,7 @@ from openmusic_catalog.songs.schemas import (
     SongsData,
 )
 from openmusic_catalog.songs.service import SongService
-from openmusic_kit.web.openapi import LOCATED, PAGED, error_responses
+from openmusic_kit.web.openapi import LOCATED, PAGED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
 from openmusic_kit.web.routes import InternalRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse, StoredText
@@ -35,7 +35,7 @@ router = APIRouter(prefix="/songs", tags=["songs"], route_class=TimedRoute)
 internal_router = APIRouter(prefix="/internal/songs", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201, responses={**error_responses(AlbumNotFound), **LOCATED})
+@router.post("", status_code=201, responses={**error_responses(AlbumNotFound), **LOCATED}, openapi_extra=REPEATABLE)
 async def add_song(payload: SongPayload, songs: Songs, response: Response) -> CreatedResponse[SongId]:
     song_id = await songs.add(_fields(payload))
     response.headers["Location"] = f"/songs/{song_id}"

@@ -13,6 +13,8 @@ from openmusic_catalog.songs.repository import Song, SongCopy, SongFields, SongR
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.invalidation import Invalidation
 from openmusic_kit.database.database import Database
+from openmusic_kit.idempotency.repeatable import repeatable
+from openmusic_kit.idempotency.results import Result
 from openmusic_kit.ids import new_id, require_id
 
 Change = Callable[[SongRepository, int], Awaitable[bool]]
@@ -27,13 +29,14 @@ class SongService:
         self._cache = cache
         self._notifier = notifier
 
+    @repeatable
     async def add(self, song: SongFields) -> str:
         """Returns the id of the new song. Raises AlbumNotFound."""
         _require_possible_album(song)
         song_id = new_id("song")
         created = SongCreated.model_validate({"song_id": song_id, **asdict(song)})
         outdated = (song_changed(song_id), songs_of_album_changed(song.album_id))
-        async with self._cache.autocommit(*outdated) as connection:
+        async with self._cache.autocommit(*outdated, result=Result(song_id)) as connection:
             try:
                 await SongRepository(connection).add(song_id, song, created)
             except ForeignKeyViolation as error:

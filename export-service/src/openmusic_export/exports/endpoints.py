@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistNotFound
 from openmusic_export.exports.schemas import Export, ExportData, ExportId, ExportPayload, ExportsData
 from openmusic_export.exports.service import ExportService
-from openmusic_kit.web.openapi import LOCATED, PAGED, error_responses
+from openmusic_kit.web.openapi import LOCATED, PAGED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, Section, decode_cursor, first_page, section
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, StoredText
@@ -31,6 +31,7 @@ router = APIRouter(prefix="/export", tags=["exports"], route_class=ProtectedRout
     "/playlists/{playlist_id}",
     status_code=201,
     responses={**error_responses(PlaylistNotFound, OwnerOnly), **LOCATED},
+    openapi_extra=REPEATABLE,
 )
 async def export_playlist(
     playlist_id: str, payload: ExportPayload, user_id: CurrentUser, exports: Exports, response: Response

@@ -4,6 +4,8 @@ from openmusic_export.exports.repository import Job, JobRepository
 from openmusic_export.playlists import Playlists
 from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Unauthenticated
+from openmusic_kit.idempotency.repeatable import repeatable
+from openmusic_kit.idempotency.results import Result
 from openmusic_kit.identity.deleted_users import add_deleted_user
 from openmusic_kit.ids import new_id, require_id
 from openmusic_kit.messaging import outbox
@@ -14,6 +16,7 @@ class ExportService:
         self._database = database
         self._playlists = playlists
 
+    @repeatable
     async def request(self, playlist_id: str, target_email: str, user_id: str) -> str:
         """Stores a job and its event. Returns the id of the job. Raises PlaylistNotFound, OwnerOnly and Unavailable."""
         owner_id = await self._playlists.owner_of(playlist_id)
@@ -22,7 +25,7 @@ class ExportService:
         if owner_id != user_id:
             raise OwnerOnly
         job_id = new_id("export")
-        async with self._database.unit_of_work() as work:
+        async with self._database.unit_of_work(Result(job_id)) as work:
             if not await JobRepository(work.connection).add(job_id, playlist_id, target_email, user_id):
                 raise Unauthenticated
             event = ExportRequested(job_id=job_id, playlist_id=playlist_id, target_email=target_email)

@@ -19,6 +19,7 @@ from openmusic_kit.cache.unit_of_work import CachedUnitOfWork, Purge
 from openmusic_kit.database.database import Connection, Database, UnitOfWork
 from openmusic_kit.edge.answers import purge_with_answer
 from openmusic_kit.errors import Unavailable
+from openmusic_kit.idempotency.results import Result, must_store
 
 
 @dataclass(frozen=True)
@@ -80,23 +81,23 @@ class Cache:
 
     @asynccontextmanager
     async def unit_of_work(
-        self, *invalidations: Invalidation, purge: Purge = purge_with_answer
+        self, *invalidations: Invalidation, purge: Purge = purge_with_answer, result: Result | None = None
     ) -> AsyncIterator[CachedUnitOfWork]:
         """A transaction that outdates these entries and answers, and those that it adds before it commits.
 
-        Once it has committed, ``purge`` gets the edge tags, before this returns.
+        Once it has committed, ``purge`` gets the edge tags, before this returns. ``result``: see Database.
         """
-        async with self._fenced(invalidations, purge) as fence, self._database.unit_of_work() as work:
+        async with self._fenced(invalidations, purge) as fence, self._database.unit_of_work(result) as work:
             yield self._cached(work, fence)
 
     @asynccontextmanager
     async def autocommit(
-        self, *invalidations: Invalidation, purge: Purge = purge_with_answer
+        self, *invalidations: Invalidation, purge: Purge = purge_with_answer, result: Result | None = None
     ) -> AsyncIterator[Connection]:
         """The same in a single statement, which is cheaper. An exception means that it changed nothing."""
         async with self._fenced(invalidations, purge) as fence:
-            if not fence.registered:  # the generation has to move in the same transaction
-                async with self._database.unit_of_work() as work:
+            if not fence.registered or must_store(result):  # the transaction also moves the generation, or stores it
+                async with self._database.unit_of_work(result) as work:
                     yield work.connection
                     await self._cached(work, fence).commit()
                 return

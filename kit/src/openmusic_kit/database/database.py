@@ -24,6 +24,8 @@ from openmusic_kit.database.connections import (
     connection_string,
 )
 from openmusic_kit.errors import Unavailable
+from openmusic_kit.idempotency.keys import current_key
+from openmusic_kit.idempotency.results import Result, must_store, store
 from openmusic_kit.settings import DatabaseSettings
 
 __all__ = ["Connection", "Database", "UnitOfWork", "connection_string", "open_database"]
@@ -68,8 +70,16 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[Connection]:
-        """A connection for one statement that commits itself, which saves two round trips. It refuses a second."""
+    async def autocommit(self, result: Result | None = None) -> AsyncIterator[Connection]:
+        """A connection for one statement that commits itself, which saves two round trips. It refuses a second.
+
+        ``result`` is stored with the change if the request has a key; see :mod:`openmusic_kit.idempotency`.
+        """
+        if must_store(result):
+            async with self.unit_of_work(result) as work:
+                yield work.connection
+                await work.commit()
+            return
         async with self._connection() as connection:
             connection.cursor_factory = SingleStatementCursor
             connection.spent = False
@@ -79,10 +89,13 @@ class Database:
                 connection.cursor_factory = AsyncCursor
 
     @asynccontextmanager
-    async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
+    async def unit_of_work(self, result: Result | None = None) -> AsyncIterator[UnitOfWork]:
+        """``result`` is stored with the change if the request has a key; see :mod:`openmusic_kit.idempotency`."""
         async with self._connection() as connection:
             await connection.set_autocommit(False)
             try:
+                if result is not None and (key := current_key()) is not None:
+                    await store(connection, key, result)
                 yield UnitOfWork(connection)
             finally:
                 if not connection.closed:

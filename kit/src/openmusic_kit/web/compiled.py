@@ -68,7 +68,7 @@ def compile_endpoint(route: APIRoute, fastapi: Handler) -> Handler:
 
     async def handle(request: Request) -> Response:
         try:
-            body = await _read_body(request) if takes_body else None
+            body = await _parse_body(request) if takes_body else None
             arguments = [call.read(request, body) for call in calls]
         except _NeedsFastAPI:
             return await fastapi(request)
@@ -167,14 +167,18 @@ def _valid(field: ModelField, value: object) -> object:
     return valid
 
 
-async def _read_body(request: Request) -> object:
-    """What the body holds, parsed as FastAPI does: pydantic's own JSON parser takes more, and other, texts."""
+async def read_body(request: Request) -> bytes:
     try:
-        body = await request.body()
+        return await request.body()
     except HTTPException:
         raise
     except Exception as error:  # as FastAPI answers it; it could not read the body again
         raise HTTPException(400, "There was an error parsing the body") from error
+
+
+async def _parse_body(request: Request) -> object:
+    """What the body holds, parsed as FastAPI does: pydantic's own JSON parser takes more, and other, texts."""
+    body = await read_body(request)
     _require(request.headers.get("content-type", "").lower() in _JSON)
     try:
         return json.loads(body)

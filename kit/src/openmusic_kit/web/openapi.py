@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from openmusic_kit import errors
+from openmusic_kit.idempotency.keys import HEADER, PATTERN, KeyReused
 
 Document = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
@@ -66,6 +67,20 @@ _OF_STATUS = {401: _CHALLENGE, 429: RETRY_AFTER | _RATE_LIMIT, 502: RETRY_AFTER,
 CACHED: Responses = {200: {"headers": _FROM_CACHE}}
 """What an endpoint declares whose answer may come from a cache."""
 
+REPEATABLE: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": HEADER,
+            "in": "header",
+            "required": False,
+            "description": "A text of your choice that no other request has, such as a UUID. Within a day, a repeat "
+            "with the same key and body gets the first answer, and changes nothing",
+            "schema": {"type": "string", "pattern": PATTERN},
+        }
+    ]
+}
+"""``openapi_extra`` of an endpoint whose service method is ``repeatable``."""
+
 LOCATED: Responses = {201: {"headers": {"Location": {"description": "The path of what was created", **_TEXT}}}}
 """What an endpoint declares that names the path of what it created."""
 
@@ -120,11 +135,12 @@ def operations(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _complete(operation: dict[str, Any]) -> None:
     declared = operation.pop("responses")
+    keyed = [KeyReused.message] if REPEATABLE["parameters"][0] in operation.get("parameters", []) else []
     takes = "requestBody" in operation or any(each["in"] == "query" for each in operation.get("parameters", []))
     known = {
         500: "Something went wrong on our side",
         503: errors.Unavailable.message,
-        **({400: errors.Invalid.message} if takes else {}),
+        **({400: "; or ".join([errors.Invalid.message, *keyed])} if takes or keyed else {}),
         **({401: errors.Unauthenticated.message} if "security" in operation else {}),
         **({413: errors.TooLarge.message} if "requestBody" in operation else {}),
     }
@@ -133,7 +149,8 @@ def _complete(operation: dict[str, Any]) -> None:
         if status == "422":
             continue  # what FastAPI would answer to an invalid request, if it were not 400 here
         if int(status) >= 400:
-            reasons = dict.fromkeys([answer["description"], *([known[400]] if status == "400" and takes else [])])
+            others = [*([known[400]] if takes else []), *keyed] if status == "400" else []
+            reasons = dict.fromkeys([answer["description"], *others])
             answers[status] = failure(int(status), "; or ".join(reasons))
         else:
             answers[status] = answer | {"headers": _REQUEST_ID | answer.get("headers", {})}

@@ -10,8 +10,10 @@ from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 
 from openmusic_kit import errors
+from openmusic_kit.idempotency.keys import HEADER, RequestKey, serving
 from openmusic_kit.identity.token_verifier import CREDENTIAL_HEADER, bearer_token
-from openmusic_kit.web.compiled import Handler, compile_endpoint
+from openmusic_kit.web.compiled import Handler, compile_endpoint, read_body
+from openmusic_kit.web.openapi import REPEATABLE
 
 HANDLING_TIME = 10.0  # seconds until a route gives up; the gateway waits longer, by UPSTREAM_TIMEOUT
 
@@ -20,7 +22,8 @@ class TimedRoute(APIRoute):
     """Answers within HANDLING_TIME: what a client has given up on is not carried out long after."""
 
     def get_route_handler(self) -> Handler:
-        return _in_time(self.authorized(self._endpoint_handler()))
+        handle = self._endpoint_handler()
+        return _in_time(self.authorized(_keyed(handle) if self.openapi_extra is REPEATABLE else handle))
 
     def authorized(self, handle: Handler) -> Handler:
         """The handler for those who may use the route; here, everyone."""
@@ -57,6 +60,21 @@ class InternalRoute(TimedRoute):
             return await handle(request)
 
         return trusted
+
+
+def _keyed(handle: Handler) -> Handler:
+    """Lets the request have a key: that of its user, or of its address where users are not known."""
+
+    async def keyed(request: Request) -> Response:
+        keys = request.headers.getlist(HEADER)
+        if not keys:
+            return await handle(request)
+        client = getattr(request.state, "user_id", None) or request.headers.get("x-forwarded-for", "")
+        line = f"{request.method} {request.url.path}?{request.url.query}\n"
+        with serving(RequestKey.of(keys, client, line.encode() + await read_body(request))):
+            return await handle(request)
+
+    return keyed
 
 
 def _in_time(handle: Handler) -> Handler:

@@ -2,7 +2,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from openmusic_kit.web.openapi import error_responses
+from openmusic_kit.web.openapi import REPEATABLE, error_responses
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 from openmusic_playlist.collaborations.errors import (
@@ -41,6 +41,7 @@ playlist_router = APIRouter(
     responses=error_responses(
         PlaylistNotFound, UserNotFound, OwnerOnly, AlreadyCollaborating, CollaboratingWithOneself
     ),
+    openapi_extra=REPEATABLE,
 )
 async def add_collaboration(
     payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations

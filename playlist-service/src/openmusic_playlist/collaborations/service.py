@@ -2,6 +2,8 @@ from psycopg.errors import UniqueViolation
 
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.database.database import Database
+from openmusic_kit.idempotency.repeatable import repeatable
+from openmusic_kit.idempotency.results import Result
 from openmusic_kit.ids import new_id
 from openmusic_playlist.collaborations.errors import (
     AlreadyCollaborating,
@@ -25,12 +27,14 @@ class CollaborationService:
         self._cache = cache
         self._users = users
 
+    @repeatable
     async def add(self, playlist_id: str, user_id: str, owner_id: str) -> str:
         await self._check(playlist_id, user_id, owner_id)
         if user_id == owner_id:
             raise CollaboratingWithOneself
         collaboration_id = new_id("collab")
-        async with self._cache.autocommit(playlist_changed(playlist_id, user_id)) as connection:
+        outdated, result = playlist_changed(playlist_id, user_id), Result(collaboration_id)
+        async with self._cache.autocommit(outdated, result=result) as connection:
             collaborations = CollaborationRepository(connection)
             try:
                 if not await collaborations.add(collaboration_id, playlist_id, user_id, owner_id):

@@ -2,7 +2,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from openmusic_kit.web.openapi import CACHED, error_responses
+from openmusic_kit.web.openapi import CACHED, REPEATABLE, error_responses
 from openmusic_kit.web.responses import cacheable_answer
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import DataResponse, MessageResponse, WireModel
@@ -36,6 +36,7 @@ internal_router = APIRouter(prefix="/internal/playlists", route_class=InternalRo
     "",
     status_code=201,
     responses=error_responses(PlaylistNotFound, SongNotFound, NotYourPlaylist, AlreadyInPlaylist),
+    openapi_extra=REPEATABLE,
 )
 async def add_playlist_song(
     playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: Songs

@@ -2,6 +2,8 @@ from psycopg.errors import UniqueViolation
 
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.database.database import Database
+from openmusic_kit.idempotency.repeatable import repeatable
+from openmusic_kit.idempotency.results import Result
 from openmusic_playlist.invalidation import playlist_changed
 from openmusic_playlist.playlist_songs.errors import AlreadyInPlaylist, NotInPlaylist, SongNotFound
 from openmusic_playlist.playlist_songs.repository import PlaylistSongRepository
@@ -16,6 +18,7 @@ class PlaylistSongService:
         self._cache = cache
         self._songs = songs
 
+    @repeatable
     async def add(self, playlist_id: str, song_id: str, user_id: str) -> None:
         async with self._database.read() as connection:
             access = await access_to(connection, playlist_id, user_id)
@@ -31,7 +34,7 @@ class PlaylistSongService:
 
     async def _add(self, playlist_id: str, song: SongCopy, user_id: str) -> None:
         """Raises SongNotFound if the copy of the song is missing or older than ``song``."""
-        async with self._cache.autocommit(playlist_changed(playlist_id)) as connection:
+        async with self._cache.autocommit(playlist_changed(playlist_id), result=Result(None)) as connection:
             songs = PlaylistSongRepository(connection)
             try:
                 result = await songs.add(playlist_id, song.id, user_id, least_version=song.version)

@@ -4,7 +4,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit.ids import created_at_of
-from openmusic_kit.web.openapi import PAGED, error_responses
+from openmusic_kit.web.openapi import PAGED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, first_page
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
@@ -37,7 +37,7 @@ router = APIRouter(prefix="/playlists", tags=["playlists"], route_class=Protecte
 internal_router = APIRouter(prefix="/internal/playlists", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, openapi_extra=REPEATABLE)
 async def add_playlist(
     payload: PlaylistPayload, user_id: CurrentUser, playlists: Playlists
 ) -> CreatedResponse[PlaylistId]:

@@ -5,6 +5,8 @@ from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.unit_of_work import CachedUnitOfWork
 from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Unauthenticated
+from openmusic_kit.idempotency.repeatable import repeatable
+from openmusic_kit.idempotency.results import Result
 from openmusic_kit.ids import new_id, require_id
 from openmusic_playlist.invalidation import playlist_added, playlist_changed
 from openmusic_playlist.playlists.access import access_to
@@ -22,13 +24,14 @@ class PlaylistService:
         self._users = users
         self._freshness = freshness
 
+    @repeatable
     async def add(self, name: str, user_id: str) -> str:
         """Returns the id of the new playlist."""
         if not await self._users.exists(user_id):
             raise Unauthenticated
         playlist_id = new_id("playlist")
         incarnation = await self._freshness.incarnation()  # a playlist without songs needs no comparison
-        async with self._cache.autocommit(playlist_added(user_id)) as connection:
+        async with self._cache.autocommit(playlist_added(user_id), result=Result(playlist_id)) as connection:
             if not await PlaylistRepository(connection).add(playlist_id, name, user_id, incarnation):
                 raise Unauthenticated
         return playlist_id
