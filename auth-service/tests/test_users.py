@@ -165,7 +165,7 @@ async def test_other_services_read_all_users_page_by_page(
     page = (await client.get("/internal/users", params={"after": ids[0], "limit": 1}, headers=TRUSTED)).json()
     rest = (await client.get("/internal/users", params={"after": ids[1]}, headers=TRUSTED)).json()
 
-    assert page["data"] == {"users": [{"id": ids[1], "username": f"{username}-1"}]}
-    assert rest["data"] == {"users": [{"id": ids[2], "username": f"{username}-2"}]}
+    assert page["data"] == {"users": [{"id": ids[1], "username": f"{username}-1", "version": 1}]}
+    assert rest["data"] == {"users": [{"id": ids[2], "username": f"{username}-2", "version": 1}]}
     for query in ("limit=0", "limit=1001", "after=%00"):
         assert (await client.get(f"/internal/users?{query}", headers=TRUSTED)).status_code == 400
