@@ -2,6 +2,7 @@
 
 VENV := .venv/bin
 PACKAGES := kit testkit gateway auth-service catalog-service playlist-service media-service export-service deploy/local deploy/operations
+TYPED := $(PACKAGES:=/src) bench contracts demo deploy/containers deploy/kubernetes
 
 .DEFAULT_GOAL := help
 .PHONY: help install up down status logs reset demo test test-python test-bare test-faults test-faults-short interleavings mutation soak lint format openapi manifests
@@ -34,8 +35,10 @@ demo: install ## plays the whole story against the running stack
 test: install ## runs the tests of all services, on servers of their own, JOBS (3) at once
 	@FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),8) $(VENV)/pytest --numprocesses $(or $(JOBS),3) --dist loadscope
 
+SIDE_BY_SIDE := kit gateway auth catalog playlist media export
+
 test-%: install ## runs the tests of one part, e.g. test-catalog
-	@$(VENV)/pytest $(firstword $(wildcard $*-service/tests $*/tests deploy/$*/tests tests/$*))
+	@$(VENV)/pytest $(if $(filter $*,$(SIDE_BY_SIDE)),--numprocesses $(or $(WORKERS),2) --dist loadscope) $(firstword $(wildcard $*-service/tests $*/tests deploy/$*/tests tests/$*))
 
 test-clients: install ## lets real clients of many languages play the contract (2 min)
 	@tests/clients/install
@@ -74,7 +77,7 @@ soak: install ## mixed load for MINUTES (20), in which no process may grow
 lint: install ## ruff, types, and the rule that services do not import each other
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
-	@for package in $(PACKAGES:=/src) bench contracts demo deploy/containers deploy/kubernetes; do $(VENV)/mypy $$package || exit 1; done
+	@$(VENV)/mypy $(TYPED)
 	@$(VENV)/lint-imports
 
 bench: install ## measures the hot paths on a stack of its own (needs wrk; 8 min)

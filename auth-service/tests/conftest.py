@@ -14,6 +14,7 @@ from openmusic_auth.settings import Settings
 from openmusic_kit.database.database import connection_string
 from openmusic_kit.database.migrations import migrate
 from openmusic_kit.identity.token_verifier import TokenVerifier
+from openmusic_testkit.serving import client_of
 
 SettingsFactory = Callable[..., Settings]
 
@@ -52,7 +53,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://auth") as client:
+    async with client_of(app) as client:
         yield client
 
 

@@ -1,7 +1,6 @@
 """What works, and what does not, while a dependency is away."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -10,19 +9,10 @@ import psycopg
 from openmusic_auth.app import create_app
 from openmusic_auth.settings import Settings
 from openmusic_kit.database.database import connection_string
+from openmusic_testkit.serving import run_app
 
 NOBODY_LISTENS = 1  # a port
 USER = {"username": "guy", "password": "secret", "fullname": "Guy Berryman"}
-
-
-@asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://auth") as client,
-    ):
-        yield client
 
 
 async def test_with_everything_there_it_is_ready(client: httpx.AsyncClient) -> None:
@@ -35,7 +25,7 @@ async def test_with_everything_there_it_is_ready(client: httpx.AsyncClient) -> N
 async def test_without_the_broker_people_register_and_the_event_waits(new_settings: Callable[..., Settings]) -> None:
     settings = new_settings(rabbitmq_server=f"amqp://guest:guest@127.0.0.1:{NOBODY_LISTENS}/")
 
-    async with running(settings) as client:
+    async with run_app(create_app(settings)) as client:
         registered = await client.post("/users", json=USER)
         logged_in = await client.post("/authentications", json=USER)
         ready = await client.get("/health/ready")
@@ -50,7 +40,7 @@ async def test_without_the_broker_people_register_and_the_event_waits(new_settin
 async def test_without_its_database_it_lives_and_says_that_it_is_not_ready(settings: Settings) -> None:
     changes: dict[str, Any] = {"pgport": NOBODY_LISTENS, "pg_pool_wait": 0.3}
 
-    async with running(settings.model_copy(update=changes)) as client:
+    async with run_app(create_app(settings.model_copy(update=changes))) as client:
         live = await client.get("/health/live")
         ready = await client.get("/health/ready")
         refused = [

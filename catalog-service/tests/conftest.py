@@ -1,18 +1,14 @@
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import jsonschema
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
-from jwt.algorithms import OKPAlgorithm
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from redis.asyncio import Redis
@@ -23,27 +19,18 @@ from openmusic_catalog.settings import Settings
 from openmusic_kit.database.database import connection_string
 from openmusic_kit.database.migrations import migrate
 from openmusic_kit.identity.token_verifier import TokenVerifier
+from openmusic_testkit.peers import CREDENTIAL
+from openmusic_testkit.serving import client_of
+from openmusic_testkit.tokens import TokenIssuer
+from openmusic_testkit.waiting import eventually
 
 CONTRACTS = Path(__file__).parents[2] / "contracts" / "events"
-CREDENTIAL = "the-shared-credential"
-SIGNING_KEY = Ed25519PrivateKey.generate()
-
-
-async def _key_set() -> bytes:
-    """What the issuer of these tests publishes: one key."""
-    key = OKPAlgorithm.to_jwk(SIGNING_KEY.public_key(), as_dict=True) | {"kid": "test", "alg": "EdDSA"}
-    return json.dumps({"keys": [key]}).encode()
+ISSUER = TokenIssuer()
 
 
 @pytest.fixture(scope="session")
 def bearer() -> Callable[[str], dict[str, str]]:
-    def headers(user_id: str) -> dict[str, str]:
-        now = int(time.time())
-        claims = {"sub": user_id, "iss": "openmusic-auth", "aud": "openmusic", "iat": now, "exp": now + 60}
-        token = jwt.encode(claims, SIGNING_KEY, algorithm="EdDSA", headers={"kid": "test", "typ": "at+jwt"})
-        return {"Authorization": f"Bearer {token}"}
-
-    return headers
+    return ISSUER.bearer
 
 
 @pytest.fixture(scope="session")
@@ -66,13 +53,13 @@ def settings(
 async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings)
     async with app.router.lifespan_context(app):
-        app.state.token_verifier = TokenVerifier(_key_set, "openmusic-auth", "openmusic")
+        app.state.token_verifier = TokenVerifier(ISSUER.publish, ISSUER.issuer, ISSUER.audience)
         yield app
 
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://catalog") as client:
+    async with client_of(app) as client:
         yield client
 
 
@@ -117,10 +104,9 @@ def add_song(client: httpx.AsyncClient) -> Callable[..., Any]:
 class Locks:
     """Lets requests meet at a lock that the test holds, so that a race takes the same course each time."""
 
-    def __init__(self, settings: Settings, observer: AsyncConnection[DictRow], eventually: Callable[..., Any]) -> None:
+    def __init__(self, settings: Settings, observer: AsyncConnection[DictRow]) -> None:
         self._conninfo = connection_string(settings)
         self._observer = observer
-        self._eventually = eventually
         self._waiting = 0
 
     @asynccontextmanager
@@ -152,14 +138,12 @@ class Locks:
             row = await cursor.fetchone()
             return row is not None and row["waiting"] == number
 
-        await self._eventually(reached)
+        await eventually(reached)
 
 
 @pytest.fixture
-async def locks(
-    settings: Settings, connection: AsyncConnection[DictRow], eventually: Callable[..., Awaitable[Any]]
-) -> Locks:
-    return Locks(settings, connection, eventually)
+async def locks(settings: Settings, connection: AsyncConnection[DictRow]) -> Locks:
+    return Locks(settings, connection)
 
 
 class Announced:

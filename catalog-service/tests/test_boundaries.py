@@ -11,6 +11,7 @@ from openmusic_catalog.app import create_app
 from openmusic_catalog.settings import Settings
 from openmusic_catalog.songs.repository import SongRepository
 from openmusic_kit.ids import new_id
+from openmusic_testkit.serving import run_app
 
 TRUSTED = {"X-Service-Credential": "the-shared-credential"}
 SONG: dict[str, Any] = {"title": "Clocks", "year": 2002, "genre": "Pop", "performer": "Coldplay"}
@@ -249,11 +250,7 @@ async def test_entries_of_the_cache_live_as_long_as_the_setting_says(
 ) -> None:
     path = f"/albums/{await add_album()}"
     app = create_app(settings.model_copy(update={"album_cache_ttl": 100, "public_url": "https://music.example/"}))
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://catalog") as client,
-    ):
+    async with run_app(app) as client:
         await client.put(f"/internal{path}/cover", json={"path": "/covers/x.png"}, headers=TRUSTED)
         album = (await client.get(path)).json()["data"]["album"]
         assert (await client.get(f"{path}/likes")).is_success

@@ -7,6 +7,7 @@ import httpx
 from openmusic_catalog.app import create_app
 from openmusic_catalog.settings import Settings
 from openmusic_kit.ids import new_id
+from openmusic_testkit.serving import run_app
 
 SONG = {"title": "t", "year": 1, "genre": "g", "performer": "p"}
 TRUSTED = {"X-Service-Credential": "the-shared-credential"}
@@ -96,20 +97,18 @@ async def test_a_change_whose_event_cannot_be_stored_is_not_made(
 ) -> None:
     song_id, album_id = await add_song(title="Before"), await add_album("Before")
     hurried = create_app(settings.model_copy(update={"pg_statement_timeout": 0.3}))
-    transport = httpx.ASGITransport(hurried)
-    async with hurried.router.lifespan_context(hurried), httpx.AsyncClient(transport=transport) as client:
-        base = "http://catalog"
+    async with run_app(hurried) as client:
         async with locks.held("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE"):
             answers = [
-                await client.post(f"{base}/songs", json=SONG),
-                await client.put(f"{base}/songs/{song_id}", json=SONG),
-                await client.delete(f"{base}/songs/{song_id}"),
-                await client.delete(f"{base}/albums/{album_id}"),
+                await client.post("/songs", json=SONG),
+                await client.put(f"/songs/{song_id}", json=SONG),
+                await client.delete(f"/songs/{song_id}"),
+                await client.delete(f"/albums/{album_id}"),
             ]
         assert [answer.status_code for answer in answers] == [503] * 4
         assert all("Cache-Purge" not in answer.headers for answer in answers)
-        song = (await client.get(f"{base}/songs/{song_id}")).json()["data"]["song"]
-        album = (await client.get(f"{base}/albums/{album_id}")).json()["data"]["album"]
+        song = (await client.get(f"/songs/{song_id}")).json()["data"]["song"]
+        album = (await client.get(f"/albums/{album_id}")).json()["data"]["album"]
 
     assert (song["title"], album["name"]) == ("Before", "Before")
     assert await events.kinds_about(song_id) == ["song.created.v1"]

@@ -1,32 +1,37 @@
 """A change of a song reaches those who keep copies before its client gets the answer."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
 from openmusic_catalog.app import create_app
 from openmusic_catalog.settings import Settings
 from openmusic_kit.cache.pending_changes import PendingChanges
+from openmusic_testkit.peers import CREDENTIAL, FakePeer
+from openmusic_testkit.serving import run_app
 
 SONG = {"title": "Talk", "year": 2005, "genre": "Pop", "performer": "Coldplay"}
 
 
-class PlaylistService:
+@dataclass
+class PlaylistService(FakePeer):
     """As far as the catalogue calls it."""
 
-    def __init__(self) -> None:
-        self.told: list[tuple[str, Any]] = []
-        self.status = 200
+    told: list[tuple[str, Any]] = field(default_factory=list)
+    status: int = 200
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [web.put("/internal/read-copies/songs/{id}", self.answer)]
 
     async def answer(self, request: web.Request) -> web.Response:
-        assert request.headers["X-Service-Credential"] == "the-shared-credential"
+        assert request.headers["X-Service-Credential"] == CREDENTIAL
         self.told.append((request.path, await request.json()))
         return web.json_response({"status": "success", "message": "ok"}, status=self.status)
 
@@ -40,17 +45,11 @@ def playlist_service() -> PlaylistService:
 async def start(
     settings: Settings, playlist_service: PlaylistService
 ) -> AsyncIterator[Callable[..., Awaitable[httpx.AsyncClient]]]:
-    application = web.Application()
-    application.router.add_put("/internal/read-copies/songs/{id}", playlist_service.answer)
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(TestServer(application))
+    async with playlist_service.serving(), AsyncExitStack() as stack:
 
         async def start_one(**changes: Any) -> httpx.AsyncClient:
-            changes = {"playlist_url": str(server.make_url("")), **changes}
-            app = create_app(settings.model_copy(update=changes))
-            await stack.enter_async_context(app.router.lifespan_context(app))
-            transport = httpx.ASGITransport(app)
-            return await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://catalog"))
+            changes = {"playlist_url": playlist_service.url, **changes}
+            return await stack.enter_async_context(run_app(create_app(settings.model_copy(update=changes))))
 
         yield start_one
 

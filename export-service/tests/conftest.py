@@ -1,7 +1,6 @@
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -11,14 +10,11 @@ from typing import Any
 
 import aio_pika
 import httpx
-import jwt
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiohttp import web
 from aiosmtpd.smtp import SMTP
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
-from jwt.algorithms import OKPAlgorithm
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
@@ -31,25 +27,31 @@ from openmusic_kit.database.database import connection_string
 from openmusic_kit.database.migrations import migrate
 from openmusic_kit.ids import new_id
 from openmusic_kit.messaging import topology
+from openmusic_testkit.peers import CREDENTIAL, FakePeer
+from openmusic_testkit.serving import run_app
+from openmusic_testkit.tokens import TokenIssuer
 
-CREDENTIAL = "the-shared-credential"
-SIGNING_KEY = Ed25519PrivateKey.generate()
+ISSUER = TokenIssuer()
 
 Eventually = Callable[..., Awaitable[Any]]
 
 
 @dataclass
-class Neighbours:
+class Neighbours(FakePeer):
     """The playlist service as far as this one asks it, and the issuer of tokens; both at one address."""
 
-    url: str = ""
     playlists: dict[str, dict[str, Any]] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
-    down: bool = False
     slow: float = 0.0
     """Seconds until it answers."""
     garbled: bool = False
     """Whether answers lack what they should have."""
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [
+            web.get("/internal/playlists/{id}/owner", self.answer_owner),
+            web.get("/internal/playlists/{id}", self.answer_playlist),
+        ]
 
     def add_playlist(self, owner: str, name: str = "Road trip", songs: int = 2) -> str:
         playlist_id = new_id("playlist")
@@ -72,32 +74,14 @@ class Neighbours:
         return self._answer(request, self.playlists.get(request.match_info["id"]))
 
     def _answer(self, request: web.Request, found: dict[str, Any] | None) -> web.Response:
-        assert request.headers["X-Service-Credential"] == CREDENTIAL
-        if self.down:
-            return web.json_response({"status": "error", "message": "down"}, status=500)
-        if found is None:
-            return web.json_response({"status": "fail", "message": "Not found"}, status=404)
-        return web.json_response({"status": "success", "data": {} if self.garbled else found})
-
-
-async def _answer_keys(_: web.Request) -> web.Response:
-    key = OKPAlgorithm.to_jwk(SIGNING_KEY.public_key(), as_dict=True) | {"kid": "test", "alg": "EdDSA"}
-    return web.json_response({"keys": [key]})
+        return self.reply(request, {} if self.garbled and found else found, "playlists")
 
 
 @pytest.fixture
 async def neighbours() -> AsyncIterator[Neighbours]:
     neighbours = Neighbours()
-    application = web.Application()
-    application.router.add_get("/.well-known/jwks.json", _answer_keys)
-    application.router.add_get("/internal/playlists/{id}/owner", neighbours.answer_owner)
-    application.router.add_get("/internal/playlists/{id}", neighbours.answer_playlist)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    neighbours.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield neighbours
-    await runner.cleanup()
+    async with neighbours.serving(ISSUER):
+        yield neighbours
 
 
 @dataclass
@@ -192,13 +176,7 @@ async def mail_server() -> AsyncIterator[MailServer]:
 
 @pytest.fixture(scope="session")
 def bearer() -> Callable[[str], dict[str, str]]:
-    def headers(user_id: str) -> dict[str, str]:
-        now = int(time.time())
-        claims = {"sub": user_id, "iss": "openmusic-auth", "aud": "openmusic", "iat": now, "exp": now + 300}
-        token = jwt.encode(claims, SIGNING_KEY, algorithm="EdDSA", headers={"kid": "test", "typ": "at+jwt"})
-        return {"Authorization": f"Bearer {token}"}
-
-    return headers
+    return ISSUER.bearer
 
 
 @pytest.fixture(scope="session")
@@ -220,12 +198,7 @@ def run_api(settings: Settings) -> Callable[..., AbstractAsyncContextManager[htt
 
     @asynccontextmanager
     async def run(**changes: Any) -> AsyncIterator[httpx.AsyncClient]:
-        app = create_app(Settings(**{**settings.model_dump(), **changes}))
-        transport = httpx.ASGITransport(app)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://export") as client,
-        ):
+        async with run_app(create_app(Settings(**{**settings.model_dump(), **changes}))) as client:
             yield client
 
     return run

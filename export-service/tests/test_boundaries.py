@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from openmusic_kit.ids import new_id
+from openmusic_testkit.waiting import eventually
 
 Bearer = Callable[[str], dict[str, str]]
 LOCAL = "l" * 64  # octets: RFC 5321, section 4.5.3.1.1
@@ -87,7 +88,7 @@ async def test_names_of_users_are_compared_whole(client: httpx.AsyncClient, bear
 
 
 async def test_each_request_is_a_job_of_its_own_with_one_message(
-    client: httpx.AsyncClient, bearer: Bearer, neighbours: Any, jobs: Any, queues: Any, eventually: Any
+    client: httpx.AsyncClient, bearer: Bearer, neighbours: Any, jobs: Any, queues: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     before = await jobs.count()

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from openmusic_testkit.waiting import eventually
+
 JOBS = 50
 CONCURRENCY = 5
 
@@ -49,7 +51,7 @@ def start_worker(surroundings: dict[str, Any], neighbours: Any, mail_server: Any
 
 
 async def test_no_export_is_lost_when_the_worker_is_killed(
-    start_worker: StartWorker, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any, eventually: Any
+    start_worker: StartWorker, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any
 ) -> None:
     playlists = [neighbours.add_playlist("user-a") for _ in range(JOBS)]
     for playlist_id in playlists:
@@ -85,7 +87,6 @@ async def test_a_worker_that_dies_while_it_waits_for_an_answer_sends_the_mail_ag
     jobs: Any,
     queues: Any,
     clock: Any,
-    eventually: Any,
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     mail_server.late, mail_server.slow_to = 60, "slow@mail.test"

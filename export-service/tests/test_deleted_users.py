@@ -11,6 +11,7 @@ import pytest
 from openmusic_export.exports.consumer import SUBSCRIPTION
 from openmusic_export.exports.repository import Attempt, JobRepository
 from openmusic_kit.ids import new_id
+from openmusic_testkit.waiting import eventually
 
 CONTRACTS = Path(__file__).parents[2] / "contracts" / "events"
 EXAMPLE = json.loads((CONTRACTS / "user.deleted.v1.example.json").read_text())
@@ -23,7 +24,7 @@ def alice() -> str:
 
 
 @pytest.fixture
-def delete(queues: Any, connection: Any, eventually: Any) -> Callable[[str], Awaitable[None]]:
+def delete(queues: Any, connection: Any) -> Callable[[str], Awaitable[None]]:
     """Announces that the user was deleted, and waits until a worker has applied that."""
 
     async def delete(user_id: str) -> None:
@@ -58,7 +59,6 @@ async def test_a_pending_export_of_a_deleted_user_is_never_mailed(
     mail_server: Any,
     delete: Any,
     connection: Any,
-    eventually: Any,
     queues: Any,
     alice: str,
 ) -> None:

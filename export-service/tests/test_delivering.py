@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
 from openmusic_export.events import ExportRequested
 from openmusic_kit.ids import new_id
 from openmusic_kit.messaging.events import Envelope
+from openmusic_testkit.serving import client_of
+from openmusic_testkit.waiting import eventually
 
 
 def status_is(jobs: Any, playlist_id: str, *wanted: str) -> Any:
@@ -45,7 +46,7 @@ def message_of(job: Any) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("worker")
 async def test_the_mail_goes_to_the_address_with_the_playlist_of_that_moment(
-    export: Any, neighbours: Any, mail_server: Any, jobs: Any, eventually: Any
+    export: Any, neighbours: Any, mail_server: Any, jobs: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
 
@@ -63,7 +64,7 @@ async def test_the_mail_goes_to_the_address_with_the_playlist_of_that_moment(
 
 @pytest.mark.usefixtures("worker")
 async def test_the_same_message_many_times_sends_one_mail(
-    export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any, eventually: Any
+    export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     mail_server.delay = 0.2
@@ -80,7 +81,7 @@ async def test_the_same_message_many_times_sends_one_mail(
 
 
 async def test_two_workers_with_the_same_job_send_one_mail(
-    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any, eventually: Any
+    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     mail_server.delay = 0.5
@@ -99,7 +100,7 @@ async def test_two_workers_with_the_same_job_send_one_mail(
 
 
 async def test_an_export_waits_for_a_mail_server_that_is_down(
-    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, eventually: Any
+    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     other = type(mail_server)()
@@ -130,7 +131,7 @@ async def test_an_export_waits_for_a_mail_server_that_is_down(
 )
 @pytest.mark.usefixtures("worker")
 async def test_what_the_mail_server_or_its_keeper_can_mend_is_tried_again(
-    export: Any, neighbours: Any, mail_server: Any, jobs: Any, step: str, reply: str, eventually: Any
+    export: Any, neighbours: Any, mail_server: Any, jobs: Any, step: str, reply: str
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     mail_server.replies[step] = reply
@@ -165,7 +166,6 @@ async def test_what_is_refused_for_good_is_dead_until_somebody_sends_it_back(
     queues: Any,
     step: str,
     reply: str,
-    eventually: Any,
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     mail_server.replies[step] = reply
@@ -185,7 +185,7 @@ async def test_what_is_refused_for_good_is_dead_until_somebody_sends_it_back(
 
 
 async def test_an_export_that_fails_for_too_long_is_dead_with_its_reason(
-    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, queues: Any, eventually: Any
+    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, queues: Any
 ) -> None:
     mail_server.replies["RCPT"] = "450 greylisted"
     async with run_worker(export_retry_for=0):
@@ -195,7 +195,7 @@ async def test_an_export_that_fails_for_too_long_is_dead_with_its_reason(
 
 
 async def test_the_export_of_a_deleted_playlist_is_cancelled(
-    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any, eventually: Any
+    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     await export(playlist_id)
@@ -219,7 +219,6 @@ async def test_an_export_waits_for_the_playlist_service(
     jobs: Any,
     queues: Any,
     trouble: str,
-    eventually: Any,
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     await export(playlist_id)
@@ -235,7 +234,7 @@ async def test_an_export_waits_for_the_playlist_service(
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_message_of_an_unknown_job_is_dead(mail_server: Any, queues: Any, eventually: Any) -> None:
+async def test_a_message_of_an_unknown_job_is_dead(mail_server: Any, queues: Any) -> None:
     job = {"id": new_id("export"), "playlist_id": new_id("playlist"), "target_email": "a@mail.test"}
     await queues.put(message_of(job))
 
@@ -246,7 +245,7 @@ async def test_a_message_of_an_unknown_job_is_dead(mail_server: Any, queues: Any
 
 
 async def test_a_worker_uses_its_connections_again(
-    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, queues: Any, eventually: Any
+    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, queues: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     for _ in range(40):
@@ -261,7 +260,7 @@ async def test_a_worker_uses_its_connections_again(
 
 
 async def test_a_worker_that_is_told_to_stop_finishes_the_mail_in_hand(
-    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any, eventually: Any
+    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     mail_server.delay = 0.5
@@ -273,8 +272,8 @@ async def test_a_worker_that_is_told_to_stop_finishes_the_mail_in_hand(
     assert await queues.on_their_way() == 0
 
 
-async def test_a_worker_answers_health_checks_and_nothing_else(worker: FastAPI, eventually: Any) -> None:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(worker), base_url="http://worker") as client:
+async def test_a_worker_answers_health_checks_and_nothing_else(worker: FastAPI) -> None:
+    async with client_of(worker) as client:
 
         async def ready() -> bool:
             return (await client.get("/health/ready")).status_code == 200

@@ -8,6 +8,7 @@ import pytest
 
 from openmusic_export.exports.schemas import PROBLEMS
 from openmusic_kit.ids import new_id
+from openmusic_testkit.waiting import eventually
 
 Bearer = Callable[[str], dict[str, str]]
 
@@ -71,7 +72,6 @@ async def test_the_reason_is_told_in_words_for_people_and_not_in_those_of_the_ma
     neighbours: Any,
     mail_server: Any,
     jobs: Any,
-    eventually: Any,
     replies: dict[str, str],
     problem: Any,
 ) -> None:
@@ -102,7 +102,6 @@ async def test_the_export_of_a_playlist_that_was_deleted_meanwhile_says_so(
     neighbours: Any,
     jobs: Any,
     run_worker: Any,
-    eventually: Any,
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     await export(playlist_id)

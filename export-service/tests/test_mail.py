@@ -16,6 +16,7 @@ from openmusic_export.playlists import Playlist, PlaylistSong
 from openmusic_export.settings import WorkerSettings
 from openmusic_kit.ids import new_id
 from openmusic_testkit import plain_http
+from openmusic_testkit.waiting import eventually
 
 SENDER = "OpenMusic <no-reply@openmusic.example>"
 JOB = "export-01932f3a7c5e7d4a8b1c2d3e4f506174"
@@ -176,7 +177,7 @@ def test_the_pool_has_a_connection_for_every_mail_in_hand() -> None:
 
 
 async def test_a_mail_server_with_a_web_page_shows_it_as_it_was_meant(
-    run_worker: Any, export: Any, neighbours: Any, mail_sink: Any, eventually: Any
+    run_worker: Any, export: Any, neighbours: Any, mail_sink: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a", "Söngs <b>&</b>", songs=3)
     address = f"{playlist_id[-12:]}@listener.test"

@@ -11,6 +11,7 @@ import pytest
 
 from openmusic_export.delivery import announcer
 from openmusic_kit.ids import new_id
+from openmusic_testkit.waiting import eventually
 
 HOUR, DAY = 3600, 86_400
 HASTY = {"smtp_timeout": 0.15, "smtp_reply_timeout": 0.3}
@@ -18,7 +19,7 @@ HASTY = {"smtp_timeout": 0.15, "smtp_reply_timeout": 0.3}
 
 
 @pytest.fixture
-def days_with(run_worker: Any, jobs: Any, queues: Any, mail_server: Any, clock: Any, eventually: Any) -> Any:
+def days_with(run_worker: Any, jobs: Any, queues: Any, mail_server: Any, clock: Any) -> Any:
     async def live(playlists: list[str], seconds: float, **settings: Any) -> list[float]:
         """When each mail came, in seconds from now; until then, or until nothing is left to be tried."""
         times: list[float] = []
@@ -154,7 +155,7 @@ async def test_a_server_that_says_it_will_never_take_a_mail_is_asked_once_in_thr
 
 
 async def test_a_mail_that_is_waited_for_is_in_no_other_mails_way(
-    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, eventually: Any
+    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any
 ) -> None:
     slow, quick = neighbours.add_playlist("user-a"), neighbours.add_playlist("user-a")
     mail_server.late, mail_server.slow_to = 30, "slow@mail.test"
@@ -170,7 +171,7 @@ async def test_a_mail_that_is_waited_for_is_in_no_other_mails_way(
 
 
 async def test_a_mail_that_was_taken_is_known_although_the_database_was_away(
-    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, connection: Any, eventually: Any
+    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, connection: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     mail_server.late = 0.5
@@ -190,7 +191,7 @@ async def test_a_mail_that_was_taken_is_known_although_the_database_was_away(
 
 
 async def test_what_rabbitmq_lost_is_mailed_once_within_a_minute(
-    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any, clock: Any, eventually: Any
+    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any, clock: Any
 ) -> None:
     assert announcer.ANNOUNCE_AGAIN_AFTER + announcer.INTERVAL + announcer.ANNOUNCE_AGAIN_AFTER / 2 < 60
     playlists = [neighbours.add_playlist("user-a") for _ in range(20)]
@@ -219,7 +220,7 @@ async def test_what_rabbitmq_lost_is_mailed_once_within_a_minute(
 
 
 async def test_a_queue_that_is_lost_under_a_worker_costs_a_job_that_waits_nothing(
-    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any, clock: Any, eventually: Any
+    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any, clock: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     mail_server.replies["RCPT"] = "450 4.7.1 greylisted"
@@ -239,7 +240,7 @@ async def test_a_queue_that_is_lost_under_a_worker_costs_a_job_that_waits_nothin
 
 
 async def test_a_long_queue_does_not_grow_because_it_is_long(
-    run_worker: Any, neighbours: Any, queues: Any, clock: Any, connection: Any, mail_server: Any, eventually: Any
+    run_worker: Any, neighbours: Any, queues: Any, clock: Any, connection: Any, mail_server: Any
 ) -> None:
     """A worker that sends one mail at a time, and waits for the playlist service with it."""
     neighbours.slow = 0.2
@@ -262,7 +263,7 @@ async def test_a_long_queue_does_not_grow_because_it_is_long(
 
 
 async def test_a_second_message_of_a_dead_job_is_no_wish_to_try_it_again(
-    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any, eventually: Any
+    run_worker: Any, export: Any, neighbours: Any, mail_server: Any, jobs: Any, queues: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     mail_server.replies["RCPT"] = "550 5.1.1 nobody"
@@ -284,7 +285,7 @@ async def test_a_second_message_of_a_dead_job_is_no_wish_to_try_it_again(
 
 
 async def test_a_job_that_cannot_be_announced_is_in_no_others_way(
-    run_worker: Any, neighbours: Any, connection: Any, mail_server: Any, queues: Any, clock: Any, eventually: Any
+    run_worker: Any, neighbours: Any, connection: Any, mail_server: Any, queues: Any, clock: Any
 ) -> None:
     assert await queues.empty()
     for number, address in enumerate(["no address", "listener@mail.test"]):
@@ -298,7 +299,7 @@ async def test_a_job_that_cannot_be_announced_is_in_no_others_way(
 
 
 async def test_what_an_older_version_gave_up_stays_among_the_dead_letters(
-    run_worker: Any, neighbours: Any, connection: Any, mail_server: Any, queues: Any, clock: Any, eventually: Any
+    run_worker: Any, neighbours: Any, connection: Any, mail_server: Any, queues: Any, clock: Any
 ) -> None:
     """It left the job pending, and knew nothing of the columns that came later."""
     assert await queues.empty()

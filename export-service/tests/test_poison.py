@@ -10,6 +10,7 @@ from openmusic_export.events import ExportRequested
 from openmusic_kit.ids import new_id
 from openmusic_kit.messaging.events import Envelope
 from openmusic_local.poison import Poison, poisons
+from openmusic_testkit.waiting import eventually
 
 QUEUE = "export.jobs"
 HEADER_INJECTION = "listener@mail.test\r\nBcc: everyone@mail.test"
@@ -38,7 +39,7 @@ def with_data(event: dict[str, Any], what: str, value: str, reason: str) -> Pois
 
 @pytest.mark.usefixtures("worker")
 async def test_poison_is_dead_with_a_reason_and_the_export_behind_it_is_sent_once(
-    requested: Any, mail_server: Any, queues: Any, dead_letters: Any, connection: Any, eventually: Any
+    requested: Any, mail_server: Any, queues: Any, dead_letters: Any, connection: Any
 ) -> None:
     event, good = await requested(), await requested()
     found = [
@@ -67,9 +68,7 @@ async def test_poison_is_dead_with_a_reason_and_the_export_behind_it_is_sent_onc
 
 
 @pytest.mark.usefixtures("worker")
-async def test_an_export_from_the_future_or_out_of_order_is_sent(
-    requested: Any, mail_server: Any, queues: Any, eventually: Any
-) -> None:
+async def test_an_export_from_the_future_or_out_of_order_is_sent(requested: Any, mail_server: Any, queues: Any) -> None:
     for changes in ({"time": "9999-12-31T23:59:59Z"}, {"sequence": 2**63 - 1}, {"sequence": 5}):
         await queues.put(await requested() | changes)
 

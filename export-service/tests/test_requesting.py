@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from openmusic_kit.ids import new_id
+from openmusic_testkit.waiting import eventually
 
 CONTRACT = Path(__file__).parents[2] / "contracts" / "events" / "export.requested.v1.schema.json"
 NOWHERE = "127.0.0.1:1"  # nothing listens there
@@ -172,7 +173,7 @@ async def test_other_methods_and_paths_are_refused_in_the_same_shape(client: htt
 
 
 async def test_the_message_names_the_job_and_holds_no_songs(
-    export: Any, neighbours: Any, jobs: Any, queues: Any, eventually: Any
+    export: Any, neighbours: Any, jobs: Any, queues: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a", "Secret name")
 
@@ -190,7 +191,7 @@ async def test_the_message_names_the_job_and_holds_no_songs(
 
 
 async def test_a_request_is_kept_while_the_broker_is_away(
-    run_api: Any, bearer: Bearer, neighbours: Any, queues: Any, jobs: Any, eventually: Any
+    run_api: Any, bearer: Bearer, neighbours: Any, queues: Any, jobs: Any
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
     async with run_api(rabbitmq_server=f"amqp://guest:guest@{NOWHERE}/") as client:
@@ -207,7 +208,7 @@ async def test_a_request_is_kept_while_the_broker_is_away(
 
 
 async def test_the_queue_is_there_before_a_worker_ever_ran(
-    run_api: Any, bearer: Bearer, neighbours: Any, queues: Any, jobs: Any, eventually: Any
+    run_api: Any, bearer: Bearer, neighbours: Any, queues: Any, jobs: Any
 ) -> None:
     await queues.channel.queue_delete("export.jobs")
     playlist_id = neighbours.add_playlist("user-a")

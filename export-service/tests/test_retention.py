@@ -7,6 +7,7 @@ import pytest
 from openmusic_export.exports.repository import Attempt, JobRepository
 from openmusic_export.settings import WorkerSettings
 from openmusic_kit.messaging.topology import DEAD_LETTER_LIFE
+from openmusic_testkit.waiting import eventually
 
 KEPT = WorkerSettings().keep_jobs_for
 HOUR = 3600
@@ -95,7 +96,7 @@ def test_a_job_is_kept_longer_than_its_message_may_come_again(retry_for: float) 
 
 
 async def test_the_worker_keeps_jobs_as_long_as_its_settings_say(
-    run_worker: Any, export: Any, neighbours: Any, connection: Any, jobs: Any, eventually: Any, add: Any
+    run_worker: Any, export: Any, neighbours: Any, connection: Any, jobs: Any, add: Any
 ) -> None:
     await add("old", "sent", DEAD_LETTER_LIFE + 1000 + HOUR)
     await add("young", "sent", DEAD_LETTER_LIFE + 1000 - HOUR)

@@ -114,13 +114,20 @@ class Connection:
         self.closed = True
 
 
-NUMBERS = itertools.count()
+def numbered(number: int) -> tuple[EmailMessage, str]:
+    mail, name = EmailMessage(), f"mail {number}."
+    mail["From"], mail["To"], mail["Subject"] = "a@mail.test", "b@mail.test", name
+    return mail, name
+
+
+SETTINGS = WorkerSettings()
+MAILS = itertools.cycle([numbered(number) for number in range(100)])
+"""More than one interleaving sends, and made once: parsing their headers takes longer than all else."""
 
 
 async def send(sender: SmtpSender) -> tuple[bytes, str]:
     """What is in the mail, and what came of it."""
-    mail, name = EmailMessage(), f"mail {next(NUMBERS)}."
-    mail["From"], mail["To"], mail["Subject"] = "a@mail.test", "b@mail.test", name
+    mail, name = next(MAILS)
     try:
         await (await sender.offer(mail)).complete()
     except (PermanentMailError, TransientMailError, MailInDoubt) as error:
@@ -131,7 +138,7 @@ async def send(sender: SmtpSender) -> tuple[bytes, str]:
 def test_a_mail_is_sent_or_its_failure_told_and_no_connection_is_shared_or_left() -> None:
     async def scenario(world: World) -> None:
         server = Server(world, failing=world.dice.choice((0, 0.2)), refusing=world.dice.choice((0, 0.2)))
-        sender = SmtpSender(WorkerSettings())
+        sender = SmtpSender(SETTINGS)
         with mock.patch.object(smtp, "SMTP", server.connect):
             async with sender.running():
                 for _ in range(3):
@@ -150,7 +157,7 @@ def test_a_mail_is_sent_or_its_failure_told_and_no_connection_is_shared_or_left(
 def test_connections_are_used_again_by_the_next_mails() -> None:
     async def scenario(world: World) -> None:
         server = Server(world)
-        sender = SmtpSender(WorkerSettings())
+        sender = SmtpSender(SETTINGS)
         with mock.patch.object(smtp, "SMTP", server.connect):
             async with sender.running():
                 for _ in range(5):
@@ -168,7 +175,7 @@ def test_connections_are_used_again_by_the_next_mails() -> None:
 def test_after_all_connections_vanished_the_next_mails_are_sent_soon() -> None:
     async def scenario(world: World) -> None:
         server = Server(world)
-        sender = SmtpSender(WorkerSettings())
+        sender = SmtpSender(SETTINGS)
         with mock.patch.object(smtp, "SMTP", server.connect):
             async with sender.running():
                 await world.all(send(sender) for _ in range(10))
@@ -184,7 +191,7 @@ def test_after_all_connections_vanished_the_next_mails_are_sent_soon() -> None:
 def test_an_offer_takes_less_time_than_the_lock_of_its_job_lasts_and_a_mail_ten_minutes_more() -> None:
     async def scenario(world: World) -> None:
         server = Server(world, slow=(14, 44, 100, 700))
-        sender = SmtpSender(WorkerSettings())
+        sender = SmtpSender(SETTINGS)
         with mock.patch.object(smtp, "SMTP", server.connect):
             async with sender.running():
                 mail = EmailMessage()

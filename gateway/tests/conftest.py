@@ -3,31 +3,21 @@
 import asyncio
 import json
 import os
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 import httpx
-import jwt
 import pytest
-import uvicorn
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from jwt.algorithms import OKPAlgorithm
 
 from openmusic_testkit import plain_http
 from openmusic_testkit.processes import Starter
+from openmusic_testkit.serving import free_port, serving_in_thread
+from openmusic_testkit.tokens import TokenIssuer
+from openmusic_testkit.waiting import wait_until
 
-SIGNING_KEY = Ed25519PrivateKey.generate()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+ISSUER = TokenIssuer()
 
 
 class Service:
@@ -42,8 +32,7 @@ class Service:
         if scope["type"] != "http":
             return
         if scope["path"] == "/.well-known/jwks.json":
-            key = OKPAlgorithm.to_jwk(SIGNING_KEY.public_key(), as_dict=True) | {"kid": "test", "alg": "EdDSA"}
-            await _send(send, 200, json.dumps({"keys": [key]}).encode())
+            await _send(send, 200, ISSUER.key_set())
             return
         behaviour = scope["path"].rpartition("/")[2]
         body = b""
@@ -106,20 +95,6 @@ async def _send(send: Any, status: int, body: bytes, extra: list[tuple[bytes, by
     await send({"type": "http.response.body", "body": body})
 
 
-@contextmanager
-def serving(app: Any, port: int) -> Iterator[uvicorn.Server]:
-    config = uvicorn.Config(app, port=port, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    _wait(lambda: server.started)
-    try:
-        yield server
-    finally:
-        server.should_exit = True
-        thread.join(timeout=5)
-
-
 _gateways = Starter("openmusic_gateway", ["openmusic_gateway.app", "openmusic_kit.cli", "uvloop"])
 
 
@@ -130,7 +105,7 @@ def gateway(**settings: Any) -> Iterator[tuple[str, int]]:
     environment = {**os.environ, "PORT": str(port), **{name.upper(): str(value) for name, value in settings.items()}}
     process = _gateways.start(["serve"], environment)
     try:
-        _wait(lambda: _answers(port))
+        wait_until(lambda: _answers(port), 60)  # a busy machine takes long to start a process
         assert process.pid is not None
         yield f"http://127.0.0.1:{port}", process.pid
     finally:
@@ -150,13 +125,6 @@ def _answers(port: int) -> bool:
         connection.close()
 
 
-def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60  # a busy machine takes long to start a process
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="session")
 def start_gateway() -> Callable[..., Any]:
     return gateway
@@ -164,7 +132,7 @@ def start_gateway() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def serve() -> Callable[..., Any]:
-    return serving
+    return serving_in_thread
 
 
 @pytest.fixture(scope="session")
@@ -180,7 +148,7 @@ def new_service() -> type[Service]:
 @pytest.fixture(scope="session")
 def service_url() -> Iterator[tuple[Service, str]]:
     service, port = Service(), free_port()
-    with serving(service, port):
+    with serving_in_thread(service, port):
         yield service, f"http://127.0.0.1:{port}"
 
 
@@ -199,12 +167,7 @@ def client(url: str) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def token_of() -> Callable[[str], str]:
-    def sign(user_id: str) -> str:
-        now = int(time.time())
-        claims = {"sub": user_id, "iss": "openmusic-auth", "aud": "openmusic", "iat": now, "exp": now + 600}
-        return jwt.encode(claims, SIGNING_KEY, algorithm="EdDSA", headers={"kid": "test", "typ": "at+jwt"})
-
-    return sign
+    return lambda user_id: ISSUER.token(sub=user_id)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse
@@ -19,6 +18,7 @@ import pytest
 from uvicorn.config import STARTUP_FAILURE
 
 from openmusic_testkit import plain_http
+from openmusic_testkit.waiting import wait_until
 
 NAMES = ("auth", "catalog", "playlist", "media", "export")
 WORKERS = 2
@@ -73,13 +73,6 @@ def ask(connection: HTTPConnection, method: str) -> Answer:
     return Answer(connection.getresponse())
 
 
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def runs(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -127,7 +120,7 @@ def connections_to_all(gateway: Gateway) -> Iterator[list[httpx.Client]]:
             clients.append(client)
             return gateway.reaches_all()
 
-        until(reach_all)
+        wait_until(reach_all, 60)
         yield clients
 
 
@@ -135,7 +128,7 @@ def test_a_change_through_one_connection_is_seen_through_all_others(start: Any, 
     before = service_url[0].changes
     with start() as gateway, connections_to_all(gateway) as clients:
         for change in range(1, 30):
-            until(lambda: all(each.get(COUNTED).headers.get("x-data-source") == "cache" for each in clients))
+            wait_until(lambda: all(each.get(COUNTED).headers.get("x-data-source") == "cache" for each in clients), 60)
             assert clients[change % len(clients)].put(COUNTED, content=b"{}").status_code == 200
             assert [each.get(COUNTED).json()["changes"] - before for each in clients] == [change] * len(clients)
 
@@ -150,12 +143,12 @@ def test_a_worker_that_hangs_during_a_change_does_not_give_the_older_value(start
             ask(connections[-1], "GET")
             return gateway.reaches_all()
 
-        until(reach_all)
+        wait_until(reach_all, 60)
         hanging, clients = next(iter(gateway.clients().items()))
         reader = next(each for each in connections if each.sock.getsockname()[1] in clients)
         writer = next(each for each in connections if each.sock.getsockname()[1] not in clients)
         for _ in range(10):
-            until(lambda: ask(reader, "GET").headers["x-data-source"] == "cache")
+            wait_until(lambda: ask(reader, "GET").headers["x-data-source"] == "cache", 60)
             os.kill(hanging, signal.SIGSTOP)
             changes = ask(writer, "PUT").changes
             reader.request("GET", COUNTED)
@@ -176,7 +169,7 @@ def test_a_worker_that_was_killed_is_replaced(start: Any) -> None:
     with start() as gateway:
         killed, other = gateway.workers
         os.kill(killed, signal.SIGKILL)
-        until(lambda: len(gateway.workers) == WORKERS and killed not in gateway.workers)
+        wait_until(lambda: len(gateway.workers) == WORKERS and killed not in gateway.workers, 60)
         assert other in gateway.workers
         with connections_to_all(gateway) as clients:
             assert {each.get("/songs").status_code for each in clients} == {200}
@@ -194,22 +187,22 @@ def test_requests_in_flight_at_all_workers_are_finished_at_a_shutdown(start: Any
         ]
         for call in calls:
             call.start()
-        until(lambda: len(service.seen) == before + len(clients))
+        wait_until(lambda: len(service.seen) == before + len(clients), 60)
         os.kill(gateway.pid, signal.SIGTERM)
         for call in calls:
             call.join()
         assert answers == [200] * len(clients)
-        until(lambda: not any(map(runs, processes)))
+        wait_until(lambda: not any(map(runs, processes)), 60)
 
 
 def test_workers_end_with_a_parent_that_was_killed(unused_port: Any) -> None:
     settings = {"PORT": str(unused_port()), "WORKERS": str(WORKERS)}
     with run(settings) as process:
         gateway = Gateway("", process.pid)
-        until(lambda: len(gateway.workers) == WORKERS)
+        wait_until(lambda: len(gateway.workers) == WORKERS, 60)
         workers = gateway.workers
         process.kill()
-        until(lambda: not any(map(runs, workers)))
+        wait_until(lambda: not any(map(runs, workers)), 60)
 
 
 def test_each_worker_believes_the_proxy_protocol(start: Any) -> None:
@@ -224,7 +217,7 @@ def test_each_worker_believes_the_proxy_protocol(start: Any) -> None:
                 answers.append(connection.recv(65_536).partition(b"\r\n")[0])
                 return len(answers) > WORKERS * LIMIT and gateway.reaches_all()
 
-            until(ask)
+            wait_until(ask, 60)
         assert plain_http.get(f"{gateway.url}/songs").status_code == 200  # of another address
 
     assert set(answers[:LIMIT]) == {b"HTTP/1.1 200 OK"}

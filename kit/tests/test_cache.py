@@ -16,6 +16,7 @@ from openmusic_kit.cache.redis_client import open_redis
 from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Conflict, Unavailable
 from openmusic_kit.settings import CacheSettings
+from openmusic_testkit.waiting import eventually
 
 KEY = Invalidation(("key",))
 
@@ -78,9 +79,7 @@ async def test_the_second_read_is_a_hit_until_a_change(cache: Cache, other: Cach
     assert await cache.read("key", source.load, 60) == Cached(b"two", hit=True)
 
 
-async def test_an_entry_lives_as_long_as_it_was_told_to(
-    cache: Cache, redis_server: tuple[str, int], eventually: Eventually
-) -> None:
+async def test_an_entry_lives_as_long_as_it_was_told_to(cache: Cache, redis_server: tuple[str, int]) -> None:
     source = Source()
     await cache.read("key", source.load, 1)
     source.value = b"two"
@@ -285,9 +284,7 @@ async def test_a_change_that_is_not_committed_keeps_what_is_cached(
     assert (await other.read("key", source.load, 60)).hit
 
 
-async def test_the_cache_is_left_alone_while_its_generation_is_not_known(
-    cache: Cache, test_stack: Any, eventually: Eventually
-) -> None:
+async def test_the_cache_is_left_alone_while_its_generation_is_not_known(cache: Cache, test_stack: Any) -> None:
     source = Source()
     await cache.read("key", source.load, 60)
     await asyncio.to_thread(test_stack.stop_process, "postgres")
@@ -299,9 +296,7 @@ async def test_the_cache_is_left_alone_while_its_generation_is_not_known(
     await eventually(lambda: _hits(cache, source))
 
 
-async def test_a_fence_that_could_not_be_lifted_is_lifted_later(
-    cache: Cache, other: Cache, test_stack: Any, eventually: Eventually
-) -> None:
+async def test_a_fence_that_could_not_be_lifted_is_lifted_later(cache: Cache, other: Cache, test_stack: Any) -> None:
     source = Source()
     async with cache.unit_of_work(KEY) as work:
         source.value = b"two"
@@ -312,9 +307,7 @@ async def test_a_fence_that_could_not_be_lifted_is_lifted_later(
     assert (await other.read("key", source.load, 60)).value == b"two"
 
 
-async def test_the_cache_works_again_after_a_restart_of_redis(
-    cache: Cache, test_stack: Any, eventually: Eventually
-) -> None:
+async def test_the_cache_works_again_after_a_restart_of_redis(cache: Cache, test_stack: Any) -> None:
     source = Source()
     await asyncio.gather(*(cache.read(f"key-{number}", source.load, 60) for number in range(100)))
     await asyncio.to_thread(test_stack.stop_process, "redis")

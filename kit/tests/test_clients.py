@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from openmusic_kit.context import request_id
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.web.clients import Reply, ServiceClient
+from openmusic_testkit.peers import serve_routes
 
 
 class Peer:
@@ -38,14 +39,8 @@ class Peer:
 @pytest.fixture
 async def peer() -> AsyncIterator[Peer]:
     peer = Peer()
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", peer.answer)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    peer.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield peer
-    await runner.cleanup()
+    async with serve_routes(web.route("*", "/{path:.*}", peer.answer)) as peer.url:
+        yield peer
 
 
 @pytest.fixture

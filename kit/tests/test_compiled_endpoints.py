@@ -18,6 +18,7 @@ from openmusic_kit.web.compiled import is_plain
 from openmusic_kit.web.paging import Limit
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, Int32, IntegralFloat, StoredText, Text, WireModel
+from openmusic_testkit.tokens import OneUser
 
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
@@ -88,13 +89,6 @@ async def _start(_: FastAPI, __: Resources) -> None:
     """Nothing to open."""
 
 
-class OneUser:
-    async def verify(self, token: str) -> str:
-        if token != "good":
-            raise Unauthenticated
-        return "user-1"
-
-
 def _app(*routers: APIRouter) -> FastAPI:
     app = create_service_app(
         "test",
@@ -102,7 +96,7 @@ def _app(*routers: APIRouter) -> FastAPI:
         start=_start,
         routers=routers,
     )
-    app.state.token_verifier = OneUser()
+    app.state.token_verifier = OneUser(Unauthenticated)
     app.state.shelf = "shelf"
     return app
 

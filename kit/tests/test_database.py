@@ -1,7 +1,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +13,7 @@ from openmusic_kit.errors import Unavailable
 from openmusic_kit.settings import DatabaseSettings
 from openmusic_kit.web.health import HardCheck, Health
 from openmusic_testkit.vanishing import VanishingProxy
+from openmusic_testkit.waiting import eventually
 
 STATEMENT_TIMEOUT = 0.5
 PATIENCE = STATEMENT_TIMEOUT + connections.ANSWER_MARGIN + 1.0  # a second for a machine that is busy
@@ -181,9 +181,7 @@ async def test_postgresql_and_the_kernels_are_told_when_to_give_up(database: Dat
             assert (name, await cursor.fetchone()) == (name, {"value": value})
 
 
-async def test_postgresql_ends_the_statement_of_a_client_that_hung_up(
-    database: Database, eventually: Callable[..., Awaitable[Any]]
-) -> None:
+async def test_postgresql_ends_the_statement_of_a_client_that_hung_up(database: Database) -> None:
     """So that what was given up here does not happen long after."""
     slow = "SELECT pg_sleep(9)"
     async with database.own_connection() as connection:
@@ -207,9 +205,7 @@ async def test_postgresql_ends_the_statement_of_a_client_that_hung_up(
             await eventually(ended, 5)
 
 
-async def test_connections_that_postgresql_hung_up_on_are_not_handed_out(
-    database: Database, eventually: Callable[..., Awaitable[Any]]
-) -> None:
+async def test_connections_that_postgresql_hung_up_on_are_not_handed_out(database: Database) -> None:
     await asyncio.gather(*(database.ping() for _ in range(20)))
     async with await AsyncConnection.connect(database.conninfo, autocommit=True) as operator:
         await operator.execute("CREATE TEMPORARY VIEW others AS SELECT pid FROM pg_stat_activity "

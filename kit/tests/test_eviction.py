@@ -4,9 +4,8 @@ import asyncio
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -14,13 +13,14 @@ from redis.exceptions import RedisError
 
 from openmusic_kit.cache.leases import LeasedEntries
 from openmusic_local.servers import redis as redis_server
+from openmusic_testkit.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[2]
 MEMORY = 4_000_000  # bytes; some of them are for Redis itself
 
 
 @pytest.fixture
-async def small_redis(tmp_path: Path, eventually: Callable[..., Awaitable[Any]]) -> AsyncIterator[Redis]:
+async def small_redis(tmp_path: Path) -> AsyncIterator[Redis]:
     if shutil.which("redis-server") is None and shutil.which("valkey-server") is None:
         pytest.skip("Redis is not installed")
     with socket.socket() as free:
@@ -59,9 +59,7 @@ async def test_when_there_is_room_for_nothing_but_fences_no_fence_is_said_to_sta
     await entries.drop([f"0-{each}-{'x' * 100}" for each in range(500)], "a writer", 0)  # that needs no room
 
 
-async def test_a_fence_that_has_lapsed_is_swept_by_whoever_comes_next(
-    small_redis: Redis, eventually: Callable[..., Awaitable[Any]]
-) -> None:
+async def test_a_fence_that_has_lapsed_is_swept_by_whoever_comes_next(small_redis: Redis) -> None:
     entries = LeasedEntries(small_redis)
     await entries.fence(["read", "changed"], "dead", 0.5)
     assert await entries.lease("read", "a reader", 1) == "fenced"

@@ -8,17 +8,13 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
 
-from openmusic_kit.errors import ServiceError
+from openmusic_kit.errors import ServiceError, Unauthenticated
 from openmusic_kit.identity.token_verifier import CREDENTIAL_HEADER
 from openmusic_kit.web import routes as web
 from openmusic_kit.web.responses import on_service_error
 from openmusic_kit.web.schemas import MessageResponse
 from openmusic_testkit.interleavings import World, explore
-
-
-class Verifier:
-    async def verify(self, _: str) -> str:
-        return "user-1"
+from openmusic_testkit.tokens import OneUser
 
 
 async def _post(app: FastAPI) -> int:
@@ -31,7 +27,7 @@ async def _post(app: FastAPI) -> int:
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 
-    headers = [(b"authorization", b"Bearer x"), (CREDENTIAL_HEADER.lower().encode(), b"shared")]
+    headers = [(b"authorization", b"Bearer good"), (CREDENTIAL_HEADER.lower().encode(), b"shared")]
     scope = {"type": "http", "method": "POST", "path": "/mine", "headers": headers, "query_string": b""}
     await app(scope, receive, send)
     return statuses[0]
@@ -42,7 +38,7 @@ def test_a_route_gives_up_in_time_and_stops_what_it_did(route_class: type[APIRou
     async def scenario(world: World) -> None:
         done = []
         app = FastAPI()
-        app.state.token_verifier = Verifier()
+        app.state.token_verifier = OneUser(Unauthenticated)
         app.state.service_credential = SecretStr("shared")
         app.add_exception_handler(ServiceError, on_service_error)
         router = APIRouter(route_class=route_class)

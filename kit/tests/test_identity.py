@@ -3,42 +3,19 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from jwt.algorithms import OKPAlgorithm
 
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.identity.token_verifier import LEEWAY, MEMO_SIZE, TokenVerifier, bearer_token
-
-
-@dataclass
-class Issuer:
-    """Publishes whatever keys it holds."""
-
-    keys: dict[str, Ed25519PrivateKey] = field(default_factory=lambda: {"first": Ed25519PrivateKey.generate()})
-    fetches: int = 0
-
-    async def publish(self) -> bytes:
-        self.fetches += 1
-        keys = [OKPAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": kid} for kid, key in self.keys.items()]
-        return json.dumps({"keys": keys}).encode()
-
-    def token(self, kid: str = "first", header: dict[str, Any] | None = None, **claims: Any) -> str:
-        now = int(time.time())
-        payload = {"sub": "user-1", "iss": "issuer", "aud": "audience", "iat": now, "exp": now + 600} | claims
-        payload = {name: value for name, value in payload.items() if value is not None}
-        headers = {"kid": kid, "typ": "at+jwt"} | (header or {})
-        headers = {name: value for name, value in headers.items() if value is not None}
-        return jwt.encode(payload, self.keys[kid], algorithm="EdDSA", headers=headers)
+from openmusic_testkit.tokens import TokenIssuer, generate_key
 
 
 @pytest.fixture
-def issuer() -> Issuer:
-    return Issuer()
+def issuer() -> TokenIssuer:
+    return TokenIssuer("issuer", "audience", keys={"first": generate_key()})
 
 
 @dataclass
@@ -55,40 +32,42 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def verifier(issuer: Issuer, clock: Clock) -> TokenVerifier:
+def verifier(issuer: TokenIssuer, clock: Clock) -> TokenVerifier:
     return TokenVerifier(issuer.publish, "issuer", "audience", clock)
 
 
-async def test_a_good_token_names_its_user_and_keys_are_fetched_once(issuer: Issuer, verifier: TokenVerifier) -> None:
+async def test_a_good_token_names_its_user_and_keys_are_fetched_once(
+    issuer: TokenIssuer, verifier: TokenVerifier
+) -> None:
     token = issuer.token()
 
     assert [await verifier.verify(token) for _ in range(5)] == ["user-1"] * 5
     assert issuer.fetches == 1
 
 
-def _unsigned(issuer: Issuer) -> str:
+def _unsigned(issuer: TokenIssuer) -> str:
     return jwt.encode(jwt.decode(issuer.token(), options={"verify_signature": False}), "", algorithm="none")
 
 
-def _signed_with_the_public_key(issuer: Issuer) -> str:
+def _signed_with_the_public_key(issuer: TokenIssuer) -> str:
     public = issuer.keys["first"].public_key()
     pem = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     claims = jwt.decode(issuer.token(), options={"verify_signature": False})
     return jwt.encode(claims, pem, algorithm="HS256", headers={"kid": "first", "typ": "at+jwt"})
 
 
-def _signed_by_somebody_else(_: Issuer) -> str:
-    return Issuer().token()
+def _signed_by_somebody_else(_: TokenIssuer) -> str:
+    return TokenIssuer("issuer", "audience", keys={"first": generate_key()}).token()
 
 
-def _with_another_subject(issuer: Issuer) -> str:
+def _with_another_subject(issuer: TokenIssuer) -> str:
     header, payload, signature = issuer.token().split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "==")) | {"sub": "user-2"}
     forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     return f"{header}.{forged}.{signature}"
 
 
-def _with_stray_bits(issuer: Issuer) -> str:
+def _with_stray_bits(issuer: TokenIssuer) -> str:
     """The last letter of a signature stands for two bits and has room for six."""
     *start, last = issuer.token()
     return "".join(start) + {"A": "B", "Q": "R", "g": "h", "w": "x"}[last]
@@ -125,13 +104,13 @@ def _with_stray_bits(issuer: Issuer) -> str:
     ],
 )
 async def test_a_bad_token_names_nobody(
-    issuer: Issuer, verifier: TokenVerifier, forge: Callable[[Issuer], str]
+    issuer: TokenIssuer, verifier: TokenVerifier, forge: Callable[[TokenIssuer], str]
 ) -> None:
     with pytest.raises(Unauthenticated):
         await verifier.verify(forge(issuer))
 
 
-async def test_whichever_bit_is_flipped_the_token_names_nobody(issuer: Issuer, verifier: TokenVerifier) -> None:
+async def test_whichever_bit_is_flipped_the_token_names_nobody(issuer: TokenIssuer, verifier: TokenVerifier) -> None:
     token = issuer.token()
     assert await verifier.verify(token) == "user-1"
     accepted = []
@@ -149,7 +128,7 @@ async def test_whichever_bit_is_flipped_the_token_names_nobody(issuer: Issuer, v
 
 
 async def test_clocks_five_seconds_apart_refuse_no_token_that_its_issuer_takes_for_good(
-    issuer: Issuer, verifier: TokenVerifier
+    issuer: TokenIssuer, verifier: TokenVerifier
 ) -> None:
     made_in_the_future = issuer.token(iat=time.time() + 5, nbf=time.time() + 5)
     just_expired_here = issuer.token(exp=time.time() - 4)
@@ -159,7 +138,7 @@ async def test_clocks_five_seconds_apart_refuse_no_token_that_its_issuer_takes_f
 
 
 async def test_a_remembered_token_is_good_for_as_long_as_one_that_is_looked_at(
-    issuer: Issuer, verifier: TokenVerifier, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    issuer: TokenIssuer, verifier: TokenVerifier, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = issuer.token(exp=int(clock.now) + 600)
     await verifier.verify(token)
@@ -176,7 +155,7 @@ async def test_a_remembered_token_is_good_for_as_long_as_one_that_is_looked_at(
 
 
 async def test_no_more_tokens_are_remembered_than_there_is_room_for(
-    issuer: Issuer, verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+    issuer: TokenIssuer, verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert MEMO_SIZE == 10_000
     monkeypatch.setattr("openmusic_kit.identity.token_verifier.MEMO_SIZE", 3)

@@ -3,23 +3,19 @@
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from jwt.algorithms import OKPAlgorithm
 
 from openmusic_kit.errors import Unauthenticated, Unavailable
 from openmusic_kit.identity.key_set import FETCH_TIMEOUT, KEYS_LIFETIME, MAX_WAIT, REFETCH_COOLDOWN
 from openmusic_kit.identity.token_verifier import TokenVerifier
 from openmusic_testkit.interleavings import World, explore, replay
+from openmusic_testkit.tokens import TokenIssuer, generate_key, public_jwk
 
-PRIVATE = {kid: Ed25519PrivateKey.generate() for kid in ("old", "new", "never published")}
-PUBLIC = {kid: OKPAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": kid} for kid, key in PRIVATE.items()}
+SIGNER = TokenIssuer("issuer", "audience", keys={kid: generate_key() for kid in ("old", "new", "never published")})
 GATEWAY_TIMEOUT = 12.0  # seconds; both the gateway and a service may wait for keys within it
 
 
@@ -45,14 +41,9 @@ class Issuer:
             await self.world.pause(0.0, 0.001, 0.2)
             if self.down:
                 raise Unavailable
-            return json.dumps({"keys": [PUBLIC[kid] for kid in kids]}).encode()
+            return json.dumps({"keys": [public_jwk(kid, SIGNER.keys[kid]) for kid in kids]}).encode()
         finally:
             self.under_way -= 1
-
-
-def token(kid: str, **claims: Any) -> str:
-    payload = {"sub": "user-1", "iss": "issuer", "aud": "audience", "iat": time.time(), "exp": time.time() + 600}
-    return jwt.encode(payload | claims, PRIVATE[kid], algorithm="EdDSA", headers={"kid": kid, "typ": "at+jwt"})
 
 
 TOKENS: dict[str, str] = {}
@@ -61,7 +52,7 @@ TOKENS: dict[str, str] = {}
 @pytest.fixture(autouse=True, scope="module")
 def signed_in_real_time() -> None:
     """PyJWT reads the real clock, which stands beside the virtual one."""
-    TOKENS.update({kid: token(kid) for kid in PRIVATE})
+    TOKENS.update({kid: SIGNER.token(kid) for kid in SIGNER.keys})
 
 
 def verifier_of(issuer: Issuer) -> TokenVerifier:
@@ -265,7 +256,7 @@ def test_a_key_that_is_replaced_under_its_name_ends_what_the_former_one_signed()
         issuer = Issuer(world)
         verifier = verifier_of(issuer)
         assert await outcome(verifier, "old") == "user-1"
-        impostor = PUBLIC["new"] | {"kid": "old"}
+        impostor = public_jwk("old", SIGNER.keys["new"])
 
         async def publish() -> bytes:
             return json.dumps({"keys": [impostor]}).encode()

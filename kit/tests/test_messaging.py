@@ -17,6 +17,7 @@ from openmusic_kit.messaging.broker import Broker
 from openmusic_kit.messaging.consumer import UnprocessableMessage
 from openmusic_kit.messaging.events import Envelope, EventData
 from openmusic_kit.messaging.topology import Queue
+from openmusic_testkit.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("disconnect")
 
@@ -28,7 +29,7 @@ Handler = Callable[[Envelope], Awaitable[None]]
 
 
 @pytest.fixture
-def running(rabbitmq_url: str, queue: Queue, eventually: Eventually) -> Running:
+def running(rabbitmq_url: str, queue: Queue) -> Running:
     """A broker that is connected, and hands the messages of the queue to the handler if there is one."""
 
     @asynccontextmanager
@@ -52,9 +53,7 @@ async def publish(broker: Broker, event: EventData, sequence: int = 1) -> Envelo
     return envelope
 
 
-async def test_a_message_is_handled_under_the_request_id_of_its_cause(
-    running: Running, moved: Moved, eventually: Eventually
-) -> None:
+async def test_a_message_is_handled_under_the_request_id_of_its_cause(running: Running, moved: Moved) -> None:
     seen: list[tuple[str, dict[str, Any], str]] = []
 
     async def handle(envelope: Envelope) -> None:
@@ -70,9 +69,7 @@ async def test_a_message_is_handled_under_the_request_id_of_its_cause(
     assert seen == [(sent.id, {"to": "the shelf"}, "request-8")]
 
 
-async def test_a_message_waits_for_a_consumer_that_never_ran(
-    running: Running, moved: Moved, eventually: Eventually
-) -> None:
+async def test_a_message_waits_for_a_consumer_that_never_ran(running: Running, moved: Moved) -> None:
     seen: list[str] = []
 
     async def handle(envelope: Envelope) -> None:
@@ -86,7 +83,7 @@ async def test_a_message_waits_for_a_consumer_that_never_ran(
 
 
 async def test_a_message_that_was_in_other_hands_before_is_known_as_such(
-    running: Running, moved: Moved, queue: Queue, open_channel: Callable[[], Any], eventually: Eventually
+    running: Running, moved: Moved, queue: Queue, open_channel: Callable[[], Any]
 ) -> None:
     seen: list[bool] = []
 
@@ -108,7 +105,7 @@ async def test_a_message_that_was_in_other_hands_before_is_known_as_such(
 
 
 async def test_a_failing_handler_is_tried_again_ever_later_until_the_message_is_dead(
-    running: Running, moved: Moved, queue: Queue, take: Take, eventually: Eventually
+    running: Running, moved: Moved, queue: Queue, take: Take
 ) -> None:
     attempts: list[float] = []
 
@@ -129,7 +126,7 @@ async def test_a_failing_handler_is_tried_again_ever_later_until_the_message_is_
 
 
 async def test_a_handler_that_recovers_sees_the_message_again(
-    running: Running, moved: Moved, queue: Queue, take: Take, eventually: Eventually
+    running: Running, moved: Moved, queue: Queue, take: Take
 ) -> None:
     attempts: list[str] = []
 
@@ -170,7 +167,6 @@ async def test_what_nobody_understands_is_dead_and_blocks_nothing(
     queue: Queue,
     take: Take,
     open_channel: Callable[[], Any],
-    eventually: Eventually,
     body: bytes,
     reason: str,
 ) -> None:
@@ -194,7 +190,7 @@ async def test_what_nobody_understands_is_dead_and_blocks_nothing(
 
 
 async def test_a_stranger_s_headers_do_not_disturb_the_schedule(
-    running: Running, queue: Queue, moved: Moved, open_channel: Callable[[], Any], eventually: Eventually
+    running: Running, queue: Queue, moved: Moved, open_channel: Callable[[], Any]
 ) -> None:
     attempts: list[str] = []
 
@@ -212,9 +208,7 @@ async def test_a_stranger_s_headers_do_not_disturb_the_schedule(
     assert len(set(attempts)) == 1
 
 
-async def test_a_rejected_message_is_dead_at_once(
-    running: Running, moved: Moved, queue: Queue, take: Take, eventually: Eventually
-) -> None:
+async def test_a_rejected_message_is_dead_at_once(running: Running, moved: Moved, queue: Queue, take: Take) -> None:
     attempts: list[str] = []
     began = int(time.time() * 1000)
 
@@ -249,7 +243,7 @@ async def test_a_handler_in_flight_may_finish_when_the_process_stops(
 
 
 async def test_a_handler_that_takes_too_long_to_stop_leaves_its_message_for_another(
-    running: Running, moved: Moved, queue: Queue, take: Take, eventually: Eventually
+    running: Running, moved: Moved, queue: Queue, take: Take
 ) -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 
@@ -270,7 +264,7 @@ async def test_a_handler_that_takes_too_long_to_stop_leaves_its_message_for_anot
 
 
 async def test_queues_that_somebody_deleted_come_back(
-    running: Running, moved: Moved, queue: Queue, open_channel: Callable[[], Any], eventually: Eventually
+    running: Running, moved: Moved, queue: Queue, open_channel: Callable[[], Any]
 ) -> None:
     attempts: list[str] = []
 
@@ -303,7 +297,6 @@ async def test_a_message_that_cannot_be_moved_is_not_lost(
     queue: Queue,
     take: Take,
     open_channel: Callable[[], Any],
-    eventually: Eventually,
     which: str,
 ) -> None:
     """The queue for it is missing at first; it comes back, and so does the message."""
@@ -336,7 +329,7 @@ async def test_an_event_that_no_queue_takes_is_not_confirmed(running: Running, u
 
 
 async def test_a_process_starts_without_rabbitmq_and_outlives_its_restarts(
-    rabbitmq_url: str, test_stack: Any, moved: Moved, queue: Queue, eventually: Eventually
+    rabbitmq_url: str, test_stack: Any, moved: Moved, queue: Queue
 ) -> None:
     seen: list[str] = []
 
@@ -368,7 +361,7 @@ async def test_a_process_starts_without_rabbitmq_and_outlives_its_restarts(
 
 
 async def test_a_handler_is_not_stopped_when_the_connection_is_lost(
-    running: Running, moved: Moved, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+    running: Running, moved: Moved, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It might be between a mail that was sent and the note of it."""
     connections: list[aiormq.Connection] = []

@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from openmusic_kit.database.migrations import migrate
 from openmusic_kit.settings import DatabaseSettings
+from openmusic_testkit.waiting import eventually
 
 Eventually = Callable[..., Awaitable[Any]]
 
@@ -146,7 +147,7 @@ def test_one_that_cannot_be_noted_is_not_applied(
 
 
 async def test_a_copy_that_is_killed_in_the_middle_leaves_the_old_state_and_blocks_nobody(
-    settings: DatabaseSettings, write: Any, tables: Any, connect: Any, start: Any, eventually: Eventually
+    settings: DatabaseSettings, write: Any, tables: Any, connect: Any, start: Any
 ) -> None:
     copy = await start(write(FIRST, SECOND + "SELECT pg_sleep(100); CREATE TABLE third (id text);"))
 

@@ -17,6 +17,7 @@ from openmusic_kit.messaging.inbox import RETENTION, mark_all_processed, mark_pr
 from openmusic_kit.messaging.relay import BATCH, OutboxRelay
 from openmusic_kit.messaging.topology import DEAD_LETTER_LIFE, Queue, RetrySchedule
 from openmusic_kit.settings import DatabaseSettings
+from openmusic_testkit.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("disconnect")
 
@@ -26,7 +27,7 @@ Relaying = Callable[..., Any]
 
 
 @pytest.fixture
-def relaying(rabbitmq_url: str, database: Database, queue: Queue, eventually: Eventually) -> Relaying:
+def relaying(rabbitmq_url: str, database: Database, queue: Queue) -> Relaying:
     """Relays at work, each with a broker of its own."""
 
     @asynccontextmanager
@@ -76,7 +77,7 @@ async def record(database: Database, event: EventData, sequence: int = 1) -> Non
 
 
 async def test_an_event_is_published_once_its_change_is_committed(
-    database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any, eventually: Eventually
+    database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any
 ) -> None:
     async with relaying():
         async with database.unit_of_work() as work:
@@ -93,7 +94,6 @@ async def test_a_commit_wakes_the_relay(
     relaying: Relaying,
     moved: Moved,
     waiting: Any,
-    eventually: Eventually,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("openmusic_kit.messaging.relay.POLL_INTERVAL", 3600)
@@ -148,7 +148,7 @@ async def test_a_change_of_nothing_does_not_make_the_transaction_forget_its_even
 
 
 async def test_several_relays_publish_each_event_once(
-    database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any, eventually: Eventually
+    database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any
 ) -> None:
     events = 1000
     async with database.unit_of_work() as work:
@@ -167,7 +167,6 @@ async def test_an_event_that_is_not_confirmed_stays(
     moved: Moved,
     waiting: Any,
     drain: Any,
-    eventually: Eventually,
     open_channel: Callable[[], Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -188,7 +187,6 @@ async def test_an_event_that_no_queue_takes_waits_for_the_first_that_does(
     relaying: Relaying,
     unwanted: EventData,
     waiting: Any,
-    eventually: Eventually,
     open_channel: Callable[[], Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -212,7 +210,6 @@ async def test_events_that_no_queue_takes_do_not_hold_up_the_others(
     unwanted: EventData,
     waiting: Any,
     drain: Any,
-    eventually: Eventually,
 ) -> None:
     async with database.unit_of_work() as work:
         for number in range(1, BATCH + 2):
@@ -228,7 +225,7 @@ async def test_events_that_no_queue_takes_do_not_hold_up_the_others(
 
 
 async def test_events_are_published_in_the_order_in_which_they_were_recorded(
-    database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any, eventually: Eventually
+    database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any
 ) -> None:
     for number in range(1, 6):
         await record(database, moved("the shelf"), sequence=number)
@@ -244,7 +241,7 @@ async def test_events_are_published_in_the_order_in_which_they_were_recorded(
 
 
 async def test_a_row_that_another_relay_has_in_hand_is_not_waited_for(
-    database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any, eventually: Eventually
+    database: Database, relaying: Relaying, moved: Moved, waiting: Any, drain: Any
 ) -> None:
     for number in (1, 2):
         await record(database, moved("the shelf"), sequence=number)
@@ -261,7 +258,6 @@ async def test_events_wait_while_rabbitmq_is_down(
     moved: Moved,
     waiting: Any,
     drain: Any,
-    eventually: Eventually,
     test_stack: Any,
 ) -> None:
     async with relaying():
@@ -283,7 +279,6 @@ async def test_no_event_is_lost_when_rabbitmq_comes_back_empty(
     queue: Queue,
     moved: Moved,
     waiting: Any,
-    eventually: Eventually,
     test_stack: Any,
 ) -> None:
     seen: set[int] = set()
@@ -318,7 +313,6 @@ async def test_the_relay_outlives_a_restart_of_postgresql(
     moved: Moved,
     waiting: Any,
     drain: Any,
-    eventually: Eventually,
     test_stack: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -335,7 +329,7 @@ async def test_the_relay_outlives_a_restart_of_postgresql(
 
 
 async def test_a_message_that_comes_twice_is_applied_once(
-    database: Database, rabbitmq_url: str, queue: Queue, moved: Moved, eventually: Eventually
+    database: Database, rabbitmq_url: str, queue: Queue, moved: Moved
 ) -> None:
     handled: list[bool] = []
 

@@ -13,6 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from openmusic_kit.cache.redis_client import open_redis
 from openmusic_kit.settings import CacheSettings
+from openmusic_testkit.waiting import eventually
 
 Eventually = Callable[..., Awaitable[Any]]
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -48,7 +49,7 @@ async def server() -> AsyncIterator[tuple[Resetting, int]]:
     server.close()
 
 
-async def lost_connections(redis: Redis, resetting: Resetting, eventually: Eventually) -> None:
+async def lost_connections(redis: Redis, resetting: Resetting) -> None:
     """All that the pool has, as it does not know them yet."""
     await asyncio.gather(*(redis.execute_command("ANY") for _ in range(8)))
     connections = list(redis.connection_pool._available_connections)
@@ -57,12 +58,10 @@ async def lost_connections(redis: Redis, resetting: Resetting, eventually: Event
     await eventually(lambda: all(each._writer.is_closing() for each in connections))
 
 
-async def test_connections_that_were_reset_are_made_again_unnoticed(
-    server: tuple[Resetting, int], eventually: Eventually
-) -> None:
+async def test_connections_that_were_reset_are_made_again_unnoticed(server: tuple[Resetting, int]) -> None:
     resetting, port = server
     async with open_redis(CacheSettings(redis_server="127.0.0.1", redis_port=port), retries=0) as redis:
-        await lost_connections(redis, resetting, eventually)
+        await lost_connections(redis, resetting)
         before = resetting.accepted
         for _ in range(8):
             assert await redis.execute_command("ANY")
@@ -70,11 +69,11 @@ async def test_connections_that_were_reset_are_made_again_unnoticed(
 
 
 async def test_a_connection_lost_after_it_was_looked_at_is_an_error_of_redis(
-    server: tuple[Resetting, int], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+    server: tuple[Resetting, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resetting, port = server
     async with open_redis(CacheSettings(redis_server="127.0.0.1", redis_port=port), retries=0) as redis:
-        await lost_connections(redis, resetting, eventually)
+        await lost_connections(redis, resetting)
         monkeypatch.setattr(asyncio.StreamWriter, "is_closing", lambda _: False)
         with pytest.raises(RedisConnectionError):
             await redis.execute_command("ANY")

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from openmusic_kit.messaging.broker import Broker
 from openmusic_kit.messaging.topology import Queue
 from openmusic_kit.settings import CacheSettings
 from openmusic_testkit.certificates import write_self_signed
+from openmusic_testkit.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,6 @@ async def test_events_go_to_rabbitmq_over_tls(
     rabbitmq_url: str,
     queue: Queue,
     listening: Callable[[], Any],
-    eventually: Callable[..., Awaitable[Any]],
 ) -> None:
     url = URL(rabbitmq_url)
     async with ending_tls(certificate, url.port or 0) as port, listening() as listener:

@@ -11,6 +11,7 @@ from openmusic_kit.messaging.broker import Broker
 from openmusic_kit.messaging.events import Envelope, EventData
 from openmusic_kit.messaging.topology import Queue
 from openmusic_testkit.vanishing import VanishingProxy
+from openmusic_testkit.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("disconnect")
 
@@ -30,7 +31,7 @@ def vanishing_broker(rabbitmq_url: str, to_rabbitmq: VanishingProxy) -> Broker:
 
 
 async def test_events_are_published_again_after_the_way_to_rabbitmq_swallowed_them(
-    vanishing_broker: Broker, to_rabbitmq: VanishingProxy, queue: Queue, eventually: Eventually
+    vanishing_broker: Broker, to_rabbitmq: VanishingProxy, queue: Queue
 ) -> None:
     vanishing_broker.ensure_queue(queue)
 
@@ -49,7 +50,7 @@ async def test_events_are_published_again_after_the_way_to_rabbitmq_swallowed_th
 
 
 async def test_what_a_vanished_consumer_had_in_hand_goes_to_the_next_connection(
-    vanishing_broker: Broker, to_rabbitmq: VanishingProxy, queue: Queue, moved: Moved, eventually: Eventually
+    vanishing_broker: Broker, to_rabbitmq: VanishingProxy, queue: Queue, moved: Moved
 ) -> None:
     """RabbitMQ has to notice as well, or the message stays with the old one."""
     begun: list[str] = []

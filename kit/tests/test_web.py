@@ -15,6 +15,8 @@ from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 from openmusic_kit.web.openapi import error_responses
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import Int32, MessageResponse, Text, WireModel
+from openmusic_testkit.serving import client_of
+from openmusic_testkit.tokens import OneUser
 
 router = APIRouter()
 protected = APIRouter(prefix="/mine", route_class=ProtectedRoute)
@@ -56,15 +58,6 @@ async def _start(_: FastAPI, __: Resources) -> None:
     """Nothing to open."""
 
 
-class OneUser:
-    """Stands in for the issuer's verdict: one token is good."""
-
-    async def verify(self, token: str) -> str:
-        if token != "good":
-            raise Unauthenticated
-        return "user-1"
-
-
 async def _down() -> None:
     raise ConnectionError
 
@@ -82,9 +75,9 @@ def checks() -> dict[str, HardCheck | SoftCheck]:
 async def client(checks: dict[str, HardCheck | SoftCheck]) -> AsyncIterator[httpx.AsyncClient]:
     settings = ServiceSettings(port=1, service_credential="shared", body_limit=1000)
     app = create_service_app("test", settings, start=_start, routers=[router, protected, internal])
-    app.state.token_verifier = OneUser()
+    app.state.token_verifier = OneUser(Unauthenticated)
     app.state.health = Health(checks)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with client_of(app) as client:
         yield client
 
 

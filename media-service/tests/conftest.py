@@ -2,7 +2,7 @@ import asyncio
 import io
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import aio_pika
 import httpx
 import pytest
-import uvicorn
 from aiohttp import web
 from minio import Minio
 from minio.error import S3Error
@@ -24,25 +23,30 @@ from openmusic_media.app import create_app
 from openmusic_media.covers.consumer import QUEUE
 from openmusic_media.settings import Settings
 from openmusic_testkit import plain_http
-
-CREDENTIAL = "the-shared-credential"
+from openmusic_testkit.peers import CREDENTIAL, FakePeer
+from openmusic_testkit.serving import serving
 
 Eventually = Callable[..., Awaitable[Any]]
 Run = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 @dataclass
-class Catalogue:
+class Catalogue(FakePeer):
     """The service that owns albums, as far as this one calls it."""
 
-    url: str = ""
     covers: dict[str, str | None] = field(default_factory=dict)
     """Of each album, the path that it refers to."""
-    down: bool = False
     silent: asyncio.Event | None = None
     """When there is one, nothing is answered before it is set."""
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    calls: list[tuple[str, str]] = field(default_factory=list)
     """Of each call, the album and the request id."""
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [web.put("/internal/albums/{id}/cover", self.answer)]
+
+    def release(self) -> None:
+        if self.silent is not None:
+            self.silent.set()
 
     def add_album(self) -> str:
         album_id = new_id("album")
@@ -55,33 +59,22 @@ class Catalogue:
         return path
 
     async def answer(self, request: web.Request) -> web.Response:
-        assert request.headers["X-Service-Credential"] == CREDENTIAL
         album_id = request.match_info["id"]
-        self.asked.append((album_id, request.headers["X-Request-ID"]))
+        self.calls.append((album_id, request.headers["X-Request-ID"]))
         if self.silent is not None:
             await self.silent.wait()
-        if self.down:
-            return web.json_response({"status": "error", "message": "down"}, status=500)
-        if album_id not in self.covers:
-            return web.json_response({"status": "fail", "message": "There is no such album"}, status=404)
-        self.covers[album_id] = (await request.json())["path"]
-        purge = {"Cache-Purge": f"album:{album_id}"}
-        return web.json_response({"status": "success", "message": "Cover set"}, headers=purge)
+        answer = self.reply(request, {} if album_id in self.covers else None, "albums")
+        if answer.status == 200:
+            self.covers[album_id] = (await request.json())["path"]
+            answer.headers["Cache-Purge"] = f"album:{album_id}"
+        return answer
 
 
 @pytest.fixture
 async def catalogue() -> AsyncIterator[Catalogue]:
     catalogue = Catalogue()
-    application = web.Application()
-    application.router.add_put("/internal/albums/{id}/cover", catalogue.answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    catalogue.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield catalogue
-    if catalogue.silent is not None:
-        catalogue.silent.set()
-    await runner.cleanup()
+    async with catalogue.serving():
+        yield catalogue
 
 
 class Backend(Protocol):
@@ -198,21 +191,12 @@ def run(catalogue: Catalogue, rabbitmq_url: str) -> Run:
         settings = Settings(
             **backend.settings, catalog_url=catalogue.url, rabbitmq_server=rabbitmq_url, service_credential=CREDENTIAL
         )
-        config = uvicorn.Config(
-            create_app(settings), port=0, http="httptools", log_config=None, timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            assert not serving.done(), "it does not start"
-            await asyncio.sleep(0.005)
-        url = "http://{}:{}".format(*server.servers[0].sockets[0].getsockname())
-        try:
-            async with plain_http.AsyncClient(base_url=url, timeout=30) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            await serving
+        options = {"http": "httptools", "lifespan": "on", "timeout_graceful_shutdown": 1, "log_config": None}
+        async with (
+            serving(create_app(settings), **options) as port,
+            plain_http.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+        ):
+            yield client
 
     return run
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from openmusic_kit.ids import new_id
+from openmusic_testkit.waiting import eventually
 
 
 def unavailable(answer: Any) -> bool:
@@ -25,7 +26,7 @@ async def test_nothing_is_left_of_a_cover_for_no_album(upload: Any, catalogue: A
 
     assert [(await upload(album_id, png)).status_code for _ in range(2)] == [404, 404]
 
-    assert {album for album, _ in catalogue.asked} == {album_id}
+    assert {album for album, _ in catalogue.calls} == {album_id}
     assert await backend.content() == []
 
 
@@ -35,13 +36,13 @@ async def test_while_the_catalogue_is_down_the_cover_before_stays(
     album_id = catalogue.add_album()
     await upload(album_id, png)
     before = catalogue.path(album_id)
-    catalogue.down = True
+    catalogue.down.add("albums")
 
     assert unavailable(await upload(album_id, png))
 
     assert catalogue.path(album_id) == before
     assert (await client.get(before)).status_code == 200
-    catalogue.down = False
+    catalogue.down.clear()
     assert (await upload(album_id, png)).status_code == 201
 
 
@@ -63,13 +64,13 @@ async def test_while_the_storage_is_away_nothing_is_referred_to(
     album_id = catalogue.add_album()
     await upload(album_id, png)
     path, content = catalogue.path(album_id), await backend.content()
-    catalogue.asked.clear()
+    catalogue.calls.clear()
 
     await backend.go_away()
 
     assert unavailable(await upload(album_id, png))
     assert unavailable(await client.get(path))
-    assert catalogue.asked == []
+    assert catalogue.calls == []
     ready = await client.get("/health/ready")
     assert (ready.status_code, ready.json()["data"]["dependencies"]["storage"]) == (503, "down")
 
@@ -82,13 +83,13 @@ async def test_while_the_storage_is_away_nothing_is_referred_to(
 
 
 async def test_no_album_is_no_album_also_when_its_cover_cannot_be_taken_back(
-    upload: Any, catalogue: Any, backend: Any, png: bytes, eventually: Any
+    upload: Any, catalogue: Any, backend: Any, png: bytes
 ) -> None:
     catalogue.silent = asyncio.Event()
     uploading = asyncio.create_task(upload(new_id("album"), png))
 
     async def asked() -> bool:
-        return bool(catalogue.asked)
+        return bool(catalogue.calls)
 
     await eventually(asked)
     await backend.go_away()

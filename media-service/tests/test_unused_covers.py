@@ -10,12 +10,13 @@ import pytest
 
 from openmusic_local.poison import poisons
 from openmusic_media.covers.consumer import QUEUE
+from openmusic_testkit.waiting import eventually
 
 CONTRACTS = Path(__file__).parents[2] / "contracts" / "events"
 
 
 @pytest.fixture
-async def client(events: Any, run: Any, backend: Any, eventually: Any) -> AsyncIterator[Any]:
+async def client(events: Any, run: Any, backend: Any) -> AsyncIterator[Any]:
     """Of a service that hears events, none of which are of another test."""
     assert await events.depth(QUEUE.name) == 0
     async with run(backend) as client:
@@ -40,7 +41,7 @@ def cover(upload: Any, catalogue: Any, png: bytes) -> Any:
 
 
 @pytest.fixture
-def gone(client: Any, eventually: Any) -> Any:
+def gone(client: Any) -> Any:
     async def wait(path: str) -> None:
         async def missing() -> bool:
             status: int = (await client.get(path)).status_code
@@ -52,7 +53,7 @@ def gone(client: Any, eventually: Any) -> Any:
 
 
 @pytest.fixture
-def dead(events: Any, eventually: Any) -> Any:
+def dead(events: Any) -> Any:
     async def wait() -> tuple[bytes, str]:
         """The next event that could not be applied, and the reason."""
         body, reason = await eventually(events.next_dead)
@@ -83,9 +84,7 @@ async def test_a_cover_that_was_replaced_goes_and_the_new_one_stays(
     assert await backend.content() == [second.removeprefix("/covers/")]
 
 
-async def test_all_covers_of_an_album_go_with_it(
-    client: Any, events: Any, cover: Any, gone: Any, backend: Any, eventually: Any
-) -> None:
+async def test_all_covers_of_an_album_go_with_it(client: Any, events: Any, cover: Any, gone: Any, backend: Any) -> None:
     album_id, first = await cover()
     _, second = await cover(album_id)
     _, other = await cover()
@@ -113,9 +112,7 @@ async def test_the_examples_of_the_contracts_are_understood(events: Any, cover: 
     assert await events.set_aside() == 0
 
 
-async def test_events_that_come_twice_or_late_do_no_harm(
-    client: Any, events: Any, cover: Any, gone: Any, eventually: Any
-) -> None:
+async def test_events_that_come_twice_or_late_do_no_harm(client: Any, events: Any, cover: Any, gone: Any) -> None:
     album_id, first = await cover()
     _, second = await cover(album_id)
     other_album, other_first = await cover()
@@ -151,7 +148,7 @@ async def test_the_same_image_uploaded_again_outlives_the_late_news_of_the_first
 
 
 async def test_what_arrives_while_the_storage_is_away_is_applied_when_it_is_back(
-    events: Any, cover: Any, gone: Any, backend: Any, eventually: Any
+    events: Any, cover: Any, gone: Any, backend: Any
 ) -> None:
     replaced_album, first = await cover()
     _, second = await cover(replaced_album)

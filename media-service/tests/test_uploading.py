@@ -46,7 +46,7 @@ async def test_the_catalogue_is_told_of_a_cover_that_can_be_had(
 
     assert (answer.status_code, answer.json()["status"]) == (201, "success")
     assert answer.json()["message"]
-    assert catalogue.asked == [(album_id, request_id)]
+    assert catalogue.calls == [(album_id, request_id)]
     path = catalogue.path(album_id)
     assert re.fullmatch(rf"/covers/{album_id}/[0-9a-f-]+\.png", path)
     assert await backend.content() == [path.removeprefix("/covers/")]
@@ -101,7 +101,7 @@ async def test_what_is_no_image_is_refused(
     for what, content in others.items():
         assert refused(await upload(album_id, content), 400), what
     assert await backend.content() == []
-    assert catalogue.asked == []
+    assert catalogue.calls == []
 
 
 def with_comment(kind: str, draw: Any) -> bytes:
@@ -231,7 +231,7 @@ async def test_what_is_no_form_with_one_file_is_refused(client: Any, catalogue: 
         answer = await client.post(f"/albums/{album_id}/covers", content=content, headers=headers)
         assert refused(answer, 400), what
     assert await backend.content() == []
-    assert catalogue.asked == []
+    assert catalogue.calls == []
 
 
 async def test_other_fields_beside_the_cover_are_ignored(client: Any, catalogue: Any, png: bytes) -> None:
@@ -262,7 +262,7 @@ async def test_the_payload_is_judged_before_the_album_is_looked_for(upload: Any,
 async def test_an_album_that_cannot_be_is_not_found(upload: Any, catalogue: Any, backend: Any, png: bytes) -> None:
     for album_id in ("..", "%2e%2e", "album-x%00", "%F0%9F%8E%B5", "album-" + "z" * 32, "x" * 5000):
         assert refused(await upload(album_id, png), 404)
-    assert catalogue.asked == []
+    assert catalogue.calls == []
     assert await backend.content() == []
 
 

@@ -1,6 +1,5 @@
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -8,12 +7,8 @@ from typing import Any
 
 import aio_pika
 import httpx
-import jwt
 import pytest
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import FastAPI
-from jwt.algorithms import OKPAlgorithm
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
@@ -24,31 +19,41 @@ from openmusic_kit.ids import new_id
 from openmusic_playlist.__main__ import MIGRATIONS
 from openmusic_playlist.app import create_app
 from openmusic_playlist.settings import Settings
+from openmusic_testkit.peers import CREDENTIAL, FakePeer
+from openmusic_testkit.serving import run_app
+from openmusic_testkit.tokens import TokenIssuer
+from openmusic_testkit.waiting import eventually
 
-CREDENTIAL = "the-shared-credential"
-SIGNING_KEY = Ed25519PrivateKey.generate()
-ISSUED = {"iss": "openmusic-auth", "aud": "openmusic"}
+ISSUER = TokenIssuer()
 
 Eventually = Callable[..., Awaitable[Any]]
 
 
 @dataclass
-class Peers:
+class Peers(FakePeer):
     """The services that own songs and users, as far as this one asks them; both at one address."""
 
-    url: str = ""
     songs: dict[str, dict[str, Any]] = field(default_factory=dict)
     users: dict[str, str] = field(default_factory=dict)
-    down: set[str] = field(default_factory=set)
-    """``songs``, ``users``: asked for these, they answer 500."""
-    asked: list[str] = field(default_factory=list)
-    """The paths of all questions so far."""
     holding: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when an answer about a song is ready but held back."""
     after_page: Callable[[], Awaitable[None]] | None = None
     """Runs when a page of songs was read, before it is answered."""
     let_go: asyncio.Event | None = None
     """When there is one, answers about songs are held back until it is set."""
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [
+            web.get("/internal/songs", self.answer_songs),
+            web.get("/internal/users", self.answer_users),
+            web.get("/internal/songs/by-ids", self.answer_songs_by_ids),
+            web.get("/internal/songs/{id}", self.answer_song),
+            web.get("/internal/users/{id}", self.answer_user),
+        ]
+
+    def release(self) -> None:
+        if self.let_go is not None:
+            self.let_go.set()
 
     def add_song(self, title: str = "Lost!", performer: str = "Coldplay") -> str:
         song_id = new_id("song")
@@ -67,11 +72,11 @@ class Peers:
 
     async def answer_song(self, request: web.Request) -> web.Response:
         song = self.songs.get(request.match_info["id"])
-        return await self._held_back(self._answer(request, "songs", dict(song) if song else None))
+        return await self._held_back(self.reply(request, dict(song) if song else None, "songs"))
 
     async def answer_songs_by_ids(self, request: web.Request) -> web.Response:
         found = [dict(self.songs[song_id]) for song_id in request.query["ids"].split(",") if song_id in self.songs]
-        return await self._held_back(self._answer(request, "songs", {"songs": found}))
+        return await self._held_back(self.reply(request, {"songs": found}, "songs"))
 
     async def _held_back(self, answer: web.Response) -> web.Response:
         if self.let_go is not None:
@@ -81,28 +86,19 @@ class Peers:
 
     async def answer_songs(self, request: web.Request) -> web.Response:
         page = [dict(self.songs[song_id]) for song_id in _page(request, self.songs)]
-        answer = self._answer(request, "songs", {"songs": page})
+        answer = self.reply(request, {"songs": page}, "songs")
         if self.after_page is not None:
             await self.after_page()
         return answer
 
     async def answer_users(self, request: web.Request) -> web.Response:
         page = [{"id": user_id, "username": self.users[user_id]} for user_id in _page(request, self.users)]
-        return self._answer(request, "users", {"users": page})
+        return self.reply(request, {"users": page}, "users")
 
     async def answer_user(self, request: web.Request) -> web.Response:
         user_id = request.match_info["id"]
         known = user_id in self.users
-        return self._answer(request, "users", {"id": user_id, "username": self.users[user_id]} if known else None)
-
-    def _answer(self, request: web.Request, kind: str, found: dict[str, Any] | None) -> web.Response:
-        assert request.headers["X-Service-Credential"] == CREDENTIAL
-        self.asked.append(request.path)
-        if kind in self.down:
-            return web.json_response({"status": "error", "message": "down"}, status=500)
-        if found is None:
-            return web.json_response({"status": "fail", "message": "Not found"}, status=404)
-        return web.json_response({"status": "success", "data": found})
+        return self.reply(request, {"id": user_id, "username": self.users[user_id]} if known else None, "users")
 
 
 def _page(request: web.Request, ids: Iterable[str]) -> list[str]:
@@ -110,29 +106,11 @@ def _page(request: web.Request, ids: Iterable[str]) -> list[str]:
     return behind[: int(request.query["limit"])]
 
 
-async def _answer_keys(_: web.Request) -> web.Response:
-    key = OKPAlgorithm.to_jwk(SIGNING_KEY.public_key(), as_dict=True) | {"kid": "test", "alg": "EdDSA"}
-    return web.json_response({"keys": [key]})
-
-
 @pytest.fixture
 async def peers() -> AsyncIterator[Peers]:
     peers = Peers()
-    application = web.Application()
-    application.router.add_get("/.well-known/jwks.json", _answer_keys)
-    application.router.add_get("/internal/songs", peers.answer_songs)
-    application.router.add_get("/internal/users", peers.answer_users)
-    application.router.add_get("/internal/songs/by-ids", peers.answer_songs_by_ids)
-    application.router.add_get("/internal/songs/{id}", peers.answer_song)
-    application.router.add_get("/internal/users/{id}", peers.answer_user)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    peers.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield peers
-    if peers.let_go is not None:
-        peers.let_go.set()
-    await runner.cleanup()
+    async with peers.serving(ISSUER):
+        yield peers
 
 
 @pytest.fixture(scope="session")
@@ -161,10 +139,7 @@ async def start(settings: Settings) -> AsyncIterator[Callable[..., Awaitable[htt
     async with AsyncExitStack() as stack:
 
         async def start_one(**changes: Any) -> httpx.AsyncClient:
-            app: FastAPI = create_app(settings.model_copy(update=changes))
-            await stack.enter_async_context(app.router.lifespan_context(app))
-            transport = httpx.ASGITransport(app)
-            return await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://playlist"))
+            return await stack.enter_async_context(run_app(create_app(settings.model_copy(update=changes))))
 
         yield start_one
 
@@ -188,10 +163,7 @@ class Person:
     def __init__(self, client: httpx.AsyncClient, user_id: str, username: str) -> None:
         self.id = user_id
         self.username = username
-        now = int(time.time())
-        claims = ISSUED | {"sub": user_id, "iat": now, "exp": now + 600}
-        token = jwt.encode(claims, SIGNING_KEY, algorithm="EdDSA", headers={"kid": "test", "typ": "at+jwt"})
-        self.headers = {"Authorization": f"Bearer {token}"}
+        self.headers = ISSUER.bearer(user_id)
         self._client = client
 
     async def call(
@@ -288,7 +260,7 @@ class Events:
 
 
 @pytest.fixture
-async def events(rabbitmq_url: str, client: httpx.AsyncClient, eventually: Eventually) -> AsyncIterator[Events]:
+async def events(rabbitmq_url: str, client: httpx.AsyncClient) -> AsyncIterator[Events]:
     async def listening() -> bool:
         up: bool = (await client.get("/health/ready")).json()["data"]["dependencies"]["rabbitmq"] == "up"
         return up
@@ -300,7 +272,7 @@ async def events(rabbitmq_url: str, client: httpx.AsyncClient, eventually: Event
 
 
 @pytest.fixture
-def applied(connection: AsyncConnection[DictRow], eventually: Eventually) -> Callable[..., Awaitable[None]]:
+def applied(connection: AsyncConnection[DictRow]) -> Callable[..., Awaitable[None]]:
     """Waits until all these events were applied."""
 
     async def wait(*event_ids: str, seconds: float = 20) -> None:

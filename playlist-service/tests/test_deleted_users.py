@@ -8,10 +8,11 @@ from psycopg import AsyncConnection
 
 from openmusic_kit.database.database import connection_string
 from openmusic_playlist.projections import user_projection
+from openmusic_testkit.waiting import eventually
 
 
 @pytest.fixture
-def delete(events: Any, connection: Any, eventually: Any) -> Any:
+def delete(events: Any, connection: Any) -> Any:
     """Announces that the user was deleted, and waits until that was applied."""
 
     async def delete(user_id: str) -> None:
@@ -99,7 +100,7 @@ async def test_a_late_event_does_not_restore_a_deleted_user(
 
 
 async def test_a_playlist_that_is_added_during_the_deletion_does_not_stay(
-    delete: Any, alice: Any, settings: Any, connection: Any, eventually: Any
+    delete: Any, alice: Any, settings: Any, connection: Any
 ) -> None:
     """The first playlist is under way when the event comes: its transaction has locked the copy of the user."""
     await alice.add_playlist()
@@ -123,7 +124,7 @@ async def test_a_playlist_that_is_added_during_the_deletion_does_not_stay(
 
 
 async def test_what_is_stored_for_a_user_waits_for_a_deletion_that_is_under_way(
-    alice: Any, bob: Any, settings: Any, connection: Any, eventually: Any
+    alice: Any, bob: Any, settings: Any, connection: Any
 ) -> None:
     await alice.add_playlist()
     theirs = await bob.add_playlist()

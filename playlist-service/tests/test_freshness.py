@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from openmusic_kit.cache.pending_changes import PendingChanges
 from openmusic_kit.edge.tags import MAX_TAGS
+from openmusic_testkit.waiting import eventually
 
 CREDENTIAL = {"X-Service-Credential": "the-shared-credential"}
 NOWHERE = {"redis_port": 1}
@@ -106,9 +107,7 @@ async def test_the_export_and_the_activities_show_a_pending_rename(
     assert [each["title"] for each in await alice.activities(playlist_id)] == ["Talk", "Lost!", "Lost 2"]
 
 
-async def test_an_event_settles_what_is_pending(
-    peers: Any, mark: Mark, events: Any, pending: PendingChanges, eventually: Any
-) -> None:
+async def test_an_event_settles_what_is_pending(peers: Any, mark: Mark, events: Any, pending: PendingChanges) -> None:
     renamed, deleted = peers.add_song("Talk"), peers.add_song("Lost!")
     await mark(renamed, 2, "Talk 2")
     await mark(deleted, 2, None)

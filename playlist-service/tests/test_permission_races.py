@@ -8,6 +8,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from openmusic_kit.database.database import connection_string
+from openmusic_testkit.waiting import eventually
 
 Blocked = Callable[[int], Callable[[], Awaitable[bool]]]
 
@@ -61,7 +62,7 @@ async def test_an_addition_to_a_playlist_that_was_deleted_meanwhile_finds_none(p
 
 @pytest.mark.parametrize("change", ["add", "remove"])
 async def test_a_removal_of_the_collaborator_waits_for_a_change_or_is_seen_by_it(
-    peers: Any, alice: Any, bob: Any, connection: Any, eventually: Any, blocked: Blocked, change: str
+    peers: Any, alice: Any, bob: Any, connection: Any, blocked: Blocked, change: str
 ) -> None:
     playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await alice.share(playlist_id, bob)
@@ -87,7 +88,7 @@ async def test_a_removal_of_the_collaborator_waits_for_a_change_or_is_seen_by_it
 
 @pytest.mark.parametrize("change", ["add", "remove"])
 async def test_a_change_waits_for_a_removal_of_its_collaborator_that_is_about_to_commit(
-    peers: Any, alice: Any, bob: Any, connection: Any, eventually: Any, blocked: Blocked, change: str
+    peers: Any, alice: Any, bob: Any, connection: Any, blocked: Blocked, change: str
 ) -> None:
     playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await alice.share(playlist_id, bob)
@@ -107,7 +108,7 @@ async def test_a_change_waits_for_a_removal_of_its_collaborator_that_is_about_to
 
 
 async def test_a_song_is_removed_while_its_playlist_is_deleted_without_a_deadlock(
-    peers: Any, alice: Any, bob: Any, connection: Any, eventually: Any, blocked: Blocked
+    peers: Any, alice: Any, bob: Any, connection: Any, blocked: Blocked
 ) -> None:
     playlist_id, song_id = await alice.add_playlist(), peers.add_song()
     await alice.share(playlist_id, bob)
@@ -124,7 +125,7 @@ async def test_a_song_is_removed_while_its_playlist_is_deleted_without_a_deadloc
 
 
 async def test_a_deleted_song_leaves_playlists_that_are_locked_in_any_order_without_a_deadlock(
-    peers: Any, events: Any, applied: Any, alice: Any, connection: Any, eventually: Any, blocked: Blocked
+    peers: Any, events: Any, applied: Any, alice: Any, connection: Any, blocked: Blocked
 ) -> None:
     """The consumer touches a song in many playlists, and an owner's deletion many songs of one."""
     playlist_id, other_id = await alice.add_playlist(), await alice.add_playlist()
@@ -146,7 +147,7 @@ async def test_a_deleted_song_leaves_playlists_that_are_locked_in_any_order_with
 
 
 async def test_no_activity_slips_behind_one_that_was_read(
-    peers: Any, alice: Any, bob: Any, connection: Any, eventually: Any, blocked: Blocked
+    peers: Any, alice: Any, bob: Any, connection: Any, blocked: Blocked
 ) -> None:
     playlist_id, slow, fast = await alice.add_playlist(), peers.add_song("Slow"), peers.add_song("Fast")
     await alice.share(playlist_id, bob)
@@ -174,7 +175,7 @@ async def test_no_activity_slips_behind_one_that_was_read(
 
 
 async def test_positions_are_drawn_by_who_holds_the_playlist(
-    peers: Any, alice: Any, connection: Any, eventually: Any, blocked: Blocked
+    peers: Any, alice: Any, connection: Any, blocked: Blocked
 ) -> None:
     """A change that waits for the playlist must not have drawn its position: the one before would get a later one."""
     playlist_id, song_id = await alice.add_playlist(), peers.add_song()

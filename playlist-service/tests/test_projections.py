@@ -10,6 +10,7 @@ import pytest
 
 from openmusic_kit.context import new_request_id
 from openmusic_kit.ids import new_id
+from openmusic_testkit.waiting import eventually
 
 CONTRACTS = Path(__file__).parents[2] / "contracts" / "events"
 DEAD = "playlist.read_copies.dead"
@@ -106,7 +107,7 @@ async def test_a_repeated_id_is_not_applied_even_if_it_tells_something_else(
 
 
 async def test_a_deleted_song_leaves_every_playlist_also_the_cached_ones(
-    peers: Any, events: Any, applied: Any, alice: Any, bob: Any, eventually: Any
+    peers: Any, events: Any, applied: Any, alice: Any, bob: Any
 ) -> None:
     gone, stays = peers.add_song("gone"), peers.add_song("stays")
     playlists = [(person, await person.add_playlist()) for person in (alice, alice, bob)]

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from openmusic_testkit.waiting import eventually
+
 
 async def test_of_twenty_additions_of_a_song_one_succeeds(peers: Any, alice: Any) -> None:
     playlist_id, song_id = await alice.add_playlist(), peers.add_song()
@@ -105,7 +107,7 @@ async def test_a_playlist_deleted_during_additions_is_gone_for_good(peers: Any, 
 
 
 async def test_an_addition_waits_for_a_deletion_that_is_about_to_commit(
-    peers: Any, alice: Any, connection: Any, eventually: Any
+    peers: Any, alice: Any, connection: Any
 ) -> None:
     playlist_id, other, song_id = await alice.add_playlist(), await alice.add_playlist(), peers.add_song()
     await alice.add(other, song_id)

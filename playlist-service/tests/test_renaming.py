@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from openmusic_testkit.waiting import eventually
+
 
 async def test_a_renamed_song_shows_in_every_playlist_within_two_seconds(
-    peers: Any, events: Any, alice: Any, bob: Any, eventually: Any
+    peers: Any, events: Any, alice: Any, bob: Any
 ) -> None:
     song_id = peers.add_song("Talk")
     playlists = [(person, await person.add_playlist()) for person in (alice, alice, bob)]

@@ -2,13 +2,11 @@
 
 import io
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import jwt
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,29 +16,10 @@ from PIL import Image
 from openmusic_local.copies import another_gateway
 from openmusic_local.stack import Stack
 from openmusic_testkit import plain_http
+from openmusic_testkit.tokens import TokenIssuer, generate_key
+from openmusic_testkit.waiting import wait_until
 
 DEADLINE = 30.0  # seconds
-
-
-@dataclass(frozen=True)
-class Mint:
-    """Signs tokens with a key that the auth service publishes."""
-
-    kid: str
-    key: Ed25519PrivateKey
-    user_id: str
-
-    def claims(self, **changes: Any) -> dict[str, Any]:
-        """Those of a good token; what is None is left out."""
-        now = int(time.time())
-        good = {"iss": "openmusic-auth", "aud": "openmusic", "sub": self.user_id, "iat": now, "exp": now + 600}
-        return {name: value for name, value in (good | changes).items() if value is not None}
-
-    def header(self, **changes: Any) -> dict[str, Any]:
-        return {name: value for name, value in ({"kid": self.kid, "typ": "at+jwt"} | changes).items() if value}
-
-    def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:
-        return jwt.encode(self.claims(**claims), self.key, "EdDSA", headers=self.header(**(header or {})))
 
 
 @dataclass(frozen=True)
@@ -64,7 +43,7 @@ def connected(stack: Stack) -> Iterator[psycopg.Connection[Any]]:
 @contextmanager
 def published_key(stack: Stack, url: str) -> Iterator[tuple[str, Ed25519PrivateKey]]:
     """A key that retires in an hour: tokens are verified with it, and none is signed."""
-    kid, key = secrets.token_hex(16), Ed25519PrivateKey.generate()
+    kid, key = secrets.token_hex(16), generate_key()
     encryption = BestAvailableEncryption(stack.environment("auth")["SIGNING_KEY_SECRET"].encode())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()
     with connected(stack) as connection:
@@ -74,7 +53,7 @@ def published_key(stack: Stack, url: str) -> Iterator[tuple[str, Ed25519PrivateK
             [kid, pem],
         )
     try:
-        until(lambda: kid in published(url))
+        wait_until(lambda: kid in published(url), DEADLINE)
         yield kid, key
     finally:
         with connected(stack) as connection:  # another one: other tests may have restarted PostgreSQL meanwhile
@@ -85,13 +64,6 @@ def published(url: str) -> list[str]:
     """The ids of the keys that the auth service publishes."""
     answer = plain_http.get(f"{url}/.well-known/jwks.json")
     return [key["kid"] for key in answer.raise_for_status().json()["keys"]]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def registered(url: str, prefix: str) -> User:
@@ -138,13 +110,13 @@ def owner(register: Callable[[str], User]) -> User:
 
 
 @pytest.fixture(scope="session")
-def mint(new_key: Callable[[], Any], owner: User, url: str, second_url: str) -> Iterator[Mint]:
-    """For the owner; every process knows its key."""
+def mint(new_key: Callable[[], Any], owner: User, url: str, second_url: str) -> Iterator[TokenIssuer]:
+    """Signs tokens of the owner with a key that every process knows."""
     with new_key() as (kid, key):
-        mint = Mint(kid, key, owner.id)
+        mint = TokenIssuer(subject=owner.id, keys={kid: key})
         headers = {"Authorization": f"Bearer {mint.token()}"}
         for each in (url, second_url):
-            until(lambda each=each: plain_http.get(f"{each}/playlists", headers=headers).is_success)  # type: ignore[misc]
+            wait_until(lambda each=each: plain_http.get(f"{each}/playlists", headers=headers).is_success, DEADLINE)  # type: ignore[misc]
         yield mint
 
 
@@ -153,8 +125,3 @@ def picture() -> bytes:
     target = io.BytesIO()
     Image.new("RGB", (8, 8), "teal").save(target, "PNG")
     return target.getvalue()
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    return until

@@ -9,12 +9,13 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import OKPAlgorithm
 
 from openmusic_kit.identity.token_verifier import LEEWAY
 from openmusic_testkit import plain_http
+from openmusic_testkit.tokens import TokenIssuer, generate_key, public_jwk
+from openmusic_testkit.waiting import wait_until
 
 MINUTE = 60
 
@@ -31,11 +32,11 @@ def _json(part: dict[str, Any]) -> str:
     return _encoded(json.dumps(part).encode())
 
 
-def _unsigned(mint: Any, algorithm: str) -> str:
+def _unsigned(mint: TokenIssuer, algorithm: str) -> str:
     return f"{_json(mint.header(alg=algorithm))}.{_json(mint.claims())}."
 
 
-def _with_the_public_key_as_secret(mint: Any, form: str) -> str:
+def _with_the_public_key_as_secret(mint: TokenIssuer, form: str) -> str:
     """HS256, as if the public key were a shared secret."""
     public = mint.key.public_key()
     secret = {
@@ -49,19 +50,19 @@ def _with_the_public_key_as_secret(mint: Any, form: str) -> str:
     return f"{signed}.{_encoded(signature)}"
 
 
-def _by_somebody_else(mint: Any, **header: Any) -> str:
-    key = Ed25519PrivateKey.generate()
-    public = OKPAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": mint.kid}
+def _by_somebody_else(mint: TokenIssuer, **header: Any) -> str:
+    key = generate_key()
+    public = public_jwk(mint.kid, key)
     told = {name: public if value == "jwk" else value for name, value in header.items()}
     return jwt.encode(mint.claims(), key, "EdDSA", headers=mint.header(**told))
 
 
-def _with_claims_of_another(mint: Any) -> str:
+def _with_claims_of_another(mint: TokenIssuer) -> str:
     header, _, signature = mint.token().split(".")
     return f"{header}.{_json(mint.claims(sub='user-' + '0' * 32))}.{signature}"
 
 
-def _flipped(mint: Any, part: int, bit: int) -> str:
+def _flipped(mint: TokenIssuer, part: int, bit: int) -> str:
     parts = mint.token().split(".")
     content = bytearray(_decoded(parts[part]))
     content[(bit // 8) % len(content)] ^= 1 << bit % 8
@@ -69,7 +70,7 @@ def _flipped(mint: Any, part: int, bit: int) -> str:
     return ".".join(parts)
 
 
-def _with_stray_bits(mint: Any) -> str:
+def _with_stray_bits(mint: TokenIssuer) -> str:
     """The last letter of the signature stands for two bits and has room for six."""
     *start, last = mint.token()
     return "".join(start) + {"A": "B", "Q": "R", "g": "h", "w": "x"}[last]
@@ -83,16 +84,16 @@ FORGERIES: dict[str, Callable[[Any], str]] = {
     "HS256 with the public key as DER": lambda mint: _with_the_public_key_as_secret(mint, "der"),
     "HS256 with the public key as it is": lambda mint: _with_the_public_key_as_secret(mint, "raw"),
     "HS256 with the public key as JWK": lambda mint: _with_the_public_key_as_secret(mint, "jwk"),
-    "an unknown kid": lambda mint: mint.token({"kid": "unknown"}),
-    "a kid that is a path": lambda mint: mint.token({"kid": "../../etc/passwd"}),
-    "no kid": lambda mint: mint.token({"kid": None}),
+    "an unknown kid": lambda mint: mint.token(header={"kid": "unknown"}),
+    "a kid that is a path": lambda mint: mint.token(header={"kid": "../../etc/passwd"}),
+    "no kid": lambda mint: mint.token(header={"kid": None}),
     "another issuer": lambda mint: mint.token(iss="somebody"),
     "no issuer": lambda mint: mint.token(iss=None),
     "another audience": lambda mint: mint.token(aud="somebody"),
     "no audience": lambda mint: mint.token(aud=None),
-    "another type": lambda mint: mint.token({"typ": "JWT"}),
-    "the type of a refresh token": lambda mint: mint.token({"typ": "rt+jwt"}),
-    "no type": lambda mint: mint.token({"typ": None}),
+    "another type": lambda mint: mint.token(header={"typ": "JWT"}),
+    "the type of a refresh token": lambda mint: mint.token(header={"typ": "rt+jwt"}),
+    "no type": lambda mint: mint.token(header={"typ": None}),
     "expired": lambda mint: mint.token(iat=int(time.time()) - 2 * MINUTE, exp=int(time.time() - 2 * LEEWAY)),
     "expires at a text": lambda mint: mint.token(exp="never"),
     "not yet valid": lambda mint: mint.token(nbf=int(time.time()) + MINUTE),
@@ -127,7 +128,7 @@ FORGERIES: dict[str, Callable[[Any], str]] = {
 
 
 @pytest.fixture(params=["gateway", "playlist"])
-def door(request: pytest.FixtureRequest, stack: Any, mint: Any) -> str:
+def door(request: pytest.FixtureRequest, stack: Any, mint: TokenIssuer) -> str:
     """The gateway, and a service past it."""
     door: str = stack.url if request.param == "gateway" else stack.service_url(request.param)
     assert asked(door, mint.token()).status_code == 200, "what follows is refused for its flaw alone"
@@ -145,7 +146,7 @@ def refused(answer: httpx.Response, status: int) -> None:
 
 
 @pytest.mark.parametrize("flaw", FORGERIES)
-def test_a_flawed_access_token_is_refused(door: str, mint: Any, flaw: str) -> None:
+def test_a_flawed_access_token_is_refused(door: str, mint: TokenIssuer, flaw: str) -> None:
     answer = asked(door, FORGERIES[flaw](mint))
 
     refused(answer, 401)
@@ -153,20 +154,20 @@ def test_a_flawed_access_token_is_refused(door: str, mint: Any, flaw: str) -> No
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Token", "Bearer:", "", "Bear er"])
-def test_a_good_token_in_another_scheme_is_refused(door: str, mint: Any, scheme: str) -> None:
+def test_a_good_token_in_another_scheme_is_refused(door: str, mint: TokenIssuer, scheme: str) -> None:
     headers = {"Authorization": f"{scheme} {mint.token()}".strip()}
 
     refused(plain_http.get(f"{door}/playlists", headers=headers), 401)
 
 
-def test_two_tokens_at_once_are_refused(url: str, mint: Any, owner: Any) -> None:
+def test_two_tokens_at_once_are_refused(url: str, mint: TokenIssuer, owner: Any) -> None:
     """The gateway and the service could take different ones for the one that counts."""
     both = [("Authorization", f"Bearer {token}") for token in (mint.token(), owner.access_token)]
 
     refused(plain_http.get(f"{url}/playlists", headers=both), 401)
 
 
-def test_a_token_elsewhere_than_in_its_header_is_not_looked_at(door: str, mint: Any) -> None:
+def test_a_token_elsewhere_than_in_its_header_is_not_looked_at(door: str, mint: TokenIssuer) -> None:
     path = f"{door}/playlists"
 
     refused(plain_http.get(path, params={"access_token": mint.token()}), 401)
@@ -179,27 +180,29 @@ def test_a_refresh_token_is_no_access_token(door: str, owner: Any) -> None:
 
 @pytest.mark.parametrize("where", ["gateway", "auth"])
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_an_access_token_is_no_refresh_token(stack: Any, owner: Any, mint: Any, method: str, where: str) -> None:
+def test_an_access_token_is_no_refresh_token(
+    stack: Any, owner: Any, mint: TokenIssuer, method: str, where: str
+) -> None:
     door = stack.url if where == "gateway" else stack.service_url(where)
-    for token in (owner.access_token, mint.token(), mint.token({"typ": "rt+jwt"})):
+    for token in (owner.access_token, mint.token(), mint.token(header={"typ": "rt+jwt"})):
         answer = plain_http.request(method, f"{door}/authentications", json={"refreshToken": token})
         refused(answer, 400)
 
 
 def test_a_token_of_a_key_that_was_rotated_out_is_refused_everywhere(
-    stack: Any, url: str, mint: Any, new_key: Callable[[], Any], eventually: Callable[[Callable[[], bool]], None]
+    stack: Any, url: str, mint: TokenIssuer, new_key: Callable[[], Any]
 ) -> None:
     doors = (url, stack.service_url("playlist"))
     with new_key() as (kid, key):
-        token = type(mint)(kid, key, mint.user_id).token()
+        token = TokenIssuer(subject=mint.subject, keys={kid: key}).token()
         for door in doors:
-            eventually(lambda door=door: asked(door, token).status_code == 200)  # type: ignore[misc]
+            wait_until(lambda door=door: asked(door, token).status_code == 200)  # type: ignore[misc]
 
     for door in doors:
         # An unknown key makes a process look for newer ones at once; without that it takes a minute.
-        eventually(
+        wait_until(
             lambda door=door: (
-                asked(door, mint.token({"kid": "unknown"})).status_code == 401  # type: ignore[misc]
+                asked(door, mint.token(header={"kid": "unknown"})).status_code == 401  # type: ignore[misc]
                 and asked(door, token).status_code == 401
             )
         )

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +10,8 @@ import httpx
 import pytest
 from compose_stack import GATEWAYS, MAIL_PAGE, PICTURE, RECOVERY, Compose
 from load import Crowd
+
+from openmusic_testkit.waiting import wait_until
 
 
 @pytest.fixture(scope="session")
@@ -23,21 +24,6 @@ def compose() -> Iterator[Compose]:
     yield stack
     if "OPENMUSIC_KEEP" not in os.environ:
         stack.run("down", "--volumes")
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Callable[..., Any]:
-    """Waits until the call gives something true, and gives it; fails after a deadline in seconds."""
-
-    def wait(call: Callable[[], Any], deadline: float = RECOVERY) -> Any:
-        end = time.monotonic() + deadline
-        while not (found := call()):
-            if time.monotonic() > end:
-                pytest.fail(f"not within {deadline} s")
-            time.sleep(0.25)
-        return found
-
-    return wait
 
 
 @pytest.fixture(scope="session")
@@ -79,17 +65,17 @@ def mails(arrived: Callable[[str], list[str]]) -> Callable[[str], set[str]]:
 
 
 @pytest.fixture
-def crowd(user: dict[str, str], compose: Compose, mails: Any, eventually: Any) -> Iterator[Crowd]:
+def crowd(user: dict[str, str], compose: Compose, mails: Any) -> Iterator[Crowd]:
     """Users at work during the test. After it, nothing they were promised may be missing, and all must be well."""
     with Crowd.of(6, GATEWAYS, user) as working:
         yield working
-        working.goes_on(eventually)
-    eventually(compose.healthy)
+        working.goes_on()
+    wait_until(compose.healthy, RECOVERY)
     for each in working.users:
         each.check_at_last()
     assert working.complaints == []
     for each in working.users:
-        eventually(lambda each=each: len(mails(each.address)) >= each.exported, 60)
+        wait_until(lambda each=each: len(mails(each.address)) >= each.exported, 60)
         assert len(mails(each.address)) <= each.exported + each.exports_in_doubt
 
 

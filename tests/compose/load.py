@@ -2,11 +2,12 @@
 
 import itertools
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+
+from openmusic_testkit.waiting import wait_until
 
 EXCUSABLE = {502, 503, 504}
 SONG = {"year": 2008, "genre": "Pop", "performer": "Coldplay"}
@@ -143,7 +144,7 @@ class Crowd:
     def failed_reads(self) -> list[str]:
         return [failure for user in self.users for failure in user.failed_reads]
 
-    def goes_on(self, eventually: Callable[..., Any], rounds: int = 3) -> None:
+    def goes_on(self, rounds: int = 3) -> None:
         """Waits until everybody has tried as many rounds again, whatever came of them."""
         wanted = {user.number: user.rounds + rounds for user in self.users}
-        eventually(lambda: all(user.rounds >= wanted[user.number] for user in self.users), 120)
+        wait_until(lambda: all(user.rounds >= wanted[user.number] for user in self.users), 120)

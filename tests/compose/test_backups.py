@@ -12,8 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
-from compose_stack import GATEWAYS, PICTURE, PROJECT, ROOT, Compose
+from compose_stack import GATEWAYS, PICTURE, PROJECT, RECOVERY, ROOT, Compose
 from load import Crowd
+
+from openmusic_testkit.waiting import wait_until
 
 PENDING = 3  # exports
 DAMAGES: dict[str, Callable[[Path], object]] = {
@@ -75,7 +77,6 @@ def taken(
     user: dict[str, str],
     make_answers: Any,
     tmp_path_factory: Any,
-    eventually: Any,
 ) -> tuple[Taken, Any]:
     """A backup of a stack under load."""
     answers = make_answers()
@@ -84,10 +85,10 @@ def taken(
     compose.run("stop", "export-worker")
     exports_to = request_exports(http, user)
     with uploads(http) as albums, Crowd.of(4, GATEWAYS, user) as crowd:
-        crowd.goes_on(eventually)
+        crowd.goes_on()
         promised = {each.playlist_id: list(each.acknowledged) for each in crowd.users}
         compose.script("backup", str(folder))
-        crowd.goes_on(eventually, 1)
+        crowd.goes_on(1)
     assert crowd.complaints == []
     compose.run("start", "export-worker")
     return Taken(folder, before, promised, albums, exports_to), answers
@@ -167,12 +168,12 @@ def test_a_backup_that_cannot_be_restored_replaces_nothing(
     assert [each.name for each in compose.docker.volumes.list() if "-trial_" in each.name] == []
 
 
-def test_a_backup_that_fails_leaves_nothing(compose: Compose, tmp_path: Path, eventually: Any) -> None:
+def test_a_backup_that_fails_leaves_nothing(compose: Compose, tmp_path: Path) -> None:
     compose.run("stop", "postgres")
     compose.failing_script("backup", str(tmp_path / "backups" / "failed"))
     assert list((tmp_path / "backups").iterdir()) == []
     compose.run("start", "postgres")
-    eventually(compose.healthy)
+    wait_until(compose.healthy, RECOVERY)
 
 
 def test_a_backup_wants_a_folder_of_its_own(compose: Compose, tmp_path: Path) -> None:
@@ -187,10 +188,9 @@ def test_a_backup_under_load_restores_elsewhere_and_in_place_of_other_data(
     user: dict[str, str],
     taken: tuple[Taken, Any],
     arrived: Any,
-    eventually: Any,
 ) -> None:
     backup, answers = taken
-    eventually(lambda: len(arrived(backup.exports_to)) == PENDING)  # those of the installation that goes
+    wait_until(lambda: len(arrived(backup.exports_to)) == PENDING, RECOVERY)  # those of the installation that goes
 
     said = compose._call("sh", "-c", f"{ROOT}/deploy/containers/restore {backup.folder} --replace-everything 2>&1")
     compose.up()
@@ -198,7 +198,7 @@ def test_a_backup_under_load_restores_elsewhere_and_in_place_of_other_data(
     assert f"{PROJECT}-trial has the data of the backup" in said  # elsewhere, first
     assert [each.name for each in compose.docker.volumes.list() if "-trial_" in each.name] == []
     assert json.loads(compose.secrets()) == json.loads((backup.folder / "secrets.json").read_text())
-    eventually(lambda: len(arrived(backup.exports_to)) >= PENDING, 90)  # announced again within a minute
+    wait_until(lambda: len(arrived(backup.exports_to)) >= PENDING, 90)  # announced again within a minute
     assert answers() == backup.before
     for playlist, promised in backup.playlists.items():
         found = http.get(f"/playlists/{playlist}/songs", headers=user).raise_for_status().json()

@@ -8,8 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from compose_stack import GATEWAYS, SCALE, Compose
+from compose_stack import GATEWAYS, RECOVERY, SCALE, Compose
 from docker.models.containers import Container
+
+from openmusic_testkit.waiting import wait_until
 
 READS = 3000
 CLIENTS = 16
@@ -69,13 +71,13 @@ def test_each_of_three_copies_serves_at_least_a_fifth(compose: Compose, user: di
 
 
 def test_all_seven_processes_run_in_copies_and_both_gateways_serve(
-    compose: Compose, user: dict[str, str], playlist: str, eventually: Any
+    compose: Compose, user: dict[str, str], playlist: str
 ) -> None:
     assert {name: len(compose.containers(name)) for name in SCALE} == SCALE
     mark = secrets.token_hex(8)
     read_many(playlist, user, mark, reads=200)
     gateways = compose.containers("gateway")
-    eventually(lambda: sum(served(each, mark) for each in gateways) == 200)  # they write their logs by and by
+    wait_until(lambda: sum(served(each, mark) for each in gateways) == 200, RECOVERY)  # they write their logs by and by
     assert min(served(each, mark) for each in gateways) > 0
 
 
@@ -91,9 +93,7 @@ def test_a_change_through_one_gateway_is_seen_through_the_other(compose: Compose
             assert found["data"]["album"]["name"] == f"{number}"
 
 
-def test_no_read_fails_when_a_copy_is_killed(
-    compose: Compose, user: dict[str, str], playlist: str, eventually: Any
-) -> None:
+def test_no_read_fails_when_a_copy_is_killed(compose: Compose, user: dict[str, str], playlist: str) -> None:
     victim = compose.containers("playlist-service")[0]
     mark = secrets.token_hex(8)
 
@@ -101,18 +101,18 @@ def test_no_read_fails_when_a_copy_is_killed(
 
     assert served(victim, mark) > 0
     victim.start()
-    eventually(compose.healthy)
+    wait_until(compose.healthy, RECOVERY)
 
 
 def test_every_worker_sends_exports(
-    compose: Compose, http: httpx.Client, user: dict[str, str], playlist: str, mails: Any, eventually: Any
+    compose: Compose, http: httpx.Client, user: dict[str, str], playlist: str, mails: Any
 ) -> None:
     address = f"{secrets.token_hex(4)}@workers.test"
     before = {each.id: settled(each) for each in compose.containers("export-worker")}
     for _ in range(80):
         http.post(f"/export/playlists/{playlist}", json={"targetEmail": address}, headers=user).raise_for_status()
 
-    eventually(lambda: len(mails(address)) == 80)
+    wait_until(lambda: len(mails(address)) == 80, RECOVERY)
     shares = [settled(each) - before[each.id] for each in compose.containers("export-worker")]
     assert (len(shares), sum(shares)) == (SCALE["export-worker"], 80), shares
     assert min(shares) > 0, shares

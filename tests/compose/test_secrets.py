@@ -1,11 +1,10 @@
 """Who uses a secret starts again when it changes, and nobody else."""
 
-from typing import Any
-
 import httpx
 from compose_stack import Compose
 
 from openmusic_operations.system import PROCESSES
+from openmusic_testkit.waiting import wait_until
 
 SERVERS = ("postgres", "redis", "rabbitmq", "minio", "maildev")
 USERS = tuple(process.container for process in PROCESSES.values() if process.serves)
@@ -16,7 +15,7 @@ def started(compose: Compose, services: tuple[str, ...]) -> dict[str, str]:
 
 
 def test_a_new_credential_starts_its_users_again_and_no_server(
-    compose: Compose, http: httpx.Client, user: dict[str, str], eventually: Any
+    compose: Compose, http: httpx.Client, user: dict[str, str]
 ) -> None:
     servers, users = started(compose, SERVERS), started(compose, USERS)
 
@@ -26,8 +25,8 @@ def test_a_new_credential_starts_its_users_again_and_no_server(
         now = started(compose, USERS)
         return now.keys() == users.keys() and all(now[each] != users[each] for each in users)
 
-    eventually(all_began_again, 120)
-    eventually(compose.healthy, 120)
+    wait_until(all_began_again, 120)
+    wait_until(compose.healthy, 120)
     assert started(compose, SERVERS) == servers
     assert b"another-one" in compose.containers("catalog-service")[0].exec_run(["cat", ".env"]).output
     song = {"title": "Yellow", "year": 2000, "genre": "Pop", "performer": "Coldplay"}

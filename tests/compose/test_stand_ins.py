@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from compose_stack import Compose
+from compose_stack import RECOVERY, Compose
+
+from openmusic_testkit.waiting import wait_until
 
 POSTGRES, REDIS, RABBITMQ, MAILDEV = "postgres:17", "redis:8.10", "rabbitmq:4.3-management", "maildev/maildev:3.0.0"
 HAPROXY = "haproxy:3.0"
@@ -100,14 +102,14 @@ def test_a_stand_in_has_the_users_and_tools_of_the_original_and_no_more(image: A
 
 
 @pytest.mark.parametrize("name", [REDIS, RABBITMQ, POSTGRES])
-def test_a_stand_in_begins_as_root_and_steps_down(compose: Compose, name: str, eventually: Any) -> None:
+def test_a_stand_in_begins_as_root_and_steps_down(compose: Compose, name: str) -> None:
     owner, number = CONTRACTS[name].owner or ("", 0)
     container = compose.docker.containers.run(
         name, detach=True, environment={"POSTGRES_PASSWORD": "secret"}, network_mode="none"
     )
     try:
         first = ["sh", "-c", "stat -c %u /proc/1/exe /proc/1 | tail -n 1"]
-        eventually(lambda: container.exec_run(first, user=owner).output.strip() == str(number).encode())
+        wait_until(lambda: container.exec_run(first, user=owner).output.strip() == str(number).encode(), RECOVERY)
     finally:
         container.remove(force=True, v=True)
 

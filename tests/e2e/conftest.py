@@ -1,7 +1,6 @@
 import io
 import os
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -114,21 +113,6 @@ def bob(client: Client) -> User:
 @pytest.fixture(scope="session")
 def stranger(client: Client) -> User:
     return client.register("stranger")
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Callable[..., Any]:
-    """Waits until the call gives something true, and gives it; fails after a deadline in seconds."""
-
-    def wait(call: Callable[[], Any], deadline: float = DEADLINE) -> Any:
-        end = time.monotonic() + deadline
-        while not (found := call()):
-            if time.monotonic() > end:
-                pytest.fail(f"not within {deadline} s")
-            time.sleep(0.05)
-        return found
-
-    return wait
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from openmusic_local.stack import Stack
+from openmusic_testkit.waiting import wait_until
 
 
 @pytest.fixture
-def line_of(stack: Stack, eventually: Callable[..., Any]) -> Callable[[str], Any]:
+def line_of(stack: Stack) -> Callable[[str], Any]:
     """The line of the gateway's access log with this request id."""
 
     def find(request_id: str) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def line_of(stack: Stack, eventually: Callable[..., Any]) -> Callable[[str], Any
             lines = (json.loads(line) for line in written if request_id in line)
             return [line for line in lines if line["logger"] == "access" and line["request_id"] == request_id]
 
-        (line,) = eventually(found)
+        (line,) = wait_until(found)
         return dict(line)
 
     return find

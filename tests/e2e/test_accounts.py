@@ -1,6 +1,5 @@
 """Accounts that are deleted or renamed: within seconds every service knows, and others keep what is theirs."""
 
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -8,6 +7,7 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from openmusic_operations.system import WITH_DATABASE
+from openmusic_testkit.waiting import wait_until
 
 TOMBSTONES = {
     *(("playlist", table) for table in ("users", "activities", "playlist_edits")),
@@ -47,9 +47,7 @@ def traces(stack: Any, *secrets: str) -> set[tuple[str, str, str]]:
     }
 
 
-def test_everything_of_a_deleted_user_is_gone_within_seconds(
-    stack: Any, client: Any, eventually: Callable[..., Any], mails: Any
-) -> None:
+def test_everything_of_a_deleted_user_is_gone_within_seconds(stack: Any, client: Any, mails: Any) -> None:
     leaver, friend = client.register("leaver"), client.register("friend")
     album, song = client.album(), client.song()
     mine, theirs = client.playlist(leaver, "The leaver's own"), client.playlist(friend, "The friend's")
@@ -61,7 +59,7 @@ def test_everything_of_a_deleted_user_is_gone_within_seconds(
         client.created(f"/albums/{album}/likes", None, user)
     address = f"{leaver.username}@mail.test"
     client.created(f"/export/playlists/{mine}", {"targetEmail": address}, leaver)
-    eventually(lambda: mails(address))
+    wait_until(lambda: mails(address))
     secrets = (leaver.username, "The leaver's own", address)
     stored_in = {service for service, _, _ in traces(stack, leaver.id, *secrets)}
     assert stored_in == set(WITH_DATABASE)
@@ -75,7 +73,7 @@ def test_everything_of_a_deleted_user_is_gone_within_seconds(
     assert client.call("GET", f"/users/{leaver.id}").status_code == 404
     assert client.call("GET", "/users/me", user=leaver).status_code == 401
     assert client.call("PUT", "/authentications", {"refreshToken": leaver.refresh_token}).status_code == 400
-    eventually(lambda: {each[:2] for each in traces(stack, leaver.id, *secrets)} <= TOMBSTONES, 10)
+    wait_until(lambda: {each[:2] for each in traces(stack, leaver.id, *secrets)} <= TOMBSTONES, 10)
     assert traces(stack, *secrets) == set()
     for path in ("songs", "activities"):
         assert client.call("GET", f"/playlists/{mine}/{path}", user=friend).status_code == 404
@@ -87,9 +85,7 @@ def test_everything_of_a_deleted_user_is_gone_within_seconds(
     assert client.call("GET", f"/albums/{album}/likes").json()["data"]["likes"] == 1
 
 
-def test_the_old_token_of_a_deleted_user_leaves_nothing_behind(
-    stack: Any, client: Any, eventually: Callable[..., Any]
-) -> None:
+def test_the_old_token_of_a_deleted_user_leaves_nothing_behind(stack: Any, client: Any) -> None:
     """It is valid until it expires, and what it did before the event arrived goes with the rest."""
     leaver = client.register("leaver")
     album, theirs = client.album(), client.playlist(leaver)
@@ -99,7 +95,7 @@ def test_the_old_token_of_a_deleted_user_leaves_nothing_behind(
     client.call("POST", f"/albums/{album}/likes", user=leaver)
     client.call("POST", f"/export/playlists/{theirs}", {"targetEmail": "old-token@mail.test"}, leaver)
 
-    eventually(lambda: {each[:2] for each in traces(stack, leaver.id)} <= TOMBSTONES, 10)
+    wait_until(lambda: {each[:2] for each in traces(stack, leaver.id)} <= TOMBSTONES, 10)
     for _ in range(2):
         for path, body in (("/playlists", {"name": "x"}), (f"/albums/{album}/likes", None)):
             assert client.call("POST", path, body, leaver).status_code == 401
@@ -109,7 +105,7 @@ def test_the_old_token_of_a_deleted_user_leaves_nothing_behind(
     assert {each[:2] for each in traces(stack, leaver.id)} <= TOMBSTONES
 
 
-def test_a_new_username_is_shown_everywhere_within_seconds(client: Any, eventually: Callable[..., Any]) -> None:
+def test_a_new_username_is_shown_everywhere_within_seconds(client: Any) -> None:
     renamed, friend = client.register("renamed"), client.register("friend")
     mine, theirs = client.playlist(renamed), client.playlist(friend)
     client.share(mine, renamed, friend)
@@ -131,7 +127,7 @@ def test_a_new_username_is_shown_everywhere_within_seconds(client: Any, eventual
 
     assert answer.status_code == 200, answer.text
     assert client.call("GET", f"/users/{renamed.id}").json()["data"]["user"]["username"] == username
-    eventually(lambda: shown() == {username}, 10)
+    wait_until(lambda: shown() == {username}, 10)
 
 
 def test_all_data_of_a_user_come_in_one_file(client: Any) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from openmusic_testkit.waiting import wait_until
+
 HOSTILE = {
     "SQL": "'; DROP TABLE users; --",
     "SQL that is always true": "' OR '1'='1",
@@ -210,14 +212,14 @@ def test_an_address_is_one_and_only_that(client: Any, alice: Any, address: str) 
 
 
 def test_a_hostile_name_stays_within_its_mail(
-    client: Any, alice: Any, mails: Callable[[str], list[dict[str, Any]]], eventually: Any
+    client: Any, alice: Any, mails: Callable[[str], list[dict[str, Any]]]
 ) -> None:
     playlist_id = client.playlist(alice, HOSTILE["a header"])
     address = f"{playlist_id[-12:]}@listener.test"
     answer = client.call("POST", f"/export/playlists/{playlist_id}", {"targetEmail": address}, alice)
     assert answer.status_code == 201
 
-    (mail,) = eventually(lambda: mails(address))
+    (mail,) = wait_until(lambda: mails(address))
     assert [each["address"] for each in mail["to"]] == [address]
     assert not {"set-cookie", "x-user-id"} & {name.lower() for name in mail["headers"]}
     assert len(mail["attachments"]) == 1

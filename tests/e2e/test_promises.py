@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from openmusic_testkit import plain_http
+from openmusic_testkit.waiting import wait_until
 
 ROUNDS = int(os.environ.get("OPENMUSIC_ROUNDS", "200"))
 
@@ -31,7 +32,7 @@ def test_the_first_read_after_a_change_is_fresh_and_the_second_is_cached(client:
         assert first.json() == second.json() == {"status": "success", "data": {"likes": 1 - number % 2}}
 
 
-def test_a_renamed_song_shows_in_every_playlist_within_two_seconds(client: Any, alice: Any, eventually: Any) -> None:
+def test_a_renamed_song_shows_in_every_playlist_within_two_seconds(client: Any, alice: Any) -> None:
     song_id = client.song("Before")
     playlists = [client.playlist(alice) for _ in range(10)]
     for number, playlist_id in enumerate(playlists):
@@ -42,10 +43,10 @@ def test_a_renamed_song_shows_in_every_playlist_within_two_seconds(client: Any, 
     assert client.call("PUT", f"/songs/{song_id}", renamed).status_code == 200
 
     for playlist_id in playlists:
-        eventually(lambda each=playlist_id: client.songs_in(each, alice)[0]["title"] == "After", 2)
+        wait_until(lambda each=playlist_id: client.songs_in(each, alice)[0]["title"] == "After", 2)
 
 
-def test_a_deleted_song_leaves_playlists_but_not_their_activities(client: Any, alice: Any, eventually: Any) -> None:
+def test_a_deleted_song_leaves_playlists_but_not_their_activities(client: Any, alice: Any) -> None:
     song_id, playlist_id = client.song("Gone"), client.playlist(alice)
     client.add(playlist_id, song_id, alice)
     client.songs_in(playlist_id, alice)
@@ -54,7 +55,7 @@ def test_a_deleted_song_leaves_playlists_but_not_their_activities(client: Any, a
 
     again = client.call("POST", f"/playlists/{client.playlist(alice)}/songs", {"songId": song_id}, alice)
     assert again.status_code == 404
-    eventually(lambda: client.songs_in(playlist_id, alice) == [], 2)
+    wait_until(lambda: client.songs_in(playlist_id, alice) == [], 2)
     activities = client.call("GET", f"/playlists/{playlist_id}/activities", user=alice).json()["data"]["activities"]
     assert [(each["title"], each["action"]) for each in activities] == [("Gone", "add")]
 
@@ -85,26 +86,24 @@ def export(client: Any, alice: Any) -> Callable[[str], None]:
 
 
 def test_no_export_is_lost_when_the_worker_is_killed(
-    stack: Any, export: Any, mails: Callable[[str], list[Any]], eventually: Any
+    stack: Any, export: Any, mails: Callable[[str], list[Any]]
 ) -> None:
     address = "killed@worker.test"
     stack.stop_process("export-worker")
     for _ in range(200):
         export(address)
     stack.start_process("export-worker")
-    eventually(lambda: len(mails(address)) > 5)
+    wait_until(lambda: len(mails(address)) > 5)
     stack.kill("export-worker")  # the supervisor starts it again
 
-    eventually(lambda: len({mail["headers"]["message-id"] for mail in mails(address)}) == 200, 60)
+    wait_until(lambda: len({mail["headers"]["message-id"] for mail in mails(address)}) == 200, 60)
 
 
-def test_exports_wait_for_the_broker(
-    stack: Any, export: Any, mails: Callable[[str], list[Any]], eventually: Any
-) -> None:
+def test_exports_wait_for_the_broker(stack: Any, export: Any, mails: Callable[[str], list[Any]]) -> None:
     address = "late@broker.test"
     stack.stop_process("rabbitmq")
     for _ in range(50):
         export(address)
     stack.start_process("rabbitmq")
 
-    eventually(lambda: len({mail["headers"]["message-id"] for mail in mails(address)}) == 50, 60)
+    wait_until(lambda: len({mail["headers"]["message-id"] for mail in mails(address)}) == 50, 60)

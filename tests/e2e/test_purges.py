@@ -7,10 +7,8 @@ the older value; and what the write has nothing to do with must still come from 
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +21,8 @@ from redis import Redis
 
 from openmusic_gateway.routes import ROUTES
 from openmusic_testkit import plain_http
+from openmusic_testkit.serving import free_port
+from openmusic_testkit.waiting import wait_until
 
 PATIENT_GATEWAY = Path(__file__).parent / "patient_gateway.py"
 DEADLINE = 60.0  # seconds
@@ -327,7 +327,7 @@ class World:
         values = {}
         for name in READS:
             values[name] = value(self.read(name, 0))
-            until(lambda each=name: all(is_kept(self.read(each, gateway)) for gateway in (0, 1)))  # type: ignore[misc]
+            wait_until(lambda each=name: all(is_kept(self.read(each, gateway)) for gateway in (0, 1)), DEADLINE)  # type: ignore[misc]
             assert value(self.read(name, 1)) == values[name]
         return values
 
@@ -365,13 +365,6 @@ def first_of_its_path(name: str) -> bool:
     return name == next(each for each, read in READS.items() if read.path == READS[name].path)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def listed(names: str) -> set[str]:
     found = {name for name in names.split(", ") if name}
     assert found <= READS.keys()
@@ -380,9 +373,7 @@ def listed(names: str) -> set[str]:
 
 @contextmanager
 def gateway(environment: dict[str, str]) -> Iterator[httpx.Client]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, str(PATIENT_GATEWAY), "serve"],
         env={**os.environ, **environment, "HOST": "127.0.0.1", "PORT": str(port)},
@@ -390,7 +381,7 @@ def gateway(environment: dict[str, str]) -> Iterator[httpx.Client]:
     )
     try:
         with plain_http.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            until(lambda: is_ready(client))
+            wait_until(lambda: is_ready(client), DEADLINE)
             yield client
     finally:
         process.terminate()

@@ -4,10 +4,8 @@ The broker is down all the time: no event helps.
 """
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -17,6 +15,8 @@ import pytest
 import redis
 
 from openmusic_testkit import plain_http
+from openmusic_testkit.serving import free_port
+from openmusic_testkit.waiting import wait_until
 
 DEADLINE = 90.0  # seconds for a process to start
 SONG = {"year": 2008, "genre": "Pop", "performer": "Coldplay"}
@@ -25,9 +25,7 @@ SONG = {"year": 2008, "genre": "Pop", "performer": "Coldplay"}
 @contextmanager
 def process(name: str, environment: dict[str, str]) -> Iterator[str]:
     """Runs one more copy of a process, and gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     running = subprocess.Popen(
         [sys.executable, "-m", f"openmusic_{name}", "serve"],
@@ -35,10 +33,7 @@ def process(name: str, environment: dict[str, str]) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        end = time.monotonic() + DEADLINE
-        while not is_ready(url):
-            assert time.monotonic() < end, f"{name} did not start"
-            time.sleep(0.1)
+        wait_until(lambda: is_ready(url), DEADLINE)
         yield url
     finally:
         running.terminate()

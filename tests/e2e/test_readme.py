@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from openmusic_testkit.waiting import wait_until
+
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_tour_can_be_pasted(url: str, mails: Callable[[str], list[Any]], eventually: Callable[..., Any]) -> None:
+def test_the_tour_can_be_pasted(url: str, mails: Callable[[str], list[Any]]) -> None:
     (tour,) = re.findall(
         r"^## A tour\n.*?^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
     )
@@ -28,4 +30,4 @@ def test_the_tour_can_be_pasted(url: str, mails: Callable[[str], list[Any]], eve
     assert "Yellow" in [song["title"] for song in found["songs"]]
     assert album["album"]["coverUrl"].startswith("http")
     assert [song["title"] for song in playlist["playlist"]["songs"]] == ["Yellow"]
-    eventually(lambda: mails(f"{name}@example.com"))
+    wait_until(lambda: mails(f"{name}@example.com"))

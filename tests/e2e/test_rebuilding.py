@@ -11,6 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from openmusic_testkit.waiting import wait_until
+
 OPENMUSIC = Path(sys.executable).with_name("openmusic")
 
 
@@ -45,9 +47,7 @@ def damage(stack: Any) -> Callable[[str, list[str]], int]:
     return execute
 
 
-def test_damaged_copies_are_repaired_while_clients_read_and_write(
-    client: Any, rebuild: Any, damage: Any, eventually: Any
-) -> None:
+def test_damaged_copies_are_repaired_while_clients_read_and_write(client: Any, rebuild: Any, damage: Any) -> None:
     owner = client.register("rebuilder")
     playlist_id, busy = client.playlist(owner), client.playlist(owner)
     old, missing, gone = [client.song(title) for title in ("right", "missing", "gone")]
@@ -55,7 +55,7 @@ def test_damaged_copies_are_repaired_while_clients_read_and_write(
         client.add(playlist_id, song_id, owner)
     ghost = "song-" + "0" * 32
     last = client.song("told after all others")
-    eventually(lambda: damage("SELECT FROM songs WHERE id = %s", [last]))
+    wait_until(lambda: damage("SELECT FROM songs WHERE id = %s", [last]))
     damage("UPDATE songs SET title = 'damaged' WHERE id = %s", [old])
     damage("DELETE FROM songs WHERE id = %s", [missing])
     damage("INSERT INTO songs (id, title, performer, version) VALUES (%s, 'ghost', 'g', 1)", [ghost])
@@ -78,5 +78,5 @@ def test_damaged_copies_are_repaired_while_clients_read_and_write(
     assert [song["title"] for song in client.songs_in(playlist_id, owner)] == ["right", "missing", "gone"]
     assert [song["id"] for song in client.songs_in(busy, owner)] == written
     assert client.call("DELETE", f"/songs/{gone}").status_code == 200
-    eventually(lambda: [song["title"] for song in client.songs_in(playlist_id, owner)] == ["right", "missing"])
+    wait_until(lambda: [song["title"] for song in client.songs_in(playlist_id, owner)] == ["right", "missing"])
     assert rebuild().startswith("0 copies repaired")

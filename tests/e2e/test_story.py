@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from openmusic_testkit import plain_http
+from openmusic_testkit.waiting import wait_until
 
 
 def test_albums_and_songs(client: Any) -> None:
@@ -181,9 +182,7 @@ def test_likes_and_where_they_came_from(client: Any, alice: Any, bob: Any) -> No
         assert second.headers["X-Data-Source"] == "cache"
 
 
-def test_an_export_arrives_by_mail(
-    client: Any, alice: Any, mails: Callable[[str], list[Any]], mail_url: str, eventually: Any
-) -> None:
+def test_an_export_arrives_by_mail(client: Any, alice: Any, mails: Callable[[str], list[Any]], mail_url: str) -> None:
     playlist_id = client.playlist(alice, "Söngs <b>&</b>")
     song_id = client.song("Exported")
     client.add(playlist_id, song_id, alice)
@@ -196,7 +195,7 @@ def test_an_export_arrives_by_mail(
     data = {"exportId": export_id}
     assert answer.json() == {"status": "success", "message": "Permintaan Anda sedang kami proses", "data": data}
     assert answer.headers["Location"] == f"/export/{export_id}"
-    mail = eventually(lambda: mails(address))[0]
+    mail = wait_until(lambda: mails(address))[0]
     assert mail["subject"] == "Your playlist export"
     assert "Söngs <b>&</b>" in mail["text"]
     assert "&lt;b&gt;" in mail["html"]
@@ -212,9 +211,7 @@ def test_an_export_arrives_by_mail(
     }
 
 
-def test_an_export_can_be_followed_by_the_one_who_asked_for_it(
-    client: Any, alice: Any, bob: Any, eventually: Any
-) -> None:
+def test_an_export_can_be_followed_by_the_one_who_asked_for_it(client: Any, alice: Any, bob: Any) -> None:
     playlist_id = client.playlist(alice, "Followed")
     answer = client.call("POST", f"/export/playlists/{playlist_id}", {"targetEmail": "follower@listener.test"}, alice)
     path = answer.headers["Location"]
@@ -223,7 +220,7 @@ def test_an_export_can_be_followed_by_the_one_who_asked_for_it(
         export = client.call("GET", path, user=alice).json()["data"]["export"]
         return export if export["state"] != "pending" else None
 
-    export = eventually(finished)
+    export = wait_until(finished)
     assert export["createdAt"] <= export["finishedAt"]
     assert {name: value for name, value in export.items() if not name.endswith("At")} == {
         "id": answer.json()["data"]["exportId"],
@@ -241,7 +238,7 @@ def test_an_export_can_be_followed_by_the_one_who_asked_for_it(
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])
-def test_a_cover_can_be_uploaded_and_replaced(client: Any, picture: Any, kind: str, eventually: Any) -> None:
+def test_a_cover_can_be_uploaded_and_replaced(client: Any, picture: Any, kind: str) -> None:
     album_id = client.album()
     assert client.upload(album_id, picture(kind), "anything.txt", "text/plain").status_code == 201
     first = client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["coverUrl"]
@@ -259,9 +256,9 @@ def test_a_cover_can_be_uploaded_and_replaced(client: Any, picture: Any, kind: s
     assert client.upload(album_id, picture("PNG", "red")).status_code == 201
     second = client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["coverUrl"]
     assert second != first
-    eventually(lambda: plain_http.get(first).status_code == 404)
+    wait_until(lambda: plain_http.get(first).status_code == 404)
     assert client.call("DELETE", f"/albums/{album_id}").status_code == 200
-    eventually(lambda: plain_http.get(second).status_code == 404)
+    wait_until(lambda: plain_http.get(second).status_code == 404)
 
 
 def test_somebody_looks_for_an_album(client: Any) -> None:

@@ -12,6 +12,7 @@ from openmusic_kit.database.database import connection_string
 from openmusic_kit.database.migrations import migrate
 from openmusic_kit.settings import DatabaseSettings
 from openmusic_operations.system import WITH_DATABASE
+from openmusic_testkit.waiting import wait_until
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def upgrade(stack: Any, tmp_path: Path) -> Callable[[str], list[str]]:
     return apply
 
 
-def play(client: Any, picture: Callable[..., bytes], mails: Any, eventually: Any) -> None:
+def play(client: Any, picture: Callable[..., bytes], mails: Any) -> None:
     """A story that reads and writes every table."""
     owner, friend = client.register("upgrader"), client.register("friend")
     album_id = client.album("Parachutes")
@@ -53,12 +54,12 @@ def play(client: Any, picture: Callable[..., bytes], mails: Any, eventually: Any
     client.add(playlist_id, song_id, friend)
     renamed = {"title": "Yellow (live)", "year": 2000, "genre": "Pop", "performer": "Coldplay"}
     assert client.call("PUT", f"/songs/{song_id}", renamed).status_code == 200
-    eventually(lambda: client.songs_in(playlist_id, owner)[0]["title"] == "Yellow (live)")
+    wait_until(lambda: client.songs_in(playlist_id, owner)[0]["title"] == "Yellow (live)")
     activities = client.call("GET", f"/playlists/{playlist_id}/activities", user=owner).json()["data"]["activities"]
     assert [each["username"] for each in activities] == [friend.username]
     address = f"{owner.username}@upgrade.test"
     client.created(f"/export/playlists/{playlist_id}", {"targetEmail": address}, owner)
-    eventually(lambda: mails(address))
+    wait_until(lambda: mails(address))
     assert client.call("PUT", "/authentications", {"refreshToken": owner.refresh_token}).status_code == 200
     assert client.call("DELETE", "/authentications", {"refreshToken": owner.refresh_token}).status_code == 200
     for path in (f"/songs/{song_id}", f"/albums/{album_id}", f"/playlists/{playlist_id}"):
@@ -66,17 +67,17 @@ def play(client: Any, picture: Callable[..., bytes], mails: Any, eventually: Any
 
 
 def test_services_go_on_while_and_after_their_schema_is_migrated_under_them(
-    client: Any, upgrade: Any, picture: Callable[..., bytes], mails: Any, eventually: Any
+    client: Any, upgrade: Any, picture: Callable[..., bytes], mails: Any
 ) -> None:
     for _ in range(8):  # until statements are prepared, which a schema that changes under them could break
-        play(client, picture, mails, eventually)
+        play(client, picture, mails)
     failures: list[BaseException] = []
     migrated = threading.Event()
 
     def go_on() -> None:
         try:
             while not migrated.is_set():
-                play(client, picture, mails, eventually)
+                play(client, picture, mails)
         except BaseException as error:
             failures.append(error)
 
@@ -91,4 +92,4 @@ def test_services_go_on_while_and_after_their_schema_is_migrated_under_them(
     assert failures == []
     assert {"users", "songs", "playlists", "export_jobs", "outbox", "inbox"} <= set(tables)
     for _ in range(2):
-        play(client, picture, mails, eventually)
+        play(client, picture, mails)

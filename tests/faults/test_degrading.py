@@ -20,6 +20,7 @@ from story import telling
 
 from openmusic_local.servers import postgres
 from openmusic_local.stack import Stack
+from openmusic_testkit.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -142,9 +143,7 @@ async def test_without_storage_only_covers_fail(stack: Stack, listener: Listener
     assert (await listener.http.upload(f"/albums/{listener.album}/covers", picture((1, 1, 1)))).status == 201
 
 
-async def test_without_the_broker_a_song_is_in_a_playlist_at_once(
-    stack: Stack, listener: Listener, eventually: Any
-) -> None:
+async def test_without_the_broker_a_song_is_in_a_playlist_at_once(stack: Stack, listener: Listener) -> None:
     with without(stack, "rabbitmq"):
         added = await listener.make("/songs", {**SONG, "albumId": listener.album}, "songId")
         await listener.add(added)
@@ -163,7 +162,7 @@ async def test_without_the_broker_a_song_is_in_a_playlist_at_once(
 
 
 async def test_exports_wait_for_a_mail_server_however_often_they_were_tried(
-    stack: Stack, listener: Listener, auditor: Auditor, eventually: Any
+    stack: Stack, listener: Listener, auditor: Auditor
 ) -> None:
     """The same as in an hour: from the sixth failure on, an export is tried once a minute, for three days."""
     address = f"{secrets.token_hex(6)}@late.test"

@@ -182,21 +182,6 @@ def upload_cover() -> Callable[[httpx.Client], str]:
     return upload
 
 
-@pytest.fixture(scope="session")
-def eventually() -> Callable[..., Any]:
-    """Waits until the call gives something true, and gives it; fails after a deadline in seconds."""
-
-    def wait(call: Callable[[], Any], deadline: float = 20) -> Any:
-        end = time.monotonic() + deadline
-        while not (found := call()):
-            if time.monotonic() > end:
-                pytest.fail(f"not within {deadline} s")
-            time.sleep(0.05)
-        return found
-
-    return wait
-
-
 class MailServer:
     """One that wants a login, and takes any while it is ``willing``."""
 

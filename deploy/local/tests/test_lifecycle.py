@@ -15,6 +15,7 @@ from openmusic_local.ports import Ports, obstacle
 from openmusic_local.program import Program
 from openmusic_local.servers import rabbitmq
 from openmusic_local.supervision import Supervisor
+from openmusic_testkit.waiting import wait_until
 
 
 def has_cover(http: Any, album_id: str) -> bool:
@@ -106,7 +107,7 @@ def test_a_part_that_ends_at_its_start_is_named_with_the_end_of_its_log(tmp_path
         supervisor.shut_down()
 
 
-def test_a_program_gets_its_settings_letter_by_letter(tmp_path: Path, eventually: Callable[..., Any]) -> None:
+def test_a_program_gets_its_settings_letter_by_letter(tmp_path: Path) -> None:
     folder = tmp_path / "a folder; 100 % #1"
     folder.mkdir()
     text = """ it's "quoted" ; # $HOME `id` \\ %(ENV_HOME)s 100% \n\\"""
@@ -120,7 +121,7 @@ def test_a_program_gets_its_settings_letter_by_letter(tmp_path: Path, eventually
     try:
         supervisor.start("writer")
         supervisor.wait_ready(program)
-        assert eventually(written.read_text) == text
+        assert wait_until(written.read_text) == text
         assert (folder / "text").read_text() == text
     finally:
         supervisor.shut_down()

@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from openmusic_local.stack import Stack
 from openmusic_local.temporary import temporary_stack
 from openmusic_operations.system import GATEWAY, PROCESSES
 from openmusic_testkit import plain_http
+from openmusic_testkit.waiting import wait_until
 
 SERVICES = [name for name in PROCESSES if name != GATEWAY]
 SECRET_SETTINGS = {"SERVICE_CREDENTIAL", "SIGNING_KEY_SECRET", "PGPASSWORD", "RABBITMQ_SERVER", "S3_SECRET_KEY"}
@@ -102,17 +103,15 @@ def _forms(secret: str) -> set[bytes]:
 
 
 @pytest.mark.timeout(300)  # seconds; a whole stack, whose servers all stop once
-def test_no_log_holds_a_secret_whatever_fails(
-    talkative: Stack, mail_server: tuple[Any, int], eventually: Callable[..., Any]
-) -> None:
+def test_no_log_holds_a_secret_whatever_fails(talkative: Stack, mail_server: tuple[Any, int]) -> None:
     stack, (server, _) = talkative, mail_server
     with plain_http.Client(base_url=stack.url, timeout=40) as http:
         story = Story(http)
         user = story.user()
         assert set(story.everything_else(user)) <= {200, 201}
-        eventually(lambda: server.logins, 40)  # the mail server turned the login down
+        wait_until(lambda: server.logins, 40)  # the mail server turned the login down
         server.willing = True
-        eventually(lambda: server.mails, 60)
+        wait_until(lambda: server.mails, 60)
 
         stopped = ("rabbitmq", "redis", "objectstore", "postgres")
         for name in stopped:
@@ -120,11 +119,11 @@ def test_no_log_holds_a_secret_whatever_fails(
             story.everything_else(user)
         for name in SERVICES:  # they start again while nothing is there that they need
             stack.kill(name)
-        eventually(lambda: all(_complains(stack.log(name)) for name in SERVICES), 60)
+        wait_until(lambda: all(_complains(stack.log(name)) for name in SERVICES), 60)
         for name in reversed(stopped):
             stack.start_process(name)
-        eventually(lambda: http.get("/health/ready").status_code == 200, 60)
-        eventually(lambda: set(story.everything_else(story.user())) <= {200, 201}, 60)
+        wait_until(lambda: http.get("/health/ready").status_code == 200, 60)
+        wait_until(lambda: set(story.everything_else(story.user())) <= {200, 201}, 60)
 
     known = {value for name in PROCESSES for key, value in stack.environment(name).items() if key in SECRET_SETTINGS}
     known |= set(json.loads((stack.folder / "secrets.json").read_text()).values())

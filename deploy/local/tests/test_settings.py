@@ -17,6 +17,7 @@ from openmusic_local.secrets_file import Secrets
 from openmusic_local.settings import MANAGED, known_to
 from openmusic_local.stack import repository
 from openmusic_operations.system import PROCESSES
+from openmusic_testkit.waiting import wait_until
 
 OF_UP_ALONE = {"OPENMUSIC_DATA", "MAIL_PORT", "MAIL_PAGE_HOST"}
 GIVEN_NAMES, MANAGED_NAMES, NAMES_OF_CONTAINERS = (
@@ -125,9 +126,7 @@ def test_the_mail_page_does_not_follow_the_gateway_to_another_address(customised
         socket.create_connection((customised.settings["HOST"], port), timeout=5)
 
 
-def test_an_export_goes_out_by_the_mail_server_that_is_set(
-    customised: Any, mail_server: tuple[Any, int], eventually: Callable[..., Any]
-) -> None:
+def test_an_export_goes_out_by_the_mail_server_that_is_set(customised: Any, mail_server: tuple[Any, int]) -> None:
     server, _ = mail_server
     username = f"alice_{secrets.token_hex(4)}"
     with customised.http as http:
@@ -138,7 +137,7 @@ def test_an_export_goes_out_by_the_mail_server_that_is_set(
         playlist_id = http.post("/playlists", json={"name": "For the road"}).json()["data"]["playlistId"]
         answer = http.post(f"/export/playlists/{playlist_id}", json={"targetEmail": "alice@example.com"})
     assert answer.status_code == 201, answer.text
-    eventually(lambda: server.mails)
+    wait_until(lambda: server.mails)
     assert (b"openmusic", PASSWORD.encode()) in server.logins
     assert server.mails[0].rcpt_tos == ["alice@example.com"]
     assert f"Subject: {SUBJECT}".encode() in (server.mails[0].content or b"")

@@ -12,30 +12,26 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from openmusic_kit.messaging import topology
 from openmusic_operations.dead_letters import QUEUES
+from openmusic_testkit.processes import Done, Starter
 
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left behind."""
-
-    code: int | None
-    out: str
-    err: str
+_commands = Starter("openmusic_operations", ["openmusic_operations.dead_letters", "openmusic_operations.settings"])
 
 
 @dataclass(frozen=True)
 class CommandLine:
     url: str
 
-    async def start(self, *arguments: str, **environment: str) -> Process:
-        around = {**os.environ, "RABBITMQ_SERVER": self.url, **environment}
+    async def start(self, *arguments: str) -> Process:
+        """As an operator does, in a process that can be killed."""
         program = [sys.executable, "-m", "openmusic_operations"]
+        around = self._environment()
         return await asyncio.create_subprocess_exec(*program, *arguments, env=around, stdout=PIPE, stderr=PIPE)
 
     async def __call__(self, *arguments: str, **environment: str) -> Done:
-        process = await self.start(*arguments, **environment)
-        out, err = await process.communicate()
-        return Done(process.returncode, out.decode(), err.decode())
+        return await asyncio.to_thread(_commands.run, arguments, self._environment() | environment)
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "RABBITMQ_SERVER": self.url}
 
 
 @pytest.fixture

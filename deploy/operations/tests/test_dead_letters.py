@@ -13,6 +13,7 @@ from openmusic_kit.messaging.consumer import UnprocessableMessage
 from openmusic_kit.messaging.topology import Queue
 from openmusic_operations.dead_queue import WORN, connected, every
 from openmusic_operations.errors import QueueMissing
+from openmusic_testkit.waiting import eventually
 
 QUEUE, DEAD = "media.covers", "media.covers.dead"
 
@@ -83,9 +84,7 @@ async def test_one_is_shown_with_all_its_headers_and_a_body_that_can_be_read(
     assert "because\\x1b[31m\\nof that" in strange.out
 
 
-async def test_what_rabbitmq_gave_up_itself_has_a_reason_and_a_time_too(
-    openmusic: Any, queues: Any, eventually: Any
-) -> None:
+async def test_what_rabbitmq_gave_up_itself_has_a_reason_and_a_time_too(openmusic: Any, queues: Any) -> None:
     await queues.put(QUEUE, b"{}", "given-up")
     source = await queues.channel.get_queue(QUEUE, ensure=False)
     await (await source.get()).reject(requeue=False)
@@ -138,9 +137,7 @@ async def test_nothing_is_deleted_without_a_yes(openmusic: Any, fill: Any, queue
     assert await queues.depth(DEAD) == 0
 
 
-async def test_a_replay_that_is_killed_over_and_over_loses_nothing(
-    openmusic: Any, fill: Any, queues: Any, eventually: Any
-) -> None:
+async def test_a_replay_that_is_killed_over_and_over_loses_nothing(openmusic: Any, fill: Any, queues: Any) -> None:
     ids = await fill(QUEUE, 400)
     killed, arrived = 0, 0
     while killed < 4:
@@ -179,7 +176,7 @@ async def test_a_letter_stays_where_it_is_when_its_queue_is_gone(rabbitmq_url: s
 
 
 async def test_what_died_of_a_cause_that_is_mended_is_handled_after_a_replay(
-    openmusic: Any, queues: Any, rabbitmq_url: str, eventually: Any
+    openmusic: Any, queues: Any, rabbitmq_url: str
 ) -> None:
     mended = asyncio.Event()
     handled: list[str] = []

@@ -9,8 +9,8 @@ import asyncio
 import json
 import os
 import secrets
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,25 @@ from openmusic_local.temporary import temporary_stack
 
 WITH_THE_WHOLE_STACK = (("tests/access/", "tests/contract/"), ("tests/e2e/",))
 """Two times, as one worker would be busy with all of them for longer than the others with the rest."""
+
+LONGEST = (
+    "tests/access/",
+    "tests/contract/",
+    "tests/e2e/",
+    "export-service/tests/test_smtp_interleavings.py",
+    "deploy/operations/tests/",
+    "playlist-service/tests/test_song_lookup_interleavings.py",
+    "kit/tests/test_outbox.py",
+    "tests/architecture/test_default_secrets.py",
+    "export-service/tests/",
+    "gateway/tests/test_edge",
+    "media-service/tests/test_unused_covers.py",
+    "auth-service/tests/test_keys.py",
+    "kit/tests/test_messaging",
+    "kit/tests/test_cache",
+)
+"""Run first, so that no worker begins one of them when the others have nothing left to do. The rest follows, files with
+many tests first."""
 
 START_WITHIN = 600
 """Seconds for a test of the whole stack: the first one waits until it has started, on a machine that may be busy."""
@@ -63,13 +82,20 @@ class _TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]  # ships n
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    config.option.loadscopereorder = False  # the order of collection counts
     return _TogetherScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (_rank(item.nodeid), -sizes[item.path], item.path))
     for item in items:
         if item.nodeid.startswith(sum(WITH_THE_WHOLE_STACK, ())) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(START_WITHIN))
+
+
+def _rank(nodeid: str) -> int:
+    return next((rank for rank, start in enumerate(LONGEST) if nodeid.startswith(start)), len(LONGEST))
 
 
 @pytest.fixture(scope="session")
@@ -213,20 +239,3 @@ class DeadLetters:
 async def dead_letters(rabbitmq_url: str) -> AsyncIterator[DeadLetters]:
     async with await aio_pika.connect(rabbitmq_url) as connection:
         yield DeadLetters(await connection.channel())
-
-
-@pytest.fixture
-def eventually() -> Callable[..., Awaitable[Any]]:
-    """Waits until the (perhaps asynchronous) condition holds and returns what it gave."""
-
-    async def wait(condition: Callable[[], Any], seconds: float = 20) -> Any:
-        deadline = time.monotonic() + seconds
-        while True:
-            found = condition()
-            found = await found if isinstance(found, Awaitable) else found
-            if found:
-                return found
-            assert time.monotonic() < deadline, "it did not happen in time"
-            await asyncio.sleep(0.02)
-
-    return wait
