@@ -58,7 +58,8 @@ COPY --from=install /opt/openmusic /opt/openmusic
 COPY --from=install /opt/service /opt/service
 COPY deploy/containers/healthcheck.py /opt/service/
 ENV PATH=/opt/service/bin:/opt/openmusic/bin:$PATH PYTHONPATH=/opt/service PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    ENVIRONMENT=production HOST=0.0.0.0 PORT=5000 SHUTDOWN_GRACE=8
+    ENVIRONMENT=production HOST=0.0.0.0 PORT=5000 SHUTDOWN_GRACE=8 \
+    METRICS_HOST=0.0.0.0 METRICS_PORT=9100
 USER 10001:10001
 WORKDIR /run/openmusic
 STOPSIGNAL SIGTERM

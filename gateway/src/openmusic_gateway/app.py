@@ -27,6 +27,7 @@ from openmusic_gateway.settings import Settings
 from openmusic_gateway.upstreams import Upstream, resolving
 from openmusic_kit.cache.redis_client import open_redis
 from openmusic_kit.identity.token_verification import open_token_verifier
+from openmusic_kit.metrics import serving_metrics
 from openmusic_kit.web.access_log import AccessLog
 from openmusic_kit.web.health import HardCheck, Health, SoftCheck
 
@@ -64,6 +65,7 @@ async def _open_pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
         counters = Counters(open_redis(settings, retries=0), settings.limit_wait)
         await stack.enter_async_context(aclosing(counters))
         checks = {name: SoftCheck(partial(forwarder.check_ready, name)) for name in upstreams}
+        await stack.enter_async_context(serving_metrics("gateway", settings, workers=settings.workers))
         yield Pipeline(
             access_log=access_log,
             headers=HeaderCheck(settings.header_limit, settings.hsts_age),

@@ -11,6 +11,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from openmusic_kit.metrics import Source
 from openmusic_kit.settings import BrokerSettings, CacheSettings, DatabaseSettings, IdentitySettings, ServiceSettings
 from openmusic_kit.web.clients import ServiceClient
 from openmusic_kit.web.health import Check, HardCheck, Health, LoginCheck, SoftCheck
@@ -37,6 +38,8 @@ class Resources:
         self._settings = settings
         self._stack = AsyncExitStack()
         self._checks: dict[str, HardCheck | SoftCheck] = {}
+        self.metrics: list[Source] = []
+        """Asked at each scrape."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,6 +70,7 @@ class Resources:
 
         database = await self.open(open_database(self._settings_of(DatabaseSettings)))
         self.check("postgresql", database.ping, required=True, log_in=database.log_in)
+        self.metrics.append(database.metrics)
         return database
 
     async def cache(self, name: str, database: Database) -> Cache:
@@ -95,6 +99,7 @@ class Resources:
 
         broker = Broker(self._settings_of(BrokerSettings).rabbitmq_server.get_secret_value())
         self.check("rabbitmq", broker.ping, required=required, log_in=broker.log_in)
+        self.metrics.append(broker.metrics)
         return broker
 
     async def outbox_relay(self, database: Database, *queues: Queue, broker: Broker | None = None) -> None:
@@ -108,7 +113,9 @@ class Resources:
         for queue in queues:
             broker.ensure_queue(queue)
         await self.open(broker.running())
-        await self.open(OutboxRelay(database, broker).running())
+        relay = OutboxRelay(database, broker)
+        self.metrics.append(relay.metrics)
+        await self.open(relay.running())
 
     async def token_verifier(self) -> TokenVerifier:
         from openmusic_kit.identity.token_verification import open_token_verifier  # noqa: PLC0415 - see above

@@ -29,6 +29,9 @@ class ServiceSettings(BaseSettings):
 
     A service, which is behind the gateway, waits twice as long for a piece.
     """
+    metrics_port: int | None = None
+    """Where ``/metrics`` is served for Prometheus; without one, nowhere."""
+    metrics_host: str = "127.0.0.1"
     header_limit: int = 32_768
     """Bytes of all request headers together that the gateway accepts; more is 431. Twice that ends any connection."""
 

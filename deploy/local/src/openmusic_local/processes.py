@@ -22,6 +22,7 @@ PREFERRED_PORTS = {
     "objectstore": 29000,
     "smtp": 21025,
     "supervisor": 25900,
+    **{f"{name} metrics": 26_000 + 20 * number for number, name in enumerate(PROCESSES)},
 }
 
 
@@ -130,6 +131,6 @@ def prepare(name: str, context: StackContext) -> Program:
         command(name),
         context.folder,
         answers(f"{url}/health/ready"),
-        environment(name, context),
+        {**environment(name, context), "METRICS_PORT": str(context.ports[f"{name} metrics"])},
         stop_seconds=15,
     )

@@ -26,6 +26,7 @@ CLASSES = {process.name: settings_class(process) for process in PROCESSES.values
 MANAGED = frozenset(
     {
         *("SERVICE_CREDENTIAL", *(name for process in PROCESSES.values() for name in process.own_secrets)),
+        *("METRICS_HOST", "METRICS_PORT"),
         *("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"),
         *("REDIS_SERVER", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_TLS", "RABBITMQ_SERVER"),
         *(f"{service.upper()}_URL" for service in SERVICES),

@@ -1,6 +1,7 @@
 """The whole of OpenMusic on one machine, without containers: servers, databases, migrations, processes."""
 
 import errno
+import json
 import os
 import subprocess
 import xmlrpc.client
@@ -20,7 +21,7 @@ from openmusic_local.servers import mail, objectstore, postgres, rabbitmq, redis
 from openmusic_local.settings import KNOWN, check_values
 from openmusic_local.supervision import Supervisor
 from openmusic_local.waiting import wait_until
-from openmusic_operations.system import PROCESSES, WITH_DATABASE
+from openmusic_operations.system import GATEWAY, PROCESSES, WITH_DATABASE
 
 LOOPBACK = "127.0.0.1"
 READY_WITHIN = 90.0  # seconds
@@ -180,6 +181,7 @@ class Stack:
         self._claim_folder()
         self._choose_ports()
         check_values({name: processes.environment(name, self._context()) for name in PROCESSES})
+        self._list_metrics()
         self._programs = {program.name: program for program in self._prepare()}
         self._supervisor.launch(list(self._programs.values()), _own_environment())
 
@@ -202,6 +204,18 @@ class Stack:
         self._ports.choose([*PREFERRED_PORTS, "gateway", "mail"], fixed)
         for setting, name in PORT_SETTINGS:
             self._check_port(setting, self._ports[name])
+
+    def _list_metrics(self) -> None:
+        """For Prometheus, which reads this file again when it changes (``file_sd_configs``)."""
+        workers = int(self._settings.get("WORKERS", "1"))
+        found = [
+            {
+                "targets": [f"{LOOPBACK}:{self._ports[f'{name} metrics'] + number}" for number in range(copies)],
+                "labels": {"process": name},
+            }
+            for name, copies in ((name, workers if name == GATEWAY else 1) for name in PROCESSES)
+        ]
+        (self._folder / "metrics.json").write_text(json.dumps(found, indent=2))
 
     def _check_port(self, setting: str, port: int) -> None:
         host = self._mail_host if setting == "MAIL_PORT" else self.host

@@ -1,6 +1,8 @@
 import asyncio
 import logging
 
+from prometheus_client import Histogram
+
 from openmusic_export.delivery.errors import JobLocked, MailError, MailInDoubt, PlaylistDeleted
 from openmusic_export.delivery.mail import compose
 from openmusic_export.delivery.results import DeliveryError, Postponed, Result, RetryPolicy, Settled
@@ -14,8 +16,17 @@ from openmusic_kit.context import redelivered
 from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.messaging.consumer import UnprocessableMessage
+from openmusic_kit.metrics import Counts
 
 logger = logging.getLogger(__name__)
+
+ATTEMPTS = Counts("openmusic_export_attempts_total", "Attempts to send the mail of an export, by outcome", ("outcome",))
+ATTEMPTS.expect(("sent",), ("failed",), ("cancelled",), ("postponed",), ("in_doubt",))
+DELIVERY_SECONDS = Histogram(
+    "openmusic_export_delivery_seconds",
+    "Seconds from the request of an export until the mail server had accepted its mail",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400),
+)
 
 RECORD_TIMEOUT = 60.0  # seconds that PostgreSQL may be away when a result is recorded
 RECORD_INTERVAL = 1.0  # seconds
@@ -125,12 +136,19 @@ class DeliveryService:
     async def _record(self, jobs: JobRepository, attempt: Attempt, result: Result) -> None:
         job = {"job": attempt.job_id, "reason": result.reason}
         if isinstance(result, Settled):
-            await jobs.settle(attempt, result.status, result.reason, result.problem, self._settings.keep_jobs_for)
+            seconds = await jobs.settle(
+                attempt, result.status, result.reason, result.problem, self._settings.keep_jobs_for
+            )
+            ATTEMPTS.add(result.status)
+            if result.status == "sent" and seconds is not None:
+                DELIVERY_SECONDS.observe(seconds)
             logger.info("export settled", extra={**job, "failed": result.status == "failed"})
         elif isinstance(result, Postponed):
             await jobs.postpone(attempt, result.reason, result.problem, result.delay)
+            ATTEMPTS.add("postponed")
             logger.warning("export postponed", extra=job)
         else:
+            ATTEMPTS.add("in_doubt")
             logger.warning("export in doubt", extra=job)
 
 

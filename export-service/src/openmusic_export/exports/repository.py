@@ -193,12 +193,12 @@ class JobRepository:
 
     async def settle(
         self, attempt: Attempt, status: FinalStatus, reason: str | None, problem: Problem | None, keep_for: float
-    ) -> None:
-        """Does nothing if the user was deleted.
+    ) -> float | None:
+        """Returns the seconds since the job was requested. Does nothing, and returns None, if the user was deleted.
 
         Also deletes up to ten other jobs that were settled more than ``keep_for`` seconds ago.
         """
-        await self._connection.execute(
+        cursor = await self._connection.execute(
             """
             WITH old AS (
                 DELETE FROM export_jobs WHERE id IN (
@@ -211,6 +211,7 @@ class JobRepository:
             SET status = %(status)s, reason = %(reason)s, problem = %(problem)s,
                 attempts = greatest(attempts, %(number)s), settled_at = now(), dead_event_id = %(dead_event_id)s
             WHERE id = %(id)s AND requested_by <> ''
+            RETURNING extract(epoch FROM clock_timestamp() - created_at)::float AS age
             """,
             {
                 "id": attempt.job_id,
@@ -222,6 +223,8 @@ class JobRepository:
                 "dead_event_id": attempt.event_id if status == "failed" else None,
             },
         )
+        row = await cursor.fetchone()
+        return row["age"] if row else None
 
     async def claim_due(self, limit: int, announce_again_after: float, retry_for: float) -> list[DueJob]:
         """Due jobs to announce, which count as announced.

@@ -8,9 +8,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from prometheus_client import Histogram
+
 from openmusic_gateway.asgi import Headers
 from openmusic_gateway.edge.channel import LIFETIME, MARGIN, PurgeChannel
 from openmusic_gateway.edge.entries import Entries, Entry, Key
+
+PURGE_WAIT = Histogram(
+    "openmusic_edge_purge_wait_seconds",
+    "Seconds until all gateways had acknowledged a purge, which the response to a change waits for",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
 
 OpenChannel = Callable[[Callable[[list[str]], None], Callable[[], None]], PurgeChannel]
 """Makes a channel with its ``on_purge`` and ``on_disconnect``."""
@@ -69,7 +77,8 @@ class EdgeCache:
         """Returns when no gateway responds any more with what has these tags."""
         self._entries.purge(tags)
         if self._channel is not None:
-            await self._channel.purge(tags)
+            with PURGE_WAIT.time():
+                await self._channel.purge(tags)
 
     async def join(self, key: Key, deadline: float) -> Entry | None:
         """Waits for a fetch that is in flight; None if its result must not be used by a read that begins now.

@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 
 from openmusic_gateway.responses import HttpError
+from openmusic_kit.metrics import Counts
 
+REJECTIONS = Counts("openmusic_limit_rejections_total", "Requests that were refused for a limit", ("limit",))
 TOO_MANY = "Too many requests; please wait a moment"
 
 
@@ -22,6 +24,7 @@ class Limit:
         The headers are those of draft-ietf-httpapi-ratelimit-headers-10, and the three of version 06, which more
         clients understand.
         """
+        REJECTIONS.add(self.name)
         seconds = max(1, math.ceil(wait))
         headers = {
             "Retry-After": str(seconds),

@@ -3,6 +3,7 @@
 from openmusic_gateway.edge.cache import EdgeCache
 from openmusic_gateway.edge.sending import send_cached
 from openmusic_gateway.request import Request
+from openmusic_kit.metrics import CACHE_LOOKUPS
 
 
 class EdgeLookup:
@@ -14,4 +15,8 @@ class EdgeLookup:
         if not request.route.cacheable:
             return None
         entry = self._cache.get(request.cache_key)
-        return None if entry is None else await send_cached(request, entry)
+        if entry is None:
+            CACHE_LOOKUPS.add("edge", "miss")
+            return None
+        CACHE_LOOKUPS.add("edge", "hit")
+        return await send_cached(request, entry)

@@ -69,8 +69,9 @@ class Pipeline:
             logger.exception("unexpected error")
             status = await responses.send_error(send, request_id, HttpError(500, responses.UNEXPECTED))
         finally:
+            seconds = time.perf_counter() - started
+            visit.count(scope["method"], status, seconds)
             if self.access_log is not None:
-                seconds = time.perf_counter() - started
                 members = visit.as_members()
                 self.access_log.add(scope["method"], scope["path"], status, seconds, request_id, members)
 

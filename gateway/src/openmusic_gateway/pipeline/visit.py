@@ -3,11 +3,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from openmusic_gateway.routes import Route
+from openmusic_kit.metrics import HTTP_REQUESTS, NO_ROUTE
 
 
 @dataclass(slots=True)
 class Visit:
-    """What is known of a request so far. It outlives the request's failure, for the access log."""
+    """What is known of a request so far. It outlives the request's failure, for the access log and the metrics."""
 
     address: str
     """The client's, or ``UNKNOWN``."""
@@ -15,6 +16,12 @@ class Visit:
     """Empty until the token was verified, and on a route that asks for none."""
     route: Route | None = None
     """None if the path or method has none."""
+
+    def count(self, method: str, status: int, seconds: float) -> None:
+        if self.route is None:
+            HTTP_REQUESTS.add(seconds, NO_ROUTE, NO_ROUTE, status)
+        else:
+            HTTP_REQUESTS.add(seconds, method, self.route.pattern, status)
 
     def as_members(self) -> str:
         """For :meth:`AccessLog.add`. The ids are ours and need no escaping."""

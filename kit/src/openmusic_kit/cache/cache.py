@@ -20,6 +20,7 @@ from openmusic_kit.database.database import Connection, Database, UnitOfWork
 from openmusic_kit.edge.answers import purge_with_answer
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.idempotency.results import Result, must_store
+from openmusic_kit.metrics import CACHE_LOOKUPS
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,12 @@ class Cache:
         while True:
             value = await self._lookups.get(name)
             if value is not None:
+                CACHE_LOOKUPS.add("redis", "hit")
                 return Cached(value, hit=True)
             while (loading := self._loads.join(name, load, ttl)).started:
                 await loading.ended()
             if (value := await loading.result()) is not None:
+                CACHE_LOOKUPS.add("redis", "miss")
                 return Cached(value, hit=False)
 
     @asynccontextmanager

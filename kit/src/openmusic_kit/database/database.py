@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import PoolTimeout, TooManyRequests
@@ -139,6 +140,33 @@ class Database:
     async def ping(self) -> None:
         async with self.read() as connection:
             await connection.execute("SELECT 1")
+
+    async def metrics(self) -> list[Metric]:
+        stats = self._pool.get_stats()
+        connections = GaugeMetricFamily(
+            "openmusic_database_pool_connections", "Connections of the pool: in use, idle, allowed", labels=["state"]
+        )
+        open_now, idle = stats.get("pool_size", 0), stats.get("pool_available", 0)
+        for state, count in (("used", open_now - idle), ("idle", idle), ("allowed", stats.get("pool_max", 0))):
+            connections.add_metric([state], count)
+        return [
+            connections,
+            CounterMetricFamily(
+                "openmusic_database_pool_waits_total",
+                "Requests that had to wait for a connection of the pool",
+                value=stats.get("requests_queued", 0),
+            ),
+            CounterMetricFamily(
+                "openmusic_database_pool_wait_seconds_total",
+                "Seconds that they waited, all together",
+                value=stats.get("requests_wait_ms", 0) / 1000,
+            ),
+            CounterMetricFamily(
+                "openmusic_database_pool_timeouts_total",
+                "Requests that waited for a connection in vain",
+                value=stats.get("requests_errors", 0),
+            ),
+        ]
 
     async def log_in(self) -> None:
         """Raises psycopg.Error when a new connection cannot be made."""

@@ -10,6 +10,7 @@ import jwt
 
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.identity.key_set import KeySet, KeySource
+from openmusic_kit.metrics import Counts
 
 CREDENTIAL_HEADER = "X-Service-Credential"
 """Carries what the services share, and what opens ``/internal`` routes to them."""
@@ -21,6 +22,13 @@ LEEWAY = 5.0  # seconds that the clocks of issuer and verifier may be apart with
 TOKEN_MAX_LENGTH = 4096
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]")
 """A signature of 64 bytes has one spelling; decoders pass over padding and stray bits, so that it would have many."""
+
+TOKEN_CHECKS = Counts(
+    "openmusic_token_checks_total",
+    "Access tokens by verdict: remembered (good, from memory), verified (good, by its signature), refused",
+    ("outcome",),
+)
+TOKEN_CHECKS.expect(("remembered",), ("verified",), ("refused",))
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,14 @@ class TokenVerifier:
         """
         known = self._memo.get(token)
         if known and known.expires_at + LEEWAY > self._clock() and self.keys.known(known.key_id) is known.key:
+            TOKEN_CHECKS.add("remembered")
             return known.user_id
-        verified = await self._decode(token)
+        try:
+            verified = await self._decode(token)
+        except Unauthenticated:
+            TOKEN_CHECKS.add("refused")
+            raise
+        TOKEN_CHECKS.add("verified")
         self._memo[token] = verified
         if len(self._memo) > MEMO_SIZE:
             self._memo.popitem(last=False)

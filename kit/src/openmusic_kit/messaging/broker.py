@@ -15,6 +15,7 @@ import aiormq
 from aio_pika import RobustConnection
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage
+from prometheus_client.core import GaugeMetricFamily, Metric
 from yarl import URL
 
 from openmusic_kit import tasks
@@ -127,6 +128,17 @@ class Broker:
         except Exception:
             self._topology_dirty.set()  # perhaps for want of the queue
             raise
+
+    async def metrics(self) -> list[Metric]:
+        """The depth of each queue that is consumed here. Raises whatever keeps it from knowing."""
+        messages = GaugeMetricFamily(
+            "openmusic_queue_messages", "Messages that no consumer has in hand, dead letters included", labels=["queue"]
+        )
+        with _loss_of_connection_as_error():
+            for consumer in self._consumers if self._connected else ():
+                for name, count in (await topology.depths(await self._connect(), consumer.queue)).items():
+                    messages.add_metric([name], count)
+        return [messages]
 
     async def publish(self, body: bytes, *, routing_key: str, message_id: str) -> None:
         """Returns once a queue has the message safely. Raises whatever keeps it from that.

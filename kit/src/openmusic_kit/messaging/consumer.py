@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from openmusic_kit.context import redelivered, request_id
 from openmusic_kit.messaging.events import Envelope
 from openmusic_kit.messaging.topology import Queue
+from openmusic_kit.metrics import Counts
 from openmusic_kit.web.schemas import describe
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,12 @@ PAUSE = 0.5  # seconds before a message that could not be moved goes back to its
 MAX_BODY = 65_536  # bytes
 ATTEMPT, FIRST_FAILURE, DIED, REASON = "x-attempt", "x-first-failure", "x-died", "x-reason"
 """Headers of our own. Times are in milliseconds since 1970: on the wire a floating point number has too few digits."""
+
+MESSAGES = Counts(
+    "openmusic_messages_total",
+    "Messages by what became of them: handled, retried (later), dead_lettered",
+    ("queue", "outcome"),
+)
 
 Handler = Callable[[Envelope], Awaitable[None]]
 
@@ -41,6 +48,7 @@ class Consumer:
         self._handler = handler
         self._send = send
         self._in_flight: set[asyncio.Task[Any]] = set()
+        MESSAGES.expect(*((queue.name, outcome) for outcome in ("handled", "retried", "dead_lettered")))
 
     async def consume(self, message: RabbitMessage) -> None:
         """Shields the handler: FastStream cancels the caller when the connection drops.
@@ -85,8 +93,10 @@ class Consumer:
             await self._schedule_retry(message, error)
         else:
             await message.ack()
+            MESSAGES.add(self.queue.name, "handled")
 
     async def _dead_letter(self, message: RabbitMessage, reason: str) -> None:
+        MESSAGES.add(self.queue.name, "dead_lettered")
         logger.error(
             "message dead-lettered", extra={"queue": self.queue.name, "id": message.message_id, "reason": reason}
         )
@@ -98,6 +108,7 @@ class Consumer:
             await self._dead_letter(message, repr(error))
             return
         attempt = failures + 1
+        MESSAGES.add(self.queue.name, "retried")
         logger.warning(
             "message scheduled for retry",
             extra={"queue": self.queue.name, "id": message.message_id, "attempt": attempt, "error": repr(error)},

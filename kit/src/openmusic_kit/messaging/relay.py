@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from aio_pika.exceptions import DeliveryError
+from prometheus_client.core import GaugeMetricFamily, Metric
 from psycopg.rows import DictRow
 
 from openmusic_kit import tasks
@@ -47,6 +48,20 @@ class OutboxRelay:
             self._woken.set()
             await asyncio.wait([publishing], timeout=STOP_TIMEOUT)
             await tasks.stop(publishing)
+
+    async def metrics(self) -> list[Metric]:
+        async with self._database.read() as connection:
+            cursor = await connection.execute(
+                """
+                SELECT count(*) AS events, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS age
+                FROM outbox
+                """
+            )
+            row = await cursor.fetchone() or {}
+        return [
+            GaugeMetricFamily("openmusic_outbox_events", "Events that wait to be published", value=row["events"]),
+            GaugeMetricFamily("openmusic_outbox_oldest_seconds", "Age of the oldest of them", value=row["age"]),
+        ]
 
     async def _publish_forever(self) -> None:
         failures = 0

@@ -74,6 +74,13 @@ async def depth(connection: AbstractConnection, queue: Queue) -> int:
         return declared.declaration_result.message_count or 0
 
 
+async def depths(connection: AbstractConnection, queue: Queue) -> dict[str, int]:
+    """The same of the main queue and of the dead letters, by name."""
+    async with connection.channel() as channel:
+        declared = {name: await channel.declare_queue(name, passive=True) for name in (queue.name, queue.dead)}
+        return {name: each.declaration_result.message_count or 0 for name, each in declared.items()}
+
+
 def _side_queues(queue: Queue) -> list[RabbitQueue]:
     retries = [
         _quorum_queue(queue.retry_queue(delay), {"x-message-ttl": int(delay * 1000), **_dead_letters_to(queue.name)})

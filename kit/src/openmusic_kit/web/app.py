@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from openmusic_kit import errors
 from openmusic_kit.edge.answers import PurgeHeader
+from openmusic_kit.metrics import serving_metrics
 from openmusic_kit.resources import Resources
 from openmusic_kit.settings import ServiceSettings
 from openmusic_kit.version import VERSION
@@ -45,7 +46,8 @@ def create_service_app(
         async with Resources(settings) as resources:
             await start(app, resources)
             app.state.health = resources.health
-            yield
+            async with serving_metrics(name, settings, resources.metrics):
+                yield
 
     app = ServiceApp(
         title=f"OpenMusic {name}",

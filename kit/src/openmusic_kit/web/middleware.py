@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openmusic_kit import errors
 from openmusic_kit.context import new_request_id, request_id
+from openmusic_kit.metrics import HTTP_REQUESTS, NO_ROUTE
 from openmusic_kit.web.access_log import AccessLog
 from openmusic_kit.web.responses import failure
 
@@ -82,6 +83,10 @@ class RequestContext:
                 raise
             await failure(500, "Something went wrong on our side")(scope, receive, tagged)
         finally:
+            seconds = time.perf_counter() - started
+            if (route := scope.get("route")) is None:
+                HTTP_REQUESTS.add(seconds, NO_ROUTE, NO_ROUTE, status)
+            else:
+                HTTP_REQUESTS.add(seconds, scope["method"], route.path, status)
             if logger.isEnabledFor(logging.DEBUG if scope["path"].startswith("/health/") else logging.INFO):
-                seconds = time.perf_counter() - started
                 self._access_log.add(scope["method"], scope["path"], status, seconds, request_id.get())
