@@ -44,8 +44,8 @@ class Neighbours(FakePeer):
     owners: dict[str, str] = field(default_factory=dict)
     slow: float = 0.0
     """Seconds until it answers."""
-    garbled: bool = False
-    """Whether answers lack what they should have."""
+    garbled: set[str] = field(default_factory=set)
+    """The kinds of things whose answers lack what they should have."""
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
@@ -74,7 +74,7 @@ class Neighbours(FakePeer):
         return self._answer(request, self.playlists.get(request.match_info["id"]))
 
     def _answer(self, request: web.Request, found: dict[str, Any] | None) -> web.Response:
-        return self.reply(request, {} if self.garbled and found else found, "playlists")
+        return self.reply(request, {} if "playlists" in self.garbled and found else found, "playlists")
 
 
 @pytest.fixture

@@ -223,11 +223,11 @@ async def test_an_export_waits_for_the_playlist_service(
     playlist_id = neighbours.add_playlist("user-a")
     await export(playlist_id)
     await eventually(lambda: queues.depth("export.jobs"))
-    setattr(neighbours, trouble, True)
+    getattr(neighbours, trouble).add("playlists")
     async with run_worker():
         job = await eventually(attempted(jobs, playlist_id))
         assert (job["status"], mail_server.mails) == ("pending", [])
-        setattr(neighbours, trouble, False)
+        getattr(neighbours, trouble).clear()
         await eventually(status_is(jobs, playlist_id, "sent"))
 
     assert len(mail_server.mails) == 1

@@ -151,7 +151,7 @@ async def test_a_playlist_service_that_does_not_answer_well_is_worth_another_try
     client: httpx.AsyncClient, bearer: Bearer, neighbours: Any, trouble: str
 ) -> None:
     playlist_id = neighbours.add_playlist("user-a")
-    setattr(neighbours, trouble, True)
+    getattr(neighbours, trouble).add("playlists")
 
     answer = await post(client, playlist_id, {"targetEmail": "a@mail.test"}, bearer("user-a"))
 
