@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from openmusic_local.stack import Stack
 from openmusic_operations.system import PROCESSES
 from openmusic_testkit import plain_http
+from openmusic_testkit.waiting import wait_until
 
 TABLE = Path(__file__).parents[2] / "docs" / "metrics.md"
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -66,9 +67,7 @@ def test_the_processes_export_the_metrics_of_the_table_and_no_others(client: Any
         assert labels <= documented()[name][1], name
 
 
-def test_an_export_and_what_led_to_it_are_counted(
-    client: Any, scrape: Callable[[], Scrape], eventually: Callable[..., Any]
-) -> None:
+def test_an_export_and_what_led_to_it_are_counted(client: Any, scrape: Callable[[], Scrape]) -> None:
     before = scrape()
     user = client.register()
     playlist_id = client.playlist(user)
@@ -81,7 +80,7 @@ def test_an_export_and_what_led_to_it_are_counted(
     def more(process: str, name: str, **labels: str) -> float:
         return scrape().value(process, name, **labels) - before.value(process, name, **labels)
 
-    eventually(lambda: more("export-worker", "openmusic_export_attempts_total", outcome="sent") == 1)
+    wait_until(lambda: more("export-worker", "openmusic_export_attempts_total", outcome="sent") == 1)
     assert more("export-worker", "openmusic_export_delivery_seconds_count") == 1
     assert more("export-worker", "openmusic_messages_total", queue="export.jobs", outcome="handled") >= 1
     requests = "openmusic_http_request_duration_seconds_count"
