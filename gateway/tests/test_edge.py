@@ -32,6 +32,11 @@ class Shelf:
         while (await receive()).get("more_body"):
             pass
         headers = [(b"content-type", b"application/json")]
+        if scope["path"] == "/health/cache-generation":
+            headers += [(b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": 404, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
         if scope["method"] == "GET":
             self.asked += 1
             await asyncio.to_thread(self.go_on.wait)

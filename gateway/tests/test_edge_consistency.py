@@ -2,14 +2,16 @@
 
 Hypothesis invents the interleavings: which gateway reads or writes, when each fetch, commit and answer goes on, when
 the messages of a gateway's channel are held up or lost, when it cannot publish, when it is killed, and when a service
-changes something without a gateway. The gateways share a real Redis; test_edge_interleavings.py does without, and
-tries many more.
+changes something without a gateway. The gateways share a real Redis; test_edge_interleavings.py does without, tries
+many more, and lets services fail too.
 """
 
 import asyncio
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import pytest
@@ -21,13 +23,16 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from openmusic_gateway.edge import cache as cache_module
 from openmusic_gateway.edge import channel as channel_module
 from openmusic_gateway.edge.cache import EdgeCache, FetchedResponse
-from openmusic_gateway.edge.channel import REGISTRY, PurgeChannel
+from openmusic_gateway.edge.channel import REGISTRY, Listener, PurgeChannel
 from openmusic_gateway.edge.entries import Key
+from openmusic_gateway.edge.generations import Generation, Generations
 from openmusic_kit.cache.redis_client import open_redis
+from openmusic_kit.edge import messages
 from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_kit.settings import CacheSettings
 
 GATEWAYS = 3
+LONGEST_CHANGE = 0.3  # seconds
 KEY: Key = ("/thing", b"", "")
 TAG = "thing"
 ROUND_TRIPS = 8  # to Redis; more than any step takes on connections that are open
@@ -110,15 +115,19 @@ class World:
     violations: list[str] = field(default_factory=list)
 
     async def start(self, number: int) -> None:
-        def open_channel(on_purge: Callable[[list[str]], None], on_disconnect: Callable[[], None]) -> HeldUpChannel:
+        def open_channel(listener: Listener) -> HeldUpChannel:
             publisher = Publisher(open_redis(self.configuration))
             subscriptions = open_redis(self.configuration, retries=0)
-            channel = HeldUpChannel(publisher, subscriptions, on_purge, on_disconnect)  # type: ignore[arg-type]  # a proxy
+            channel = HeldUpChannel(publisher, subscriptions, listener)  # type: ignore[arg-type]  # a proxy
             channel.publisher = publisher
             self.channels[number] = channel
             return channel
 
-        self.caches[number] = EdgeCache(1_000_000, open_channel)
+        async def ask(_: str) -> Generation:
+            return Generation(number=0, age=0.0, longest_change=LONGEST_CHANGE)
+
+        self.caches[number] = EdgeCache(1_000_000, open_channel, partial(Generations, ("thing",), ask))
+        self.caches[number]._generations.want()
         self.processes[number] = AsyncExitStack()
         await self.processes[number].enter_async_context(self.caches[number].running())
 
@@ -131,7 +140,7 @@ class World:
         await self.pause()
         value = self.committed
         await self.pause()
-        return FetchedResponse([], str(value).encode(), (TAG,))
+        return FetchedResponse([], str(value).encode(), (TAG,), announced=True)
 
     async def read(self, number: int) -> None:
         known = self.answered
@@ -147,23 +156,28 @@ class World:
         if found < known:
             self.violations.append(f"{found} was read after {known} was answered (kept: {entry is not None})")
 
+    async def commit(self) -> tuple[int, str]:
+        """The value, and the hold that announced it."""
+        await self.pause()
+        hold = uuid.uuid4().hex
+        for message in messages.holds(hold, [TAG], LONGEST_CHANGE):
+            await self.redis.publish(messages.CHANNEL, message)
+        self.committed += 1
+        return self.committed, hold
+
     async def lose(self, _: int) -> None:
         """A write whose gateway is killed between the commit and the purge: nobody gets an answer."""
-        await self.pause()
-        self.committed += 1
+        await self.commit()
 
     async def change(self, _: int) -> None:
-        await self.pause()
-        self.committed += 1
-        await PurgePublisher(self.redis).publish([TAG])
+        _, hold = await self.commit()
+        await PurgePublisher(self.redis).publish([TAG], [hold])
 
     async def write(self, number: int) -> None:
         cache = self.caches[number]
+        mine, hold = await self.commit()
         await self.pause()
-        self.committed += 1
-        mine = self.committed
-        await self.pause()
-        await cache.purge([TAG])
+        await cache.purge([TAG], [hold])
         self.answered = max(self.answered, mine)
 
     async def take(self, step: Step) -> None:
@@ -183,7 +197,7 @@ class World:
             await self.processes[number % GATEWAYS].aclose()
             await self.start(number % GATEWAYS)
         elif action == "wait":
-            await asyncio.sleep(channel_module.LIFETIME + 2 * channel_module.MARGIN)
+            await asyncio.sleep(channel_module.MAX_WAIT + channel_module.MARGIN)
         else:
             work: Callable[[int], Any] = getattr(self, action)
             self.tasks.append(asyncio.create_task(work(number % GATEWAYS)))
@@ -218,7 +232,9 @@ async def _play(server: tuple[str, int], steps: list[Step]) -> World:
             await world.start(number)
             stack.push_async_callback(lambda number=number: world.processes[number].aclose())
         async with asyncio.timeout(60):  # on a busy machine a beat may take longer than a lease of a fifth of a second
-            while not all(channel.fresh for channel in world.channels.values()):
+            while not all(channel.fresh for channel in world.channels.values()) or not all(
+                cache._generations.known for cache in world.caches.values()
+            ):
                 await asyncio.sleep(0.005)
         for step in steps:
             await world.take(step)
@@ -235,7 +251,7 @@ def quick() -> Iterator[None]:
     """Times a fifth as long as the real ones, so that hypothesis sees many leases run out."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (channel_module, cache_module):
-            for name in ("LIFETIME", "LEASE", "HEARTBEAT_INTERVAL", "MARGIN", "RECONNECT_DELAY"):
+            for name in ("SHORT_LIFETIME", "MAX_WAIT", "LEASE", "HEARTBEAT_INTERVAL", "MARGIN", "RECONNECT_DELAY"):
                 if hasattr(module, name):
                     patch.setattr(module, name, getattr(channel_module, name) / (1 if module is cache_module else 5))
         yield
@@ -244,9 +260,9 @@ def quick() -> Iterator[None]:
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing runs out: what goes wrong then goes wrong for want of the piece that is missing."""
-    monkeypatch.setattr(channel_module, "LEASE", 60)
-    for module in (channel_module, cache_module):
-        monkeypatch.setattr(module, "LIFETIME", 60)
+    for name in ("LEASE", "MAX_WAIT"):
+        monkeypatch.setattr(channel_module, name, 60)
+    monkeypatch.setattr(cache_module, "SHORT_LIFETIME", 60)
 
 
 gateways = st.integers(0, GATEWAYS - 1)
@@ -277,7 +293,7 @@ LATE_FILL: list[Step] = [
 LATE_READER: list[Step] = [*LATE_FILL[:5], ("read", 0), ("go on", 0)]
 LATE_JOIN: list[Step] = [
     ("read", 0),
-    ("go on", 0),  # gateway 0 has the old value when gateway 1, which cannot publish, writes and waits out a LIFETIME
+    ("go on", 0),  # gateway 0 has the old value when gateway 1, which cannot publish, writes and waits out what it can
     ("mute", 1),
     ("write", 1),
     ("go on", 1),
@@ -326,7 +342,7 @@ def test_the_world_above_notices_a_gateway_that_trusts_a_channel_it_does_not_hea
     redis_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PurgeChannel, "fresh", True)
-    monkeypatch.setattr(cache_module, "LIFETIME", 60)
+    monkeypatch.setattr(cache_module, "SHORT_LIFETIME", 60)
 
     assert play(redis_server, PURGE_HELD_UP).violations
 
@@ -345,6 +361,7 @@ def test_the_world_above_notices_a_fetch_that_is_joined_when_it_is_too_old(
     redis_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_module._InFlightFetch, "is_joinable", lambda *_: True)
+    monkeypatch.setattr(messages, "holds", lambda *_: ())  # the service is cut off from Redis
 
     assert play(redis_server, LATE_JOIN).violations
 
@@ -355,9 +372,13 @@ def test_the_world_above_notices_a_write_that_does_not_wait_out_what_it_cannot_p
     async def do_not_wait(*_: Any) -> None: ...
 
     monkeypatch.setattr(PurgeChannel, "_sleep_until", do_not_wait)
-    monkeypatch.setattr(cache_module, "LIFETIME", 60)
+    monkeypatch.setattr(cache_module, "SHORT_LIFETIME", 60)
+    monkeypatch.setattr(messages, "holds", lambda *_: ())  # the service is cut off from Redis
 
     assert play(redis_server, PURGE_UNPUBLISHED).violations
+
+
+nobody: Any = None
 
 
 async def test_a_registry_that_has_just_begun_is_not_believed_to_know_everyone(
@@ -373,11 +394,11 @@ async def test_a_registry_that_has_just_begun_is_not_believed_to_know_everyone(
     configuration = CacheSettings(redis_server=redis_server[0], redis_port=redis_server[1])
     redis = open_redis(configuration)
     await redis.delete(REGISTRY)
-    channel = PurgeChannel(redis, open_redis(configuration, retries=0), lambda _: None, lambda: None)
+    channel = PurgeChannel(redis, open_redis(configuration, retries=0), nobody)
 
-    await channel.purge([TAG])
+    await channel.purge([TAG], [])
     await redis.hset(REGISTRY, "since", 0)
-    await channel.purge([TAG])
+    await channel.purge([TAG], [])
 
     assert len(waited) == 1
     await redis.aclose()
@@ -391,10 +412,8 @@ async def test_a_write_without_redis_waits_until_nothing_older_can_be_kept(monke
 
     monkeypatch.setattr(PurgeChannel, "_sleep_until", note)
     nowhere = CacheSettings(redis_server="127.0.0.1", redis_port=1)
-    channel = PurgeChannel(
-        open_redis(nowhere), open_redis(nowhere, retries=0), lambda _: None, lambda: None, clock=lambda: 100.0
-    )
+    channel = PurgeChannel(open_redis(nowhere), open_redis(nowhere, retries=0), nobody, clock=lambda: 100.0)
 
-    await channel.purge([TAG])
+    await channel.purge([TAG], [])
 
-    assert waited == [100.0 + channel_module.LIFETIME + channel_module.MARGIN]
+    assert waited == [100.0 + channel_module.MAX_WAIT]

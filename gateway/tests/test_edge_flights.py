@@ -4,13 +4,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
 
 from openmusic_gateway.edge.cache import EdgeCache, FetchedResponse
-from openmusic_gateway.edge.channel import LEASE, LIFETIME, MARGIN, PurgeChannel
+from openmusic_gateway.edge.channel import LEASE, MARGIN, SHORT_LIFETIME, Listener, PurgeChannel
 from openmusic_gateway.edge.entries import Key
+from openmusic_gateway.edge.generations import Generation, Generations
 from openmusic_gateway.edge.sending import not_modified
 from openmusic_testkit.interleavings import Crash, World, explore
 
@@ -21,26 +23,29 @@ TAG = "thing:1"
 class Channel:
     """To nobody: always in step unless the test says otherwise."""
 
-    def __init__(self, on_purge: Callable[[list[str]], None], on_disconnect: Callable[[], None]) -> None:
-        self.on_purge = on_purge
-        self.on_disconnect = on_disconnect
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
         self.fresh = True
+        self.complete_since = 0.0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         yield
 
-    async def purge(self, _: list[str]) -> None: ...
+    async def purge(self, tags: list[str], lifted: list[str]) -> None: ...
 
 
 def _alone() -> tuple[EdgeCache, Channel]:
     channels: list[Channel] = []
 
-    def channel(on_purge: Callable[[list[str]], None], on_disconnect: Callable[[], None]) -> Any:
-        channels.append(Channel(on_purge, on_disconnect))
+    def channel(listener: Listener) -> Any:
+        channels.append(Channel(listener))
         return channels[0]
 
-    return EdgeCache(1_000_000, channel), channels[0]
+    async def ask(_: str) -> Generation:
+        raise AssertionError("there is no service to ask")
+
+    return EdgeCache(1_000_000, channel, partial(Generations, (), ask)), channels[0]
 
 
 def _answer(body: bytes = b"x") -> FetchedResponse:
@@ -98,7 +103,7 @@ def test_who_joins_waits_no_longer_than_its_own_deadline() -> None:
 
 def test_a_fetch_is_joined_until_its_answer_could_not_be_kept_any_more() -> None:
     async def readers(world: World) -> None:
-        for age, joined in ((LIFETIME - MARGIN - 0.01, True), (LIFETIME - MARGIN, False)):
+        for age, joined in ((SHORT_LIFETIME - MARGIN - 0.01, True), (SHORT_LIFETIME - MARGIN, False)):
             cache, _ = _alone()
             go_on = asyncio.Event()
 
@@ -129,15 +134,15 @@ async def test_who_asks_after_a_purge_is_not_given_what_was_fetched_before_it(pu
         return _answer()
 
     if purged == "before":
-        channel.on_purge([TAG])
+        channel.listener.on_purge([TAG], [])
     first = asyncio.ensure_future(cache.fetch(KEY, load))
     await asyncio.sleep(0)
     if purged == "meanwhile":
-        channel.on_purge([TAG])
+        channel.listener.on_purge([TAG], [])
     second = asyncio.ensure_future(cache.join(KEY, asyncio.get_running_loop().time() + 10))
     await asyncio.sleep(0)
     if purged == "after":
-        channel.on_purge([TAG])
+        channel.listener.on_purge([TAG], [])
     go_on.set()
     await first
 
@@ -168,13 +173,13 @@ async def test_a_gateway_that_is_out_of_step_neither_keeps_nor_gives_nor_joins()
     channel.fresh = False
     assert cache.get(KEY) is None
     channel.fresh = True
-    channel.on_disconnect()
+    channel.listener.on_disconnect()
     assert cache.get(KEY) is None, "what may have been outdated unheard is dropped"
 
     go_on.clear()
     fetching = asyncio.ensure_future(cache.fetch(KEY, load))
     await asyncio.sleep(0)
-    channel.on_disconnect()
+    channel.listener.on_disconnect()
     go_on.set()
     await fetching
     assert cache.get(KEY) is None, "and so is what was being fetched meanwhile"
@@ -193,7 +198,7 @@ async def test_an_answer_is_kept_for_a_lifetime_from_when_it_began_to_be_fetched
         return _answer()
 
     await cache.fetch(KEY, load)
-    now = 1000.0 + LIFETIME - MARGIN - 0.001
+    now = 1000.0 + SHORT_LIFETIME - MARGIN - 0.001
     entry = cache.get(KEY)
     assert entry is not None
     assert entry.headers == [(b"etag", _answer().etag)]
@@ -254,10 +259,30 @@ class NoRedis:
     def register_script(self, _: str) -> None: ...
 
 
-def _channel(clock: Callable[[], float]) -> tuple[PurgeChannel, list[list[str]]]:
-    purged: list[list[str]] = []
+class Listening:
+    """Notes what a channel says."""
+
+    def __init__(self) -> None:
+        self.holds: list[tuple[str, list[str], float]] = []
+        self.purged: list[list[str]] = []
+        self.lifted: list[str] = []
+        self.disconnections = 0
+
+    def on_hold(self, hold_id: str, tags: list[str], seconds: float) -> None:
+        self.holds.append((hold_id, tags, seconds))
+
+    def on_purge(self, tags: list[str], lifted: list[str]) -> None:
+        self.purged.append(tags)
+        self.lifted += lifted
+
+    def on_disconnect(self) -> None:
+        self.disconnections += 1
+
+
+def _channel(clock: Callable[[], float]) -> tuple[PurgeChannel, Listening]:
+    listening = Listening()
     redis: Any = NoRedis()
-    return PurgeChannel(redis, redis, purged.append, lambda: None, clock), purged
+    return PurgeChannel(redis, redis, listening, clock), listening
 
 
 def test_a_gateway_is_in_step_for_a_lease_from_when_it_sent_the_beat_that_came_back() -> None:
@@ -282,27 +307,27 @@ def test_a_beat_that_comes_too_late_proves_nothing() -> None:
 
 def test_acknowledgements_that_nobody_can_send_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openmusic_gateway.edge.channel.MAX_ACKNOWLEDGEMENTS", 3)
-    channel, purged = _channel(lambda: 0.0)
+    channel, listening = _channel(lambda: 0.0)
     for number in range(5):
         channel._handle(b"gateway:purges", b'{"id": %d, "from": "other", "tags": ["thing:%d"]}' % (number, number))
 
     waiting = [channel._acknowledgements.get_nowait() for _ in range(channel._acknowledgements.qsize())]
     assert waiting == [("other", 2), ("other", 3), ("other", 4)]
-    assert purged == [[f"thing:{number}"] for number in range(5)]
+    assert listening.purged == [[f"thing:{number}"] for number in range(5)]
 
 
 def test_a_purge_of_its_own_or_of_a_service_is_taken_without_an_acknowledgement() -> None:
-    channel, purged = _channel(lambda: 0.0)
+    channel, listening = _channel(lambda: 0.0)
     channel._handle(b"gateway:purges", b'{"id": 1, "from": "%s", "tags": ["thing:1"]}' % channel._id.encode())
     channel._handle(b"gateway:purges", b'{"tags": ["thing:2"]}')
 
-    assert purged == [["thing:1"], ["thing:2"]]
+    assert listening.purged == [["thing:1"], ["thing:2"]]
     assert channel._acknowledgements.empty()
 
 
 async def test_a_message_that_nobody_can_read_may_be_a_purge() -> None:
     """The channel goes on, with nothing kept from before."""
-    silenced: list[None] = []
+    listener = Listening()
     opened = asyncio.Event()
 
     class Garbled:
@@ -312,7 +337,7 @@ async def test_a_message_that_nobody_can_read_may_be_a_purge() -> None:
         async def __aexit__(self, *_: object) -> None: ...
 
         async def subscribe(self, *_: str) -> None:
-            if silenced:
+            if listener.disconnections:
                 opened.set()
                 await asyncio.Event().wait()
 
@@ -324,10 +349,10 @@ async def test_a_message_that_nobody_can_read_may_be_a_purge() -> None:
             return Garbled()
 
     redis: Any = Redis()
-    channel = PurgeChannel(redis, redis, lambda _: None, lambda: silenced.append(None))
+    channel = PurgeChannel(redis, redis, listener)
     listening = asyncio.create_task(channel._listen())
     async with asyncio.timeout(10):
         await opened.wait()
     listening.cancel()
-    assert silenced
+    assert listener.disconnections
     assert not channel.fresh

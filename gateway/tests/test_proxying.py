@@ -9,7 +9,9 @@ import pytest
 from openmusic_gateway.asgi import HTTPScope, Received, Sent
 from openmusic_gateway.body import Body
 from openmusic_gateway.edge.cache import EdgeCache
+from openmusic_gateway.edge.channel import Listener
 from openmusic_gateway.edge.entries import MAX_BODY
+from openmusic_gateway.edge.generations import Generation, Generations
 from openmusic_gateway.forwarding import Forwarder
 from openmusic_gateway.pipeline.edge import EdgeLookup
 from openmusic_gateway.pipeline.proxy import Proxy
@@ -59,14 +61,24 @@ class Service:
             writer.close()
 
 
+def no_generations(on_change: Callable[[], None]) -> Generations:
+    return Generations((), forbidden, on_change)
+
+
+async def forbidden(_: str) -> Generation:
+    raise AssertionError("there is no service to ask")
+
+
 class Channel:
     fresh = True
 
     def __init__(self, *_: object) -> None:
         self.purged: list[list[str]] = []
+        self.lifted: list[list[str]] = []
 
-    async def purge(self, tags: list[str]) -> None:
+    async def purge(self, tags: list[str], lifted: list[str]) -> None:
         self.purged.append(tags)
+        self.lifted.append(lifted)
 
 
 class Client:
@@ -142,7 +154,7 @@ def service() -> Service:
 async def front(service: Service) -> AsyncIterator[Front]:
     channels: list[Channel] = []
 
-    def channel(*_: Callable[..., None]) -> Any:
+    def channel(_: Listener) -> Any:
         channels.append(Channel())
         return channels[0]
 
@@ -150,7 +162,7 @@ async def front(service: Service) -> AsyncIterator[Front]:
     async with server, service_session() as session:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         forwarder = Forwarder(session, {"thing": Upstream.parse(url)}, 1.0, 2.0)
-        yield Front(forwarder, EdgeCache(8_000_000, channel), channels[0])
+        yield Front(forwarder, EdgeCache(8_000_000, channel, no_generations), channels[0])
 
 
 async def test_the_second_reader_is_answered_from_memory_and_told_so(front: Front, service: Service) -> None:

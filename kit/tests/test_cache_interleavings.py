@@ -202,11 +202,13 @@ class FakeEntries(LeasedEntries):
     async def release(self, key: str, token: str) -> None:
         await self._step(lambda: self._shared.leases.pop(key) if self._holds(key, token) else None)
 
-    async def fence(self, keys: Sequence[str], token: str, lifetime: float) -> None:
+    async def fence(self, keys: Sequence[str], token: str, lifetime: float, messages: Sequence[str] = ()) -> None:
+        assert not messages
         for key in keys:
             await self._step(lambda key=key: self._set_fence(key, token, lifetime))  # type: ignore[misc]
 
-    async def drop(self, keys: Sequence[str], token: str, hold_for: float) -> None:
+    async def drop(self, keys: Sequence[str], token: str, hold_for: float, messages: Sequence[str] = ()) -> None:
+        assert not messages
         for key in keys:
             await self._step(lambda key=key: self._set_fence(key, token, hold_for))  # type: ignore[misc]
 
@@ -540,10 +542,12 @@ def test_a_change_of_which_redis_heard_only_a_part_moves_the_generation(
                 await work.commit()
             assert process.shared.generation == (1 if unheard == "neither" else 2)
 
-    async def fence(self: FakeEntries, keys: Sequence[str], token: str, lifetime: float) -> None:
+    async def fence(
+        self: FakeEntries, keys: Sequence[str], token: str, lifetime: float, messages: Sequence[str] = ()
+    ) -> None:
         if unheard in keys:
             raise RedisConnectionError
-        await heard(self, keys, token, lifetime)
+        await heard(self, keys, token, lifetime, messages)
 
     heard = FakeEntries.fence
     monkeypatch.setattr(FakeEntries, "fence", fence)

@@ -5,8 +5,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from openmusic_kit.edge.publisher import BATCH, TIMEOUT, PurgePublisher
-from openmusic_kit.edge.tags import PURGES
+from openmusic_kit.edge.messages import BATCH, CHANNEL
+from openmusic_kit.edge.publisher import TIMEOUT, PurgePublisher
 from openmusic_testkit.interleavings import World, explore
 from openmusic_testkit.vanishing import VanishingProxy
 
@@ -15,11 +15,11 @@ async def test_gateways_are_told_all_tags_in_messages_of_bounded_size(redis_serv
     host, port = redis_server
     tags = [f"thing:{number}" for number in range(BATCH + 1)]
     async with Redis(host=host, port=port) as redis, redis.pubsub() as gateway:
-        await gateway.subscribe(PURGES)
+        await gateway.subscribe(CHANNEL)
         await PurgePublisher(redis).publish(tags[:BATCH])
         await PurgePublisher(redis).publish(tags)
         await PurgePublisher(redis).publish([])
-        await redis.publish(PURGES, "end")
+        await redis.publish(CHANNEL, "end")
         told = []
         async for message in gateway.listen():
             if message["data"] == b"end":

@@ -38,10 +38,12 @@ class Read:
 
 READS = {
     "album": Read("/albums/{album}"),
+    "albums": Read("/albums?name={name}"),
     "other album": Read("/albums/{other_album}"),
     "likes": Read("/albums/{album}/likes"),
     "other likes": Read("/albums/{other_album}/likes"),
     "song": Read("/songs/{song}"),
+    "songs": Read("/songs?performer={name}"),
     "single": Read("/songs/{single}"),
     "owner": Read("/users/{owner}"),
     "friend": Read("/users/{friend}"),
@@ -73,7 +75,8 @@ ACTIVITIES = "owner's activities, owner's page of activities, friend's activitie
 class Write:
     """Of ``changes`` another value must be read after it; ``renews`` may be fetched again, and is the same.
 
-    Each names reads, commas between them. What none names must still come from the cache.
+    Each names reads, commas between them. What none names must still come from the cache. ``announced`` is whether a
+    write is refused only by its statement: gateways have dropped by then what it would have changed.
     """
 
     line: str
@@ -83,34 +86,35 @@ class Write:
     user: str | None = None
     body: Any = None
     status: int = 200
+    announced: bool = False
 
 
 WRITES = [
-    Write("POST /albums", "/albums", body={"name": "New", "year": 1}, status=201),
-    Write("PUT /albums/{album}", "/albums/{id}", "album", renews="song", body={"name": "New", "year": 1}),
-    Write("DELETE /albums/{album}", "/albums/{id}", "album, likes, song"),
-    Write("POST /albums/{album}/covers", "/albums/{id}/covers", "album", renews="song", status=201),
+    Write("POST /albums", "/albums", renews="albums", body={"name": "New", "year": 1}, status=201),
+    Write("PUT /albums/{album}", "/albums/{id}", "album, albums", renews="song", body={"name": "New", "year": 1}),
+    Write("DELETE /albums/{album}", "/albums/{id}", "album, albums, likes, song"),
+    Write("POST /albums/{album}/covers", "/albums/{id}/covers", "album, albums", renews="song", status=201),
     Write("POST /albums/{album}/likes", "/albums/{id}/likes", "likes", user="owner", status=201),
     Write("DELETE /albums/{album}/likes", "/albums/{id}/likes", "likes", user="friend"),
-    Write("POST /songs", "/songs", body=SONG, status=201),
-    Write("POST /songs", "/songs", "album", renews="song", body=SONG | {"albumId": "{album}"}, status=201),
-    Write("PUT /songs/{single}", "/songs/{id}", "single, other songs", body=SONG, renews="other activities"),
+    Write("POST /songs", "/songs", renews="songs", body=SONG, status=201),
+    Write("POST /songs", "/songs", "album", "song, songs, albums", body=SONG | {"albumId": "{album}"}, status=201),
+    Write("PUT /songs/{single}", "/songs/{id}", "single, songs, other songs", body=SONG, renews="other activities"),
     Write(
         "PUT /songs/{song}",
         "/songs/{id}",
-        f"song, album, {SONGS}",
-        ACTIVITIES,
+        f"song, songs, album, {SONGS}",
+        f"albums, {ACTIVITIES}",
         body=SONG | {"albumId": "{album}"},
     ),
     Write(
         "PUT /songs/{song}",
         "/songs/{id}",
-        f"song, album, other album, {SONGS}",
-        ACTIVITIES,
+        f"song, songs, album, other album, {SONGS}",
+        f"albums, {ACTIVITIES}",
         body=SONG | {"albumId": "{other_album}"},
     ),
-    Write("DELETE /songs/{song}", "/songs/{id}", f"song, album, {SONGS}", ACTIVITIES),
-    Write("DELETE /songs/{single}", "/songs/{id}", "single, other songs", "other activities"),
+    Write("DELETE /songs/{song}", "/songs/{id}", f"song, songs, album, {SONGS}", f"albums, {ACTIVITIES}"),
+    Write("DELETE /songs/{single}", "/songs/{id}", "single, songs, other songs", "other activities"),
     Write(
         "POST /users",
         "/users",
@@ -213,11 +217,11 @@ WRITES = [
 REFUSED = [
     Write("PUT /albums/{album}", "", body={}, status=400),
     Write("PUT /albums/{missing_album}", "", body={"name": "New", "year": 1}, status=404),
-    Write("POST /albums/{album}/likes", "", user="friend", status=400),
-    Write("DELETE /albums/{album}/likes", "", user="owner", status=404),
+    Write("POST /albums/{album}/likes", "", user="friend", status=400, announced=True),
+    Write("DELETE /albums/{album}/likes", "", user="owner", status=404, announced=True),
     Write("DELETE /albums/{album}/likes", "", status=401),
     Write("POST /songs", "", body=SONG | {"albumId": "{missing_album}"}, status=404),
-    Write("PUT /songs/{song}", "", body=SONG | {"albumId": "{missing_album}"}, status=404),
+    Write("PUT /songs/{song}", "", body=SONG | {"albumId": "{missing_album}"}, status=404, announced=True),
     Write("PUT /songs/{song}", "", body={}, status=400),
     Write("PATCH /users/me", "", user="owner", body={}, status=400),
     Write(
@@ -236,9 +240,16 @@ REFUSED = [
     Write("PATCH /playlists/{playlist}", "", user="owner", body={"public": "yes"}, status=400),
     Write("DELETE /playlists/{playlist}/collaborators/me", "", user="owner", status=400),
     Write("DELETE /playlists/{playlist}/collaborators/me", "", user="stranger", status=403),
-    Write("POST /playlists/{playlist}/songs", "", user="friend", body={"songId": "{song}"}, status=400),
+    Write("POST /playlists/{playlist}/songs", "", user="friend", body={"songId": "{song}"}, status=400, announced=True),
     Write("POST /playlists/{playlist}/songs", "", user="stranger", body={"songId": "{single}"}, status=403),
-    Write("DELETE /playlists/{playlist}/songs", "", user="friend", body={"songId": "song-missing"}, status=404),
+    Write(
+        "DELETE /playlists/{playlist}/songs",
+        "",
+        user="friend",
+        body={"songId": "song-missing"},
+        status=404,
+        announced=True,
+    ),
     Write(
         "POST /collaborations",
         "",
@@ -303,10 +314,11 @@ class World:
         sessions = self.send("GET", "/users/me/sessions", user="stranger").json()["data"]["sessions"]
         names["session"] = sessions[0]["id"]
         for each in ("album", "other_album"):
-            names[each] = self.create("/albums", {"name": each, "year": 2008})["albumId"]
+            names[each] = self.create("/albums", {"name": f"{names['name']} {each}", "year": 2008})["albumId"]
+        song = SONG | {"performer": names["name"]}
         titled = {"title": "On the album", "albumId": names["album"]}
-        names["song"] = self.create("/songs", SONG | titled)["songId"]
-        names["single"] = self.create("/songs", SONG | {"title": "On none"})["songId"]
+        names["song"] = self.create("/songs", song | titled)["songId"]
+        names["single"] = self.create("/songs", song | {"title": "On none"})["songId"]
         for each, song in (("playlist", "song"), ("other_playlist", "single")):
             names[each] = self.create("/playlists", {"name": each}, "owner")["playlistId"]
             self.create(f"/playlists/{names[each]}/songs", {"songId": names[song]}, "owner")
@@ -472,7 +484,7 @@ def test_a_write_that_is_refused_leaves_every_cache_alone(new_world: Callable[[]
             if not all(map(is_kept, after.values())):
                 purging.append(write)
         suspects = purging
-    assert suspects == []
+    assert [write for write in suspects if not write.announced] == []
 
 
 def test_the_table_names_every_write_and_every_answer_that_is_kept() -> None:

@@ -28,6 +28,16 @@ def song_headers(song_id: str, album_id: str | None) -> dict[str, str]:
     return public(_song_tag(song_id), *([_album_tag(album_id)] if album_id else []))
 
 
+def albums_headers() -> dict[str, str]:
+    """Every change of an album invalidates every list of albums."""
+    return public("album")
+
+
+def songs_headers() -> dict[str, str]:
+    """Every change of a song invalidates every list of songs."""
+    return public("song")
+
+
 def album_changed(album_id: str) -> Invalidation:
     return Invalidation(keys=(album_key(album_id),), tags=(_album_tag(album_id),))
 

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 
 from openmusic_gateway.asgi import LifespanApp
 from openmusic_gateway.edge.cache import EdgeCache
-from openmusic_gateway.edge.channel import PurgeChannel
+from openmusic_gateway.edge.channel import Listener, PurgeChannel
+from openmusic_gateway.edge.generations import Generations
 from openmusic_gateway.forwarding import Forwarder
 from openmusic_gateway.limits.clients import Clients, networks
 from openmusic_gateway.limits.counting import Counters
@@ -22,6 +23,7 @@ from openmusic_gateway.pipeline.pipeline import Pipeline
 from openmusic_gateway.pipeline.proxy import Proxy
 from openmusic_gateway.pipeline.route import Router
 from openmusic_gateway.pipeline.token import TokenCheck
+from openmusic_gateway.routes import ANNOUNCING
 from openmusic_gateway.service_session import service_session
 from openmusic_gateway.settings import Settings
 from openmusic_gateway.upstreams import Upstream, resolving
@@ -48,8 +50,8 @@ async def _open_pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
         "export": Upstream.parse(settings.export_url),
     }
 
-    def open_channel(on_purge: Callable[[list[str]], None], on_disconnect: Callable[[], None]) -> PurgeChannel:
-        return PurgeChannel(open_redis(settings), open_redis(settings, retries=0), on_purge, on_disconnect)
+    def open_channel(listener: Listener) -> PurgeChannel:
+        return PurgeChannel(open_redis(settings), open_redis(settings, retries=0), listener)
 
     async with AsyncExitStack() as stack:
         access_log = None
@@ -60,7 +62,8 @@ async def _open_pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
         verifier = await stack.enter_async_context(open_token_verifier(settings))
         session = await stack.enter_async_context(service_session())
         forwarder = Forwarder(session, upstreams, settings.connect_timeout, settings.upstream_timeout)
-        cache = EdgeCache(settings.edge_cache_bytes, open_channel)
+        open_generations = partial(Generations, ANNOUNCING, forwarder.generation)
+        cache = EdgeCache(settings.edge_cache_bytes, open_channel, open_generations)
         await stack.enter_async_context(cache.running())
         counters = Counters(open_redis(settings, retries=0), settings.limit_wait)
         await stack.enter_async_context(aclosing(counters))

@@ -11,6 +11,7 @@ from yarl import URL
 
 from openmusic_gateway import header_filters, responses
 from openmusic_gateway.body import Body, ClientDisconnected
+from openmusic_gateway.edge.generations import Generation
 from openmusic_gateway.reply import Reply, until
 from openmusic_gateway.request import Request
 from openmusic_gateway.responses import HttpError
@@ -49,9 +50,15 @@ class Forwarder:
 
     async def check_ready(self, service: str) -> None:
         """Raises when a replica is not ready."""
-        replica = self._upstreams[service].round_robin()[0]
+        replica = self._upstreams[service].to_check()
         async with self._session.get(f"{replica}/health/ready") as response:
             response.raise_for_status()
+
+    async def generation(self, service: str) -> Generation:
+        """What a replica says. Raises ClientError, OSError or ValidationError."""
+        replica = self._upstreams[service].to_check()
+        async with self._session.get(f"{replica}/health/cache-generation", raise_for_status=True) as response:
+            return Generation.model_validate_json(await response.read())
 
     async def forward(self, request: Request, body: Body, deadline: float) -> Reply:
         """The service's response as it starts. Raises HttpError when there is none.

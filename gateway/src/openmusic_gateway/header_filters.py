@@ -46,7 +46,7 @@ SECURITY = (
 )
 # Set by the gateway, or by its server (the date), or meant for the edge cache only.
 _NOT_FROM_SERVICES = frozenset(
-    {b"date", b"server", b"x-request-id", b"cache-tag", b"cache-purge", *(name for name, _ in SECURITY)}
+    {b"date", b"server", b"x-request-id", b"cache-tag", b"cache-purge", b"cache-lift", *(name for name, _ in SECURITY)}
 )
 
 

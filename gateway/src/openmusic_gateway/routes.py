@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+ANNOUNCING = ("catalog", "playlist")
+"""The services that announce every change before it commits: see ``edge.generations``."""
 GATEWAY = "gateway"
 """The service of routes that the gateway serves itself."""
 
@@ -25,7 +27,7 @@ class Route:
 
 
 UNCACHEABLE = {
-    *("/albums", "/songs", "/users"),  # searches are rarely repeated
+    "/users",  # who looks for a user does so once
     "/covers/{album}/{file}",  # large and immutable
     *(
         "/.well-known/jwks.json",

@@ -26,6 +26,7 @@ class Upstream:
     urls: list[URL]
     replicas: list[str] = field(default_factory=list)
     _next: "itertools.count[int]" = field(default_factory=itertools.count)
+    _next_check: "itertools.count[int]" = field(default_factory=itertools.count)
     _down_until: dict[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -35,7 +36,14 @@ class Upstream:
 
     def round_robin(self) -> list[str]:
         """All replicas in the order to try them; those that are down come last."""
-        start = next(self._next) % len(self.replicas)
+        return self._beginning_with(next(self._next))
+
+    def to_check(self) -> str:
+        """Each replica in turn, without a change to the turns of requests."""
+        return self._beginning_with(next(self._next_check))[0]
+
+    def _beginning_with(self, number: int) -> list[str]:
+        start = number % len(self.replicas)
         ordered = self.replicas[start:] + self.replicas[:start]
         if not self._down_until:
             return ordered

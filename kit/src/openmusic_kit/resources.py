@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from openmusic_kit.cache.cache import Cache
+    from openmusic_kit.cache.generations import Generations
     from openmusic_kit.cache.outages import RedisCalls
     from openmusic_kit.cache.pending_changes import PendingChanges
     from openmusic_kit.database.database import Database
@@ -40,6 +41,8 @@ class Resources:
         self._checks: dict[str, HardCheck | SoftCheck] = {}
         self.metrics: list[Source] = []
         """Asked at each scrape."""
+        self.generations: Generations | None = None
+        """Of the cache, once it is open."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,6 +81,7 @@ class Resources:
 
         cache = Cache(self._redis, database, name, self._redis_calls)
         await self.open(cache.running())
+        self.generations = cache.generations
         self.check("redis", cache.ping, required=False, log_in=self._log_in_to_redis)
         return cache
 

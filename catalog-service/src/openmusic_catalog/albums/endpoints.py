@@ -7,7 +7,7 @@ from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.albums.repository import AlbumWithSongs
 from openmusic_catalog.albums.schemas import AlbumData, AlbumId, AlbumPayload, AlbumsData, CoverPayload, Year
 from openmusic_catalog.albums.service import AlbumService
-from openmusic_catalog.invalidation import album_headers
+from openmusic_catalog.invalidation import album_headers, albums_headers
 from openmusic_catalog.songs.schemas import SearchText
 from openmusic_kit.web.openapi import CACHED, LOCATED, PAGED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
@@ -45,6 +45,7 @@ async def list_albums(
 ) -> DataResponse[AlbumsData]:
     """Returns the first ``limit`` albums that match; the header ``Link`` leads to the next page."""
     found = await albums.search(name, year, decode_cursor(cursor), limit + 1)
+    response.headers.update(albums_headers())
     page = first_page(found, limit, response, "/albums", attrgetter("id"), name=name or None, year=year)
     return DataResponse(data=AlbumsData.model_validate({"albums": page}, from_attributes=True))
 

@@ -25,7 +25,7 @@ class AlbumService:
     async def add(self, name: str, year: int) -> str:
         """Returns the id of the new album."""
         album_id = new_id("album")
-        async with self._database.autocommit(Result(album_id)) as connection:
+        async with self._cache.autocommit(album_changed(album_id), result=Result(album_id)) as connection:
             await AlbumRepository(connection).add(album_id, name, year)
         return album_id
 

@@ -4,7 +4,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from openmusic_catalog.albums.errors import AlbumNotFound
-from openmusic_catalog.invalidation import song_headers
+from openmusic_catalog.invalidation import song_headers, songs_headers
 from openmusic_catalog.songs.errors import SongNotFound
 from openmusic_catalog.songs.repository import SongFields
 from openmusic_catalog.songs.schemas import (
@@ -53,6 +53,7 @@ async def search_songs(
 ) -> DataResponse[SongsData]:
     """Returns the first ``limit`` songs that match; the header ``Link`` leads to the next page."""
     found = await songs.search(title, performer, decode_cursor(cursor), limit + 1)
+    response.headers.update(songs_headers())
     query = {"title": title or None, "performer": performer or None}
     page = first_page(found, limit, response, "/songs", attrgetter("id"), **query)
     return DataResponse(data=SongsData.model_validate({"songs": page}, from_attributes=True))

@@ -11,8 +11,16 @@ from functools import cached_property
 from prometheus_client import Histogram
 
 from openmusic_gateway.asgi import Headers
-from openmusic_gateway.edge.channel import LIFETIME, MARGIN, PurgeChannel
+from openmusic_gateway.edge.channel import MARGIN, SHORT_LIFETIME, Listener, PurgeChannel
 from openmusic_gateway.edge.entries import Entries, Entry, Key
+from openmusic_gateway.edge.generations import Generations
+from openmusic_gateway.edge.holds import Holds
+
+LIFETIME = 120.0  # seconds that a response may be kept while all its changes are announced
+
+OpenChannel = Callable[[Listener], PurgeChannel]
+OpenGenerations = Callable[[Callable[[], None]], Generations]
+"""Takes what is called when a generation has moved."""
 
 PURGE_WAIT = Histogram(
     "openmusic_edge_purge_wait_seconds",
@@ -20,25 +28,26 @@ PURGE_WAIT = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
 
-OpenChannel = Callable[[Callable[[list[str]], None], Callable[[], None]], PurgeChannel]
-"""Makes a channel with its ``on_purge`` and ``on_disconnect``."""
-
 
 @dataclass(frozen=True)
 class FetchedResponse:
-    """A whole response of a service. Without ``tags`` it must not be kept."""
+    """A whole response of a service. Without ``tags`` it must not be kept.
+
+    ``announced`` is whether its service announces all changes.
+    """
 
     headers: Headers
     body: bytes
     tags: tuple[str, ...]
+    announced: bool = False
 
     @cached_property
     def etag(self) -> bytes:
         return b'"%s"' % hashlib.blake2b(self.body, digest_size=12).hexdigest().encode()
 
-    def to_entry(self, expires_at: float) -> Entry:
+    def to_entry(self, expires_at: float, *, announced: bool) -> Entry:
         headers = [header for header in self.headers if header[0] != b"x-data-source"]
-        return Entry([*headers, (b"etag", self.etag)], self.body, self.etag, self.tags, expires_at)
+        return Entry([*headers, (b"etag", self.etag)], self.body, self.etag, self.tags, expires_at, announced)
 
 
 @dataclass(eq=False)
@@ -46,39 +55,59 @@ class _InFlightFetch:
     """A fetch that others may wait for. ``entry`` stays None if the response cannot be kept."""
 
     epoch: int
-    expires_at: float
+    began_at: float
     done: asyncio.Event = field(default_factory=asyncio.Event)
     entry: Entry | None = None
 
     def is_joinable(self, now: float) -> bool:
-        """Only while its response may be kept: a write that waited for LIFETIME relies on it."""
-        return now < self.expires_at
+        """A write that waited for MAX_WAIT relies on it."""
+        return now < self.began_at + SHORT_LIFETIME - MARGIN
 
 
 class EdgeCache:
-    """``capacity`` is in bytes; with 0, or without ``open_channel``, nothing is kept."""
+    """``capacity`` is in bytes; with 0 nothing is kept.
 
-    def __init__(self, capacity: int, open_channel: OpenChannel | None) -> None:
+    A response is kept for LIFETIME while every change of it reaches this gateway for certain: by a purge, by the hold
+    that announced it, or by a generation that moved with it. Otherwise it is kept for SHORT_LIFETIME.
+    """
+
+    def __init__(self, capacity: int, open_channel: OpenChannel, open_generations: OpenGenerations) -> None:
         self._entries = Entries(capacity)
         self._in_flight: dict[Key, _InFlightFetch] = {}
-        self._channel = open_channel(self._entries.purge, self._entries.clear) if open_channel and capacity else None
+        self._holds = Holds()
+        self._generations = open_generations(self._entries.clear)
+        self._channel = open_channel(self) if capacity else None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             if self._channel is not None:
                 await stack.enter_async_context(self._channel.running())
+                await stack.enter_async_context(self._generations.running())
             yield
 
     def get(self, key: Key) -> Entry | None:
-        return self._entries.get(key, time.monotonic()) if self._fresh else None
+        entry = self._entries.get(key, time.monotonic()) if self._fresh else None
+        return None if entry is not None and entry.announced and not self._generations.known else entry
 
-    async def purge(self, tags: list[str]) -> None:
-        """Returns when no gateway responds any more with what has these tags."""
-        self._entries.purge(tags)
+    async def purge(self, tags: list[str], lifted: list[str]) -> None:
+        """Returns when no gateway responds any more with what has these tags. ``lifted`` are holds that end."""
+        self.on_purge(tags, lifted)
         if self._channel is not None:
             with PURGE_WAIT.time():
-                await self._channel.purge(tags)
+                await self._channel.purge(tags, lifted)
+
+    def on_hold(self, hold_id: str, tags: list[str], seconds: float) -> None:
+        now = time.monotonic()
+        self._holds.add(hold_id, tags, now + seconds, now)
+        self._entries.purge(tags)
+
+    def on_purge(self, tags: list[str], lifted: list[str]) -> None:
+        self._entries.purge(tags)
+        self._holds.lift(lifted)
+
+    def on_disconnect(self) -> None:
+        self._entries.clear()
 
     async def join(self, key: Key, deadline: float) -> Entry | None:
         """Waits for a fetch that is in flight; None if its result must not be used by a read that begins now.
@@ -101,11 +130,13 @@ class EdgeCache:
         """Returns what ``load`` returns, and keeps it if it may. None is not kept."""
         if not self._fresh:
             return await load()
-        fetch = self._in_flight[key] = _InFlightFetch(self._entries.epoch, time.monotonic() + LIFETIME - MARGIN)
+        fetch = self._in_flight[key] = _InFlightFetch(self._entries.epoch, time.monotonic())
         try:
             response = await load()
             if response is not None and response.tags:
-                fetch.entry = response.to_entry(fetch.expires_at)
+                announced = self._is_announced(response, fetch.began_at)
+                lifetime = LIFETIME if announced else SHORT_LIFETIME
+                fetch.entry = response.to_entry(fetch.began_at + lifetime - MARGIN, announced=announced)
                 if self._fresh:
                     self._entries.put(key, fetch.entry, fetch.epoch, time.monotonic())
             return response
@@ -113,6 +144,18 @@ class EdgeCache:
             if self._in_flight.get(key) is fetch:
                 del self._in_flight[key]
             fetch.done.set()
+
+    def _is_announced(self, response: FetchedResponse, began_at: float) -> bool:
+        """Whether each change that a fetch from ``began_at`` on may have missed was announced, or will be."""
+        if not response.announced:
+            return False
+        self._generations.want()
+        return (
+            self._channel is not None
+            and self._channel.complete_since + self._generations.longest_change <= began_at
+            and self._generations.settled_since <= began_at
+            and not self._holds.cover(response.tags, began_at)
+        )
 
     @property
     def _fresh(self) -> bool:

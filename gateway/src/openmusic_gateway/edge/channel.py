@@ -6,32 +6,35 @@ came back. Redis keeps the order of purges and heartbeats: a gateway that missed
 
 A purge is published atomically with a read of the registry. It ends when every registered gateway has acknowledged it
 or its lease has expired. Without Redis, or while the registry is too young to name every gateway, it ends after
-``LIFETIME``, when everything that was fetched before has expired.
+``MAX_WAIT``: by then every gateway has received the hold that announced the change, or is not fresh any more, and
+what it fetched in between has expired.
 """
 
 import asyncio
 import itertools
 import json
 import logging
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from openmusic_kit import tasks
-from openmusic_kit.edge.tags import PURGES
+from openmusic_kit.edge import messages
 
 logger = logging.getLogger(__name__)
 
-LIFETIME = 1.0  # seconds that a response may be kept, counted from the start of its fetch
+SHORT_LIFETIME = 1.0  # seconds that a response may be kept whose changes may not all be announced
 LEASE = 1.0  # seconds
 MARGIN = 0.05  # seconds by which leases and lifetimes end earlier here than elsewhere; clocks are not exact
+MAX_WAIT = max(LEASE, SHORT_LIFETIME) + MARGIN  # seconds that a purge takes at most
 HEARTBEAT_INTERVAL = 0.2  # seconds
 RECONNECT_DELAY = 0.25  # seconds
 MAX_ACKNOWLEDGEMENTS = 10_000  # queued while Redis hangs
@@ -77,24 +80,30 @@ class _PendingPurge:
         self.complete.set() if not self.missing else self.complete.clear()
 
 
-class PurgeChannel:
-    """Calls ``on_purge`` with the tags of each purge, and ``on_disconnect`` when purges may have been missed.
+class Listener(Protocol):
+    """What messages are for."""
 
-    ``subscriptions`` must not reconnect on its own: purges published in between would be missed unnoticed.
-    """
+    def on_hold(self, hold_id: str, tags: list[str], seconds: float) -> None: ...
+
+    def on_purge(self, tags: list[str], lifted: list[str]) -> None: ...
+
+    def on_disconnect(self) -> None:
+        """Messages may have been missed."""
+
+
+class PurgeChannel:
+    """``subscriptions`` must not reconnect on its own: purges published in between would be missed unnoticed."""
 
     def __init__(
         self,
         redis: Redis,
         subscriptions: Redis,
-        on_purge: Callable[[list[str]], None],
-        on_disconnect: Callable[[], None],
+        listener: Listener,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis = redis
         self._subscriptions = subscriptions
-        self._on_purge = on_purge
-        self._on_disconnect = on_disconnect
+        self._listener = listener
         self._clock = clock
         self._id = uuid.uuid4().hex
         self._purge_ids = itertools.count()
@@ -104,6 +113,8 @@ class PurgeChannel:
         self._purge_script = redis.register_script(_PURGE)
         self._fresh_until = 0.0
         self._last_message_at = 0.0
+        self.complete_since = math.inf
+        """Since when no message was missed; a time of the clock."""
         self._warned = False
 
     @property
@@ -123,13 +134,13 @@ class PurgeChannel:
             await self._redis.aclose()
             await self._subscriptions.aclose()
 
-    async def purge(self, tags: list[str]) -> None:
-        """Returns when no other gateway responds any more with what has these tags: after LIFETIME at the latest."""
-        limit = self._clock() + LIFETIME + MARGIN
+    async def purge(self, tags: list[str], lifted: list[str]) -> None:
+        """Returns when no other gateway responds any more with what has these tags: after MAX_WAIT at the latest."""
+        limit = self._clock() + MAX_WAIT
         number = next(self._purge_ids)
         pending = self._pending[number] = _PendingPurge()
         try:
-            message = json.dumps({"id": number, "from": self._id, "tags": tags})
+            message = json.dumps({"id": number, "from": self._id, "tags": tags, "lifted": lifted})
             async with asyncio.timeout(limit - self._clock()):
                 now, registered = await self._publish(message)
             others = {
@@ -150,7 +161,7 @@ class PurgeChannel:
 
     async def _publish(self, message: str) -> tuple[float, dict[str, float]]:
         """Redis' time, and when each gateway's lease expires, both in seconds; ``since`` is the registry's start."""
-        now, flat = await cast("Awaitable[Any]", self._purge_script(keys=[REGISTRY], args=[PURGES, message]))
+        now, flat = await cast("Awaitable[Any]", self._purge_script(keys=[REGISTRY], args=[messages.CHANNEL, message]))
         registered = {flat[i].decode(): float(flat[i + 1]) / 1000 for i in range(0, len(flat), 2)}
         return float(now) / 1000, registered
 
@@ -172,7 +183,7 @@ class PurgeChannel:
         while True:
             try:
                 async with self._subscriptions.pubsub(ignore_subscribe_messages=True) as channel:
-                    await channel.subscribe(PURGES, f"gateway:{self._id}")
+                    await channel.subscribe(messages.CHANNEL, f"gateway:{self._id}")
                     self._last_message_at = self._clock()
                     await self._receive(channel)
             except (RedisError, OSError, ValueError, KeyError) as error:  # a malformed message may be a purge
@@ -189,23 +200,29 @@ class PurgeChannel:
         self._disconnected(TimeoutError("no heartbeat came back"))
 
     def _handle(self, channel: bytes, data: bytes) -> None:
-        if channel == PURGES.encode():
-            purge = json.loads(data)
-            self._on_purge(purge["tags"])
-            sender = purge.get("from")
-            if sender is not None and sender != self._id:
-                if self._acknowledgements.full():
-                    self._acknowledgements.get_nowait()  # the oldest; its sender waits until our lease expires
-                self._acknowledgements.put_nowait((sender, purge["id"]))
+        if channel == messages.CHANNEL.encode():
+            self._handle_change(json.loads(data))
             return
         kind, first, *rest = data.decode().split()
         if kind == "beat":
+            self.complete_since = min(self.complete_since, self._clock())
             self._fresh_until = max(self._fresh_until, float(first) + LEASE - MARGIN)
             if self._warned:
                 logger.info("edge cache enabled again")
                 self._warned = False
         elif (pending := self._pending.get(int(first))) is not None:
             pending.acknowledge(rest[0])
+
+    def _handle_change(self, message: dict[str, Any]) -> None:
+        if "hold" in message:
+            self._listener.on_hold(message["hold"], message["tags"], message["seconds"])
+            return
+        self._listener.on_purge(message["tags"], message.get("lifted", []))
+        sender = message.get("from")
+        if sender is not None and sender != self._id:
+            if self._acknowledgements.full():
+                self._acknowledgements.get_nowait()  # the oldest; its sender waits until our lease expires
+            self._acknowledgements.put_nowait((sender, message["id"]))
 
     async def _send_heartbeats(self) -> None:
         while True:
@@ -223,7 +240,8 @@ class PurgeChannel:
 
     def _disconnected(self, error: Exception) -> None:
         self._fresh_until = 0.0
-        self._on_disconnect()
+        self.complete_since = math.inf
+        self._listener.on_disconnect()
         if not self._warned:
             logger.warning("edge cache disabled: no channel to the other gateways", extra={"error": repr(error)})
             self._warned = True

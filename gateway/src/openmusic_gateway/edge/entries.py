@@ -27,6 +27,8 @@ class Entry:
     etag: bytes
     tags: tuple[str, ...]
     expires_at: float
+    announced: bool = False
+    """Whether its changes are announced, so that it may be kept for long."""
 
 
 class Entries:
@@ -68,7 +70,7 @@ class Entries:
         self._remove(key)
         self._entries[key] = entry
         self._size += size
-        for label in _labels(entry.tags):
+        for label in labels(entry.tags):
             self._by_label.setdefault(label, set()).add(key)
         while self._size > self._capacity or self._entries[self._oldest].expires_at <= now:
             self._remove(self._oldest)
@@ -76,16 +78,16 @@ class Entries:
     def purged_since(self, tags: Iterable[str], since: int) -> bool:
         """Whether a response with these tags, which began to be fetched in the epoch ``since``, is outdated."""
         return since < self._purge_horizon or any(
-            self._purged.get(label, 0) > since for tag in tags for label in _affected(tag)
+            self._purged.get(label, 0) > since for tag in tags for label in affected(tag)
         )
 
     def purge(self, tags: Iterable[str]) -> None:
         self.epoch += 1
         for tag in tags:
-            for label in _labels([tag]):
+            for label in labels([tag]):
                 self._purged[label] = self.epoch
                 self._purged.move_to_end(label)
-            for label in _affected(tag):
+            for label in affected(tag):
                 for key in list(self._by_label.get(label, ())):
                     self._remove(key)
         while len(self._purged) > MAX_PURGED_TAGS:
@@ -109,7 +111,7 @@ class Entries:
         if entry is None:
             return
         self._size -= size_of(key, entry)
-        for label in _labels(entry.tags):
+        for label in labels(entry.tags):
             keys = self._by_label[label]
             keys.discard(key)
             if not keys:
@@ -120,12 +122,12 @@ class Entries:
 # its tags and under "any of this kind", and a purge is remembered under the same two labels.
 
 
-def _labels(tags: Iterable[str]) -> set[str]:
+def labels(tags: Iterable[str]) -> set[str]:
     """The labels that entries are indexed under, and purges are remembered under."""
     return {label for tag in tags for label in (tag, _any_of(tag))}
 
 
-def _affected(tag: str) -> tuple[str, ...]:
+def affected(tag: str) -> tuple[str, ...]:
     """The labels of entries that a purge of this tag outdates, and of purges that outdate an entry with this tag."""
     kind = kind_of(tag)
     return (_any_of(tag),) if tag == kind else (tag, kind)

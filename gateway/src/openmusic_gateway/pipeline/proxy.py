@@ -8,7 +8,8 @@ from openmusic_gateway.edge.sending import send_cached, send_fetched
 from openmusic_gateway.forwarding import Forwarder
 from openmusic_gateway.reply import Reply
 from openmusic_gateway.request import Request
-from openmusic_kit.edge.tags import CACHE_PURGE, CACHE_TAG
+from openmusic_gateway.routes import ANNOUNCING
+from openmusic_kit.edge.tags import CACHE_LIFT, CACHE_PURGE, CACHE_TAG
 
 
 class Proxy:
@@ -27,7 +28,7 @@ class Proxy:
         reply = await self._forwarder.forward(request, body, deadline)
         try:
             if tags := reply.values(CACHE_PURGE):
-                await self._cache.purge(tags)
+                await self._cache.purge(tags, reply.values(CACHE_LIFT))
         except BaseException:
             reply.close()
             raise
@@ -50,7 +51,8 @@ class Proxy:
                 content = await reply.read(service, MAX_BODY, deadline)
                 if content is not None:
                     headers = header_filters.to_client(reply.headers)
-                    return FetchedResponse(headers, content, tuple(reply.values(CACHE_TAG)))
+                    tags = tuple(reply.values(CACHE_TAG))
+                    return FetchedResponse(headers, content, tags, announced=service in ANNOUNCING)
             uncached = reply
             return None
 

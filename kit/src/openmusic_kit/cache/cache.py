@@ -137,7 +137,7 @@ class Cache:
                 await self._bump()
             await self.generations.wait_until_visible()
         if fence.tags:
-            await purge(fence.tags)
+            await purge(fence.tags, [fence.token])
 
     async def _bump(self) -> None:
         async with self._database.autocommit() as connection:

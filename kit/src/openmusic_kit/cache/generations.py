@@ -3,6 +3,7 @@
 It is there for changes that Redis could not be told of, perhaps by one process only while the others go on reading.
 Such a change moves the number in its own transaction, and is not acknowledged before every process knows the new number
 or leaves the cache alone because its knowledge is too old: a lease, after Gray and Cheriton, "Leases" (SOSP 1989).
+Gateways ask for the number as well, and keep nothing for long that began to be fetched before it moved.
 """
 
 import asyncio
@@ -10,11 +11,13 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import psycopg
 
 from openmusic_kit import tasks
 from openmusic_kit.database.database import Connection, Database
+from openmusic_kit.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +29,22 @@ PATIENCE = 3 * LEASE
 database that is only slow must not be connected to again and again."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """The number, and how many seconds ago it was certainly right."""
+
+    number: int
+    age: float
+
+
 class Generations:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._number = 0
-        self._good_until = 0.0
+        self._looked_at = -LEASE
         self._looked = asyncio.Event()
+        self.longest_change = database.longest_change
+        """Seconds after which a change that has begun has certainly committed or failed."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -46,7 +59,13 @@ class Generations:
 
     def current(self) -> int | None:
         """None when it is not known for certain: then the cache must not be used."""
-        return self._number if time.monotonic() < self._good_until else None
+        return self._number if time.monotonic() < self._looked_at + LEASE else None
+
+    def look(self) -> Look:
+        """The latest one, which may be too old to be used. Raises Unavailable before the first."""
+        if not self._looked.is_set():
+            raise Unavailable("The cache's generation is not known yet")
+        return Look(self._number, time.monotonic() - self._looked_at)
 
     async def bump(self, connection: Connection) -> None:
         """Makes all entries outdated once the transaction commits. The last thing to do in it: others wait here."""
@@ -73,5 +92,5 @@ class Generations:
         cursor = await connection.execute("SELECT number FROM cache_generation")
         row = await cursor.fetchone()
         self._number = row["number"] if row else 0
-        self._good_until = began + LEASE
+        self._looked_at = began
         self._looked.set()

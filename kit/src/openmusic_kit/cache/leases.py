@@ -15,10 +15,13 @@ changes its entry: some hundred bytes. When only fences are left, fencing fails 
 """
 
 import math
-from collections.abc import Awaitable, Iterator, Sequence
-from typing import Literal, cast
+from collections.abc import Awaitable, Sequence
+from typing import Any, Literal, cast
 
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+
+from openmusic_kit.edge.messages import CHANNEL
 
 LEASE_LIFETIME = 10  # seconds; a fill that takes longer is not stored
 BATCH = 500  # entries that one script touches; Redis does nothing else meanwhile
@@ -43,6 +46,7 @@ for _, key in ipairs(KEYS) do
   redis.call('ZADD', key .. ':fence', lapses, ARGV[1])
   redis.call('DEL', key, key .. ':lease')
 end
+for i = 4, #ARGV do redis.call('PUBLISH', ARGV[3], ARGV[i]) end
 """
 _DROP = """
 local now = redis.call('TIME')[1]
@@ -55,6 +59,7 @@ for _, key in ipairs(KEYS) do
     redis.call('ZREM', key .. ':fence', ARGV[1])
   end
 end
+for i = 4, #ARGV do redis.call('PUBLISH', ARGV[3], ARGV[i]) end
 """
 
 Answer = Literal["granted", "taken", "fenced", "filled"]
@@ -100,15 +105,25 @@ class LeasedEntries:
     async def release(self, key: str, token: str) -> None:
         await cast("Awaitable[int]", self._release(keys=[f"{key}:lease"], args=[token]))
 
-    async def fence(self, keys: Sequence[str], token: str, lifetime: float) -> None:
-        """Drops the entries and refuses leases on them until :meth:`drop`, or for ``lifetime`` seconds."""
-        for batch in _batches(keys):
-            await cast("Awaitable[None]", self._fence(keys=batch, args=[token, _whole(lifetime)]))
+    async def fence(self, keys: Sequence[str], token: str, lifetime: float, messages: Sequence[str] = ()) -> None:
+        """Drops the entries and refuses leases on them until :meth:`drop`, or for ``lifetime`` seconds.
 
-    async def drop(self, keys: Sequence[str], token: str, hold_for: float) -> None:
-        """Drops the entries and whatever lease there is; that fence, and no other's, stays ``hold_for`` seconds."""
-        for batch in _batches(keys):
-            await cast("Awaitable[None]", self._drop(keys=batch, args=[token, _whole(hold_for)]))
+        Publishes these messages to the gateways as well.
+        """
+        await self._run(self._fence, keys, [token, _whole(lifetime), CHANNEL], messages)
+
+    async def drop(self, keys: Sequence[str], token: str, hold_for: float, messages: Sequence[str] = ()) -> None:
+        """Drops the entries and whatever lease there is; that fence, and no other's, stays ``hold_for`` seconds.
+
+        Publishes these messages to the gateways as well.
+        """
+        await self._run(self._drop, keys, [token, _whole(hold_for), CHANNEL], messages)
+
+    async def _run(self, script: AsyncScript, keys: Sequence[str], args: list[Any], messages: Sequence[str]) -> None:
+        """The script in batches of keys; the first one publishes."""
+        for batch in _batches(keys) or [[]]:
+            await cast("Awaitable[None]", script(keys=batch, args=[*args, *messages]))
+            messages = ()
 
     async def ping(self) -> None:
         await self._redis.ping()
@@ -126,5 +141,5 @@ def _whole(seconds: float) -> int:
     return math.ceil(seconds) + 1 if seconds else 0
 
 
-def _batches(keys: Sequence[str]) -> Iterator[list[str]]:
-    return (list(keys[start : start + BATCH]) for start in range(0, len(keys), BATCH))
+def _batches(keys: Sequence[str]) -> list[list[str]]:
+    return [list(keys[start : start + BATCH]) for start in range(0, len(keys), BATCH)]

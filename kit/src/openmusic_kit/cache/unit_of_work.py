@@ -5,8 +5,8 @@ from openmusic_kit.cache.generations import Generations
 from openmusic_kit.cache.invalidation import Invalidation
 from openmusic_kit.database.database import Connection, UnitOfWork
 
-Purge = Callable[[Iterable[str]], Awaitable[None]]
-"""Takes the edge tags that a committed change outdated."""
+Purge = Callable[[Iterable[str], Iterable[str]], Awaitable[None]]
+"""Takes the edge tags that a committed change outdated, and the holds that announced it."""
 
 
 class CachedUnitOfWork(UnitOfWork):

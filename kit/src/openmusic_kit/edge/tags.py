@@ -1,7 +1,8 @@
 """Edge tags: what an answer shows, so that a change of it can purge the answer from every gateway.
 
 A gateway may keep an answer that has the header ``Cache-Tag``; only for one user if ``Cache-Control`` is ``private``.
-The answer to a change lists the tags that it outdates in ``Cache-Purge``. Neither header leaves the gateway.
+The answer to a change lists the tags that it outdates in ``Cache-Purge``, and in ``Cache-Lift`` the holds that it ends
+(see ``messages``). None of these headers leaves the gateway.
 
 A tag is a kind and an id, such as ``thing:7``. The kind alone stands for every tag of that kind: the purge of any thing
 drops an answer tagged ``thing``, and the purge of ``thing`` drops the answers of all things. A header that would list
@@ -14,8 +15,7 @@ from collections.abc import Iterable
 
 CACHE_TAG = "Cache-Tag"
 CACHE_PURGE = "Cache-Purge"
-PURGES = "gateway:purges"
-"""The Redis channel of all purges: ``{tags: [...]}``. A purge that also has ``{id, from}`` must be acknowledged."""
+CACHE_LIFT = "Cache-Lift"
 
 MAX_TAGS = 64  # in one header
 MAX_TAG_LENGTH = 100  # characters; a kind, a colon and an id of ours take about 50

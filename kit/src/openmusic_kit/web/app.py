@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -46,6 +47,7 @@ def create_service_app(
         async with Resources(settings) as resources:
             await start(app, resources)
             app.state.health = resources.health
+            app.state.generations = resources.generations
             async with serving_metrics(name, settings, resources.metrics):
                 yield
 
@@ -93,5 +95,13 @@ def _health_router() -> APIRouter:
         message = f"Not ready: {', '.join(report.missing)} missing"
         body = {"status": "error", "message": message, "data": {"dependencies": report.dependencies}}
         return JSONResponse(body, 503, {"Retry-After": "1"})
+
+    @router.get("/cache-generation")
+    async def cache_generation(request: Request) -> dict[str, float]:
+        """For gateways, which keep responses for long only while they know that nothing changed unannounced."""
+        generations = request.app.state.generations
+        if generations is None:
+            raise errors.NotFound("This service has no cache")
+        return {**asdict(generations.look()), "longest_change": generations.longest_change}
 
     return router

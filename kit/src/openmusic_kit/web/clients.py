@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from openmusic_kit.context import request_id
 from openmusic_kit.edge.answers import purge_with_answer
-from openmusic_kit.edge.tags import CACHE_PURGE
+from openmusic_kit.edge.tags import CACHE_LIFT, CACHE_PURGE
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.identity.token_verifier import CREDENTIAL_HEADER
 
@@ -121,7 +121,7 @@ class ServiceClient:
         ) as answer:
             body = await answer.read()
         if outdated := answer.headers.get(CACHE_PURGE):
-            await purge_with_answer(outdated.split(","))
+            await purge_with_answer(outdated.split(","), filter(None, answer.headers.get(CACHE_LIFT, "").split(",")))
         if answer.status >= 500:
             raise _Refused(answer.status)
         if 200 <= answer.status < 300 or answer.status == 404:
