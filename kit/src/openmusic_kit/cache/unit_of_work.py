@@ -4,6 +4,7 @@ from openmusic_kit.cache.fences import Fence, Fences
 from openmusic_kit.cache.generations import Generations
 from openmusic_kit.cache.invalidation import Invalidation
 from openmusic_kit.database.database import Connection, UnitOfWork
+from openmusic_kit.idempotency.results import store_tags
 
 Purge = Callable[[Iterable[str], Iterable[str]], Awaitable[None]]
 """Takes the edge tags that a committed change outdated, and the holds that announced it."""
@@ -29,5 +30,6 @@ class CachedUnitOfWork(UnitOfWork):
         """
         if not self._fence.outlasts_doubt():
             await self._generations.bump(self.connection)
+        await store_tags(self.connection, self._fence.tags)
         await super().commit()
         self._fence.committed = True

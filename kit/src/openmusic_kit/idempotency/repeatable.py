@@ -3,6 +3,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from openmusic_kit.database.database import Database
+from openmusic_kit.edge.answers import purge_with_answer
 from openmusic_kit.idempotency.keys import current_key
 from openmusic_kit.idempotency.results import AlreadyDone, require_new
 
@@ -33,6 +34,7 @@ def repeatable(change: Method[S, P, R]) -> Method[S, P, R]:
                 await require_new(connection, key)
             return await change(self, *args, **kwargs)
         except AlreadyDone as done:
+            await purge_with_answer(done.result.tags)
             return done.result.value  # type: ignore[return-value]  # as the method itself returned it
 
     return once

@@ -1,10 +1,12 @@
 """The results of changes whose request had a key, kept for a day."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg.rows import class_row
 
 from openmusic_kit.database.connections import Connection
+from openmusic_kit.edge.tags import bounded
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.idempotency.keys import KeyReused, RequestKey, current_key
 
@@ -13,9 +15,13 @@ RETENTION = 86_400  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a method returns after its change, which a repeat of the request gets."""
+    """What a method returns after its change, which a repeat of the request gets.
+
+    ``tags`` are the edge tags that the change outdated: the first answer may have been lost with its purge.
+    """
 
     value: str | None
+    tags: Sequence[str] = ()
 
 
 class UnderWay(Unavailable):
@@ -34,6 +40,7 @@ class AlreadyDone(Exception):
 class _Stored:
     fingerprint: bytes
     result: str | None
+    tags: list[str]
 
 
 def must_store(result: Result | None) -> bool:
@@ -45,7 +52,7 @@ async def require_new(connection: Connection, key: RequestKey) -> None:
     """Raises AlreadyDone or KeyReused if there is a result."""
     cursor = await connection.cursor(row_factory=class_row(_Stored)).execute(
         """
-        SELECT fingerprint, result FROM idempotency_keys
+        SELECT fingerprint, result, tags FROM idempotency_keys
         WHERE id = %(id)s AND created_at >= now() - make_interval(secs => %(retention)s)
         """,
         {"id": key.id, "retention": RETENTION},
@@ -54,7 +61,7 @@ async def require_new(connection: Connection, key: RequestKey) -> None:
     if stored is not None:
         if stored.fingerprint != key.fingerprint:
             raise KeyReused
-        raise AlreadyDone(Result(stored.result))
+        raise AlreadyDone(Result(stored.result, stored.tags))
 
 
 async def store(connection: Connection, key: RequestKey, result: Result) -> None:
@@ -76,7 +83,7 @@ async def store(connection: Connection, key: RequestKey, result: Result) -> None
         SELECT %(id)s, %(fingerprint)s, %(result)s
         WHERE pg_try_advisory_xact_lock(%(lock)s)
         ON CONFLICT (id) DO UPDATE
-        SET fingerprint = excluded.fingerprint, result = excluded.result, created_at = now()
+        SET fingerprint = excluded.fingerprint, result = excluded.result, tags = '{}', created_at = now()
         WHERE stored.created_at < now() - make_interval(secs => %(retention)s)
         """,
         {
@@ -90,3 +97,12 @@ async def store(connection: Connection, key: RequestKey, result: Result) -> None
     if cursor.rowcount != 1:
         await require_new(connection, key)
         raise UnderWay
+
+
+async def store_tags(connection: Connection, tags: Sequence[str]) -> None:
+    """Stores the edge tags that the transaction outdates, with the result of a request that has a key."""
+    if tags and (key := current_key()) is not None:
+        await connection.execute(
+            "UPDATE idempotency_keys SET tags = tags || %(tags)s WHERE id = %(id)s",
+            {"id": key.id, "tags": bounded(tags)},
+        )

@@ -2,6 +2,7 @@ CREATE TABLE idempotency_keys (
     id bytea PRIMARY KEY,
     fingerprint bytea NOT NULL,
     result text,
+    tags text[] NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
