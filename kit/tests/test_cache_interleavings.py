@@ -290,7 +290,8 @@ class FakeDatabase(Database):
         self._process = process
 
     @asynccontextmanager
-    async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
+    async def unit_of_work(self, result: None = None) -> AsyncIterator[UnitOfWork]:
+        assert result is None
         async with self._transaction(autocommit=False) as transaction:
             yield UnitOfWork(transaction)
 

@@ -67,5 +67,8 @@ def test_nobody_gets_past_the_door_of_a_protected_operation(fuzz: Any, http: htt
 
     answered = fuzz({"everywhere": {}}, "--phases", "coverage,fuzzing", *chosen)
 
-    assert {line.rpartition(" ")[0] for line in answered} == set(protected)
-    assert {line.rpartition(" ")[2] for line in answered} == {"401"}
+    statuses: dict[str, set[str]] = {name: set() for name in protected}
+    for name, _, status in (line.rpartition(" ") for line in answered):
+        if name in statuses:  # schemathesis also tries methods that the path does not have
+            statuses[name].add(status)
+    assert statuses == {name: {"401"} for name in protected}
