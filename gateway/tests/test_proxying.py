@@ -226,9 +226,11 @@ async def test_who_has_this_version_is_told_so_without_a_body(front: Front) -> N
 
 async def test_a_change_is_purged_everywhere_before_it_is_answered(front: Front, service: Service) -> None:
     await front()
-    service.headers = "Cache-Purge: thing:1, other:2\r\n"
-    assert (await front(route=CHANGE)).status == 200
+    service.headers = "Cache-Purge: thing:1, other:2\r\nCache-Lift: h1,h2\r\n"
+    changed = await front(route=CHANGE)
+    assert (changed.status, "cache-lift" in changed.headers) == (200, False)
     assert front.channel.purged == [["thing:1", "other:2"]]
+    assert front.channel.lifted == [["h1", "h2"]]
     service.headers = PUBLIC
     assert (await front()).body == b"3"
     await front("/things", route=NOT_KEPT)

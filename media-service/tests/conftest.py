@@ -67,6 +67,7 @@ class Catalogue(FakePeer):
         if answer.status == 200:
             self.covers[album_id] = (await request.json())["path"]
             answer.headers["Cache-Purge"] = f"album:{album_id}"
+            answer.headers["Cache-Lift"] = f"hold of {album_id}"
         return answer
 
 

@@ -61,6 +61,7 @@ async def test_an_upload_purges_the_album_that_shows_it_and_a_refused_one_nothin
     answer = await upload(album_id, png)
 
     assert (answer.status_code, answer.headers["Cache-Purge"]) == (201, f"album:{album_id}")
+    assert answer.headers["Cache-Lift"] == f"hold of {album_id}"
     for refused_answer in (await upload(album_id, b"x"), await upload(new_id("album"), png)):
         assert not refused_answer.is_success
         assert "Cache-Purge" not in refused_answer.headers
