@@ -140,7 +140,7 @@ class PurgeChannel:
         number = next(self._purge_ids)
         pending = self._pending[number] = _PendingPurge()
         try:
-            message = json.dumps({"id": number, "from": self._id, "tags": tags, "lifted": lifted})
+            message = messages.acknowledged_purge(number, self._id, tags, lifted)
             async with asyncio.timeout(limit - self._clock()):
                 now, registered = await self._publish(message)
             others = {

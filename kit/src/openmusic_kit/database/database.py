@@ -25,7 +25,6 @@ from openmusic_kit.database.connections import (
     connection_string,
 )
 from openmusic_kit.errors import Unavailable
-from openmusic_kit.idempotency.keys import current_key
 from openmusic_kit.idempotency.results import Result, must_store, store
 from openmusic_kit.settings import DatabaseSettings
 
@@ -95,8 +94,8 @@ class Database:
         async with self._connection() as connection:
             await connection.set_autocommit(False)
             try:
-                if result is not None and (key := current_key()) is not None:
-                    await store(connection, key, result)
+                if result is not None:
+                    await store(connection, result)
                 yield UnitOfWork(connection)
             finally:
                 if not connection.closed:

@@ -64,12 +64,16 @@ async def require_new(connection: Connection, key: RequestKey) -> None:
         raise AlreadyDone(Result(stored.result, stored.tags))
 
 
-async def store(connection: Connection, key: RequestKey, result: Result) -> None:
-    """Stores the result with the change that the transaction makes after this. Also removes a few old results.
+async def store(connection: Connection, result: Result) -> None:
+    """Stores the result with the change that the transaction makes after this, if the request has a key.
 
-    The lock belongs to the transaction, so a second request with the key does not wait for the first. Raises UnderWay
-    if that holds the lock, and AlreadyDone or KeyReused if it has committed since the last look.
+    Also removes a few old results. The lock belongs to the transaction, so a second request with the key does not wait
+    for the first. Raises UnderWay if that holds the lock, and AlreadyDone or KeyReused if it has committed since the
+    last look.
     """
+    key = current_key()
+    if key is None:
+        return
     cursor = await connection.execute(
         """
         WITH old AS (

@@ -124,7 +124,7 @@ class Broker:
         try:
             with _loss_of_connection_as_error():
                 async with asyncio.timeout(DECLARE_TIMEOUT):
-                    return await topology.depth(await self._connect(), queue)
+                    return (await topology.depths(await self._connect(), queue.name))[queue.name]
         except Exception:
             self._topology_dirty.set()  # perhaps for want of the queue
             raise
@@ -136,7 +136,8 @@ class Broker:
         )
         with _loss_of_connection_as_error():
             for consumer in self._consumers if self._connected else ():
-                for name, count in (await topology.depths(await self._connect(), consumer.queue)).items():
+                names = (consumer.queue.name, consumer.queue.dead)
+                for name, count in (await topology.depths(await self._connect(), *names)).items():
                     messages.add_metric([name], count)
         return [messages]
 

@@ -67,17 +67,10 @@ async def declare(connection: AbstractConnection, queues: Iterable[Queue]) -> di
     return consumers
 
 
-async def depth(connection: AbstractConnection, queue: Queue) -> int:
-    """The messages in the main queue that no consumer has in hand. Raises ChannelNotFoundEntity."""
+async def depths(connection: AbstractConnection, *names: str) -> dict[str, int]:
+    """The messages in each of these queues that no consumer has in hand. Raises ChannelNotFoundEntity."""
     async with connection.channel() as channel:
-        declared = await channel.declare_queue(queue.name, passive=True)
-        return declared.declaration_result.message_count or 0
-
-
-async def depths(connection: AbstractConnection, queue: Queue) -> dict[str, int]:
-    """The same of the main queue and of the dead letters, by name."""
-    async with connection.channel() as channel:
-        declared = {name: await channel.declare_queue(name, passive=True) for name in (queue.name, queue.dead)}
+        declared = {name: await channel.declare_queue(name, passive=True) for name in names}
         return {name: each.declaration_result.message_count or 0 for name, each in declared.items()}
 
 
