@@ -19,9 +19,10 @@ ARG SERVICE
 RUN python -m venv --without-pip /opt/openmusic
 # Only what this service and the kit ask for, from the wheels whose hashes were checked. A change of our code leaves this layer as it is.
 COPY kit/pyproject.toml kit/
+COPY deploy/operations/pyproject.toml deploy/operations/
 COPY ${SERVICE}/pyproject.toml ${SERVICE}/
 COPY deploy/containers/dependencies.py .
-RUN python dependencies.py kit/pyproject.toml ${SERVICE}/pyproject.toml > dependencies.txt \
+RUN python dependencies.py kit/pyproject.toml deploy/operations/pyproject.toml ${SERVICE}/pyproject.toml > dependencies.txt \
     && pip --python /opt/openmusic/bin/python install --no-index --find-links /wheels -r dependencies.txt \
     && find /opt/openmusic -name '*.so' -not -path '*.libs/*' -exec strip --strip-unneeded {} + \
     && rm -rf /opt/openmusic/lib/python3.*/site-packages/Crypto/SelfTest

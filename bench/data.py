@@ -26,7 +26,7 @@ from vocabulary import GENRES, WORDS, invented
 
 from openmusic_auth.settings import Settings as AuthSettings
 from openmusic_kit.cache.pending_changes import PendingChanges
-from openmusic_local.__main__ import settings
+from openmusic_local.configuration import settings
 from openmusic_local.stack import Stack
 
 PASSWORD = "secret"  # noqa: S105 - of every listener that is made here

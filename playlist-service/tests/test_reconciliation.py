@@ -7,7 +7,7 @@ import pytest
 
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import new_id
-from openmusic_playlist.__main__ import reconcile
+from openmusic_playlist.projections.commands import reconcile
 from openmusic_playlist.projections.errors import CatalogueEmpty
 from openmusic_playlist.projections.reconciliation import PAGE
 

@@ -14,7 +14,7 @@ from openmusic_kit.messaging import topology
 from openmusic_operations.dead_letters import QUEUES
 from openmusic_testkit.processes import Done, Starter
 
-_commands = Starter("openmusic_operations", ["openmusic_operations.dead_letters", "openmusic_operations.settings"])
+_commands = Starter("openmusic_operations", ["openmusic_operations.dead_letters"])
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,7 @@ async def test_what_died_of_a_cause_that_is_mended_is_handled_after_a_replay(
         (["replay", QUEUE, "nobody"], 1, f"{DEAD} holds no message nobody"),
         (["discard", QUEUE, "nobody", "--yes"], 1, f"{DEAD} holds no message nobody"),
         (["replay", QUEUE], 2, "--all"),
-        (["bury"], 2, "invalid choice"),
+        (["bury"], 2, "No such command 'bury'"),
     ],
 )
 @pytest.mark.usefixtures("queues")

@@ -5,31 +5,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values
-
 from openmusic_kit.version import VERSION
+from openmusic_local.configuration import from_file, settings
 from openmusic_local.errors import LocalError
 from openmusic_local.settings import check_names
-from openmusic_local.stack import Stack, repository
+from openmusic_local.stack import Stack
 from openmusic_operations.system import PROCESSES
-
-DEFAULTS = {"PORT": "5000", "MAIL_PORT": "1080", "OPENMUSIC_DATA": ".openmusic"}
-FOLDERS = ("OPENMUSIC_DATA", "STORAGE_FOLDER")
-
-
-def from_file() -> dict[str, str]:
-    """What ``.env`` sets."""
-    return {name: value for name, value in dotenv_values(repository() / ".env").items() if value}
-
-
-def settings() -> Mapping[str, str]:
-    """The environment goes before ``.env``, and that before the defaults. Folders are relative to the repository."""
-    from_environment = {name: value for name, value in os.environ.items() if value}
-    chosen = {**DEFAULTS, **from_file(), **from_environment}
-    return {**chosen, **{name: str(repository() / chosen[name]) for name in FOLDERS if name in chosen}}
 
 
 def up(stack: Stack, _: argparse.Namespace) -> None:

@@ -1,45 +1,60 @@
-"""``openmusic``: the operators' own commands, and those of the services that are installed beside them."""
+"""``openmusic``: the operators' own commands, and those of the services that are installed."""
 
-import argparse
 import logging
 import sys
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 
+import typer
 from pydantic import ValidationError
 
+from openmusic_kit.commands.output import group
+from openmusic_kit.errors import ServiceError
+from openmusic_kit.settings import problems
 from openmusic_operations import dead_letters
-from openmusic_operations.errors import OperationFailed
-from openmusic_operations.settings import Settings
 
 SERVICE_COMMANDS = "openmusic.commands"
-"""The group of entry points in which a service names commands of its own, such as ``read-copies``."""
+"""The group of entry points in which a service names commands, such as ``read-copies``."""
+
+ABOUT = """Runs, repairs and feeds an OpenMusic that is up.
+
+With `make up` the commands find the settings of the stack. In a container they use those of its process:
+`docker compose exec auth-service openmusic users list`. `--json` of each command is for programs.
+"""
 
 
 def main() -> None:
-    added = {point.name: point for point in entry_points(group=SERVICE_COMMANDS)}
-    if len(sys.argv) > 1 and sys.argv[1] in added:
-        added[sys.argv[1]].load()()
-        return
-    arguments = _parser(added).parse_args()
     logging.getLogger().addHandler(logging.NullHandler())  # what the operator must know is printed below
     try:
-        dead_letters.run(arguments, Settings())
-    except OperationFailed as error:
-        sys.exit(f"openmusic: {error}")
-    except (ValidationError, ValueError):
-        sys.exit("openmusic: RABBITMQ_SERVER is not an address like amqp://user:password@host:5672/")
-    except KeyboardInterrupt:
-        sys.exit(130)
+        code = typer.main.get_command(_app(sys.argv[1:2])).main(prog_name="openmusic", standalone_mode=False)
+    except typer.TyperException as error:
+        code = error.exit_code
+        print(_line(error.format_message()), file=sys.stderr)
+    except ValidationError as error:
+        code = _fail(f"the settings are not usable: {'; '.join(problems(error))}")
+    except ServiceError as error:
+        code = _fail(str(error))
+    except typer.Abort:
+        code = _fail("nothing was changed")
+    sys.exit(code)
 
 
-def _parser(added: dict[str, EntryPoint]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="openmusic", description="What operators do with a stack that runs.")
-    commands = parser.add_subparsers(required=True, metavar="command")
-    about = "messages that no consumer could apply"
-    dead_letters.add_commands(commands.add_parser("dead-letters", help=about, description=about))
-    for name in added:
-        commands.add_parser(name, help="of a service that is installed here")
-    return parser
+def _app(first: list[str]) -> typer.Typer:
+    """Loads only the service whose command comes ``first``, or all for help and completion."""
+    app = group(ABOUT)
+    app.add_typer(dead_letters.app, name="dead-letters")
+    points = {point.name: point for point in entry_points(group=SERVICE_COMMANDS)}
+    for name in [name for name in first if name in points] or points:
+        app.add_typer(points[name].load(), name=name)
+    return app
+
+
+def _fail(message: str) -> int:
+    print(_line(message), file=sys.stderr)
+    return 1
+
+
+def _line(message: str) -> str:
+    return message if "\n" in message else f"openmusic: {message}"
 
 
 if __name__ == "__main__":

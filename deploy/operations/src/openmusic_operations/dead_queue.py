@@ -12,6 +12,7 @@ from openmusic_kit.messaging.topology import Queue
 from openmusic_operations.errors import BrokerAway, LetterMissing, QueueMissing
 from openmusic_operations.letters import Letter, letter_id
 
+EXAMPLE = "amqp://user:password@host:5672/"
 TIMEOUT = 10.0  # seconds for each answer of RabbitMQ
 RETURN_TIMEOUT = 3.0  # seconds until messages that were given back are there again
 WORN = 10
@@ -146,8 +147,8 @@ class DeadQueue:
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Callable[[Queue], Awaitable[DeadQueue]]]:
     """Opens dead queues; each has a channel of its own. Raises BrokerAway, QueueMissing."""
-    with _told_in_a_line():
-        connection = await aio_pika.connect(url, timeout=TIMEOUT)
+    with _explained():
+        connection = await _connect(url)
         async with connection:
 
             async def open_queue(queue: Queue) -> DeadQueue:
@@ -161,8 +162,15 @@ async def connected(url: str) -> AsyncIterator[Callable[[Queue], Awaitable[DeadQ
             yield open_queue
 
 
+async def _connect(url: str) -> AbstractConnection:
+    try:
+        return await aio_pika.connect(url, timeout=TIMEOUT)
+    except ValueError as error:
+        raise BrokerAway(f"RABBITMQ_SERVER is not an address like {EXAMPLE}") from error
+
+
 @contextmanager
-def _told_in_a_line() -> Iterator[None]:
+def _explained() -> Iterator[None]:
     try:
         yield
     except (TimeoutError, AMQPError, OSError, asyncio.CancelledError) as error:

@@ -6,8 +6,10 @@ OperationFailed
 └── LetterMissing  no dead letter with that id
 """
 
+from openmusic_kit.errors import ServiceError
 
-class OperationFailed(Exception):
+
+class OperationFailed(ServiceError):
     pass
 
 

@@ -1,12 +1,34 @@
-"""How dead letters look on a terminal. They may hold anything; what could move its cursor is shown as an escape."""
+"""How dead letters look on a terminal."""
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
+from openmusic_kit.commands.output import harmless
 from openmusic_operations.letters import UNKNOWN, Letter, parsed
 
 SHORT = 120  # characters of a reason in a list
+
+
+@dataclass(frozen=True)
+class LetterData:
+    """For programs. ``body`` is what JSON says, or else a text."""
+
+    id: str
+    type: str
+    died: datetime | None
+    reason: str
+    headers: dict[str, str]
+    body: object
+
+    @classmethod
+    def of(cls, letter: Letter) -> Self:
+        headers = {name: str(value) for name, value in letter.headers.items()}
+        content = parsed(letter.body)
+        body = _undecoded(letter.body) if content is None else content
+        return cls(letter.id, letter.type, letter.died, letter.reason, headers, body)
 
 
 def in_a_list(letters: list[Letter]) -> Iterator[str]:
@@ -31,10 +53,6 @@ def whole(letter: Letter) -> Iterator[str]:
     content = parsed(letter.body)
     text = _undecoded(letter.body) if content is None else json.dumps(content, ensure_ascii=False, indent=2)
     yield from map(harmless, text.splitlines())
-
-
-def harmless(text: str) -> str:
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def _undecoded(body: bytes) -> str:
