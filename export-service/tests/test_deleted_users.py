@@ -112,7 +112,7 @@ async def test_an_attempt_that_had_begun_sends_nothing_and_stores_nothing(connec
     """The worker has offered the mail; the user is deleted before its content is sent."""
     jobs = JobRepository(connection)
     attempt = Attempt(new_id("export"), "an-event", 1, copies=0, failing_for=0)
-    assert await jobs.add(attempt.job_id, "p", "a@mail.test", alice)
+    assert await jobs.add(attempt.job_id, "p", "a@mail.test", "json", alice)
     await connection.execute("INSERT INTO deleted_users (user_id) VALUES (%s)", [alice])
 
     assert not await jobs.begin_copy(attempt, repeat_after=60)

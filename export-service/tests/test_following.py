@@ -50,6 +50,7 @@ async def test_an_export_that_was_just_requested_is_pending(
         "id": job["id"],
         "playlistId": playlist_id,
         "targetEmail": "listener@mail.test",
+        "format": "json",
         "state": "pending",
         "attempts": 0,
         "problem": None,

@@ -11,7 +11,8 @@ from aiosmtplib.email import flatten_message
 from pydantic import ValidationError
 
 from openmusic_export.app import create_worker
-from openmusic_export.delivery.mail import compose, document
+from openmusic_export.delivery.mail import compose
+from openmusic_export.formats import FORMATS
 from openmusic_export.playlists import Playlist, PlaylistSong
 from openmusic_export.settings import WorkerSettings
 from openmusic_kit.ids import new_id
@@ -24,7 +25,7 @@ JOB = "export-01932f3a7c5e7d4a8b1c2d3e4f506174"
 
 def arrived(playlist: Playlist, sender: str = SENDER, cte_type: str = "8bit", **settings: Any) -> EmailMessage:
     """The mail as it is read at the other end."""
-    mail = compose(JOB, playlist, "listener@mail.test", WorkerSettings(mail_from=sender, **settings))
+    mail = compose(JOB, playlist, FORMATS["json"], "listener@mail.test", WorkerSettings(mail_from=sender, **settings))
     read = message_from_bytes(flatten_message(mail, cte_type=cte_type), policy=policy.default)
     assert isinstance(read, EmailMessage)
     return read
@@ -72,7 +73,7 @@ def test_a_mail_has_a_text_an_html_part_and_the_playlist_as_json(cte_type: str) 
 
 def test_subject_and_sender_may_hold_any_letter() -> None:
     settings = WorkerSettings(mail_from="Müsik <no-reply@openmusic.example>", mail_subject="Dein Püree 🎵")
-    mail = compose(JOB, playlist_named("x"), "listener@mail.test", settings)
+    mail = compose(JOB, playlist_named("x"), FORMATS["json"], "listener@mail.test", settings)
     sent = flatten_message(mail)
     read = message_from_bytes(sent, policy=policy.default)
     assert sent.partition(b"\n\n")[0].isascii()
@@ -114,8 +115,8 @@ def test_a_mail_says_how_many_songs_it_holds(songs: int, count: str) -> None:
 
 def test_the_attached_file_can_be_read_by_people() -> None:
     song = PlaylistSong(id=new_id("song"), title="Sæglópur", performer="Sigur Rós")
-    assert '\n      {\n        "id"' in document(playlist_named("x", song)).decode()
-    assert "Sæglópur" in document(playlist_named("x", song)).decode()
+    assert '\n      {\n        "id"' in FORMATS["json"].render(playlist_named("x", song))
+    assert "Sæglópur" in FORMATS["json"].render(playlist_named("x", song))
 
 
 def test_a_name_is_no_markup() -> None:
@@ -125,7 +126,7 @@ def test_a_name_is_no_markup() -> None:
 
 
 def test_a_very_long_name_stays_within_the_lines_of_a_mail() -> None:
-    mail = compose(JOB, playlist_named("n" * 5000), "listener@mail.test", WorkerSettings())
+    mail = compose(JOB, playlist_named("n" * 5000), FORMATS["json"], "listener@mail.test", WorkerSettings())
     assert max(len(line) for line in flatten_message(mail).splitlines()) <= 998  # RFC 5322
 
 
@@ -231,7 +232,7 @@ def test_what_would_break_a_mail_is_refused(wrong: dict[str, Any]) -> None:
 def test_a_file_above_the_limit_is_not_attached_and_the_mail_says_what_to_do() -> None:
     songs = [PlaylistSong(id=new_id("song"), title="Yellow", performer="Coldplay") for _ in range(20)]
     playlist = playlist_named("For the road", *songs)
-    size = len(document(playlist))
+    size = len(FORMATS["json"].content(playlist))
 
     fits = arrived(playlist, mail_attachment_limit=size)
     assert len(list(fits.iter_attachments())) == 1

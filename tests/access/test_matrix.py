@@ -68,6 +68,7 @@ GET    /playlists/{playlist_id}/activities 401   401     403      403    200    
 POST   /collaborations                    401    401     403      403    403          201
 DELETE /collaborations                    401    401     403      403    403          200
 POST   /export/playlists/{playlist_id}    401    401     403      403    403          201
+GET    /playlists/{playlist_id}/export    401    401     403      403    403          200
 GET    /export                            401    401     200      200    200          200
 GET    /export/{export_id}                401    401     404      404    404          200
 """

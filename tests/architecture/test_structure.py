@@ -235,7 +235,8 @@ def test_every_endpoint_is_plain_enough_to_be_compiled(service: str) -> None:
     app = importlib.import_module(f"openmusic_{service}.app").create_app()
     routes = [route for route in app.routes if isinstance(route, web.TimedRoute)]
 
-    assert [route.path for route in routes if not is_plain(route)] == []
+    files = {"/playlists/{playlist_id}/export"}  # in one of several formats, which FastAPI handles itself
+    assert {route.path for route in routes if not is_plain(route)} <= files
 
 
 def test_the_index_of_decisions_names_each_by_its_title() -> None:

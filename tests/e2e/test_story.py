@@ -211,9 +211,29 @@ def test_an_export_arrives_by_mail(client: Any, alice: Any, mails: Callable[[str
     }
 
 
+def test_a_playlist_can_be_downloaded_in_other_formats(client: Any, alice: Any, bob: Any) -> None:
+    playlist_id = client.playlist(alice, "Taken along & kept")
+    song_id = client.song('"Heroes"', performer="Bowie, David")
+    client.add(playlist_id, song_id, alice)
+    client.share(playlist_id, alice, bob)
+    path = f"/playlists/{playlist_id}/export"
+
+    files = {each: client.call("GET", path, user=alice, params={"format": each}) for each in ("csv", "xspf", "m3u8")}
+
+    assert files["csv"].text == f'id,title,performer\r\n{song_id},"""Heroes""","Bowie, David"\r\n'
+    assert "<title>Taken along &amp; kept</title>" in files["xspf"].text
+    assert '#EXTINF:-1,Bowie, David - "Heroes"' in files["m3u8"].text.splitlines()
+    assert files["csv"].headers["Content-Disposition"] == f'attachment; filename="{playlist_id}.csv"'
+    assert client.call("GET", path, user=alice).json()["playlist"]["songs"][0]["id"] == song_id
+    statuses = [client.call("GET", path, user=user).status_code for user in (bob, None)]
+    assert statuses == [403, 401]
+    assert client.call("GET", f"{path}?format=pdf", user=alice).status_code == 400
+
+
 def test_an_export_can_be_followed_by_the_one_who_asked_for_it(client: Any, alice: Any, bob: Any) -> None:
     playlist_id = client.playlist(alice, "Followed")
-    answer = client.call("POST", f"/export/playlists/{playlist_id}", {"targetEmail": "follower@listener.test"}, alice)
+    payload = {"targetEmail": "follower@listener.test", "format": "csv"}
+    answer = client.call("POST", f"/export/playlists/{playlist_id}", payload, alice)
     path = answer.headers["Location"]
 
     def finished() -> Any:

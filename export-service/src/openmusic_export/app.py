@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.token_verifier = await resources.token_verifier()
         app.state.exports = ExportService(database, Playlists(client))
 
-    return create_service_app("export", settings, start=start, routers=(exports.router, exports.internal_router))
+    return create_service_app("export", settings, start=start, routers=exports.ROUTERS)
 
 
 def create_worker(settings: WorkerSettings | None = None) -> FastAPI:

@@ -28,7 +28,7 @@ class Route:
 
 UNCACHEABLE = {
     "/users",  # who looks for a user does so once
-    "/covers/{album}/{file}",  # large and immutable
+    *("/covers/{album}/{file}", "/playlists/{id}/export"),  # large, and rarely repeated
     *(
         "/.well-known/jwks.json",
         "/users/me/sessions",
@@ -92,6 +92,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET /playlists/{id}/activities", "playlist", protected=True),
     *_routes("POST,DELETE /collaborations", "playlist", protected=True),
     *_routes("POST /export/playlists/{id}", "export", protected=True, limit="export"),
+    *_routes("GET /playlists/{id}/export", "export", protected=True),
     *_routes("GET /export", "export", protected=True),
     *_routes("GET /export/{id}", "export", protected=True),
 )

@@ -5,47 +5,45 @@ worker's time.
 """
 
 import html
-import json
 from datetime import UTC, datetime
 from email.charset import QP, Charset
+from email.encoders import encode_base64
 from email.header import Header
 from email.message import Message
-from email.mime.application import MIMEApplication
+from email.mime.base import MIMEBase
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import format_datetime, parseaddr
 
+from openmusic_export.formats import Format
 from openmusic_export.playlists import Playlist
 from openmusic_export.settings import WorkerSettings
 
-_ATTACHED = "The attached JSON file holds all of it."
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP  # readable in the source of the mail, unlike base64
 
 
-def document(playlist: Playlist) -> bytes:
-    """The attached JSON, in the shape that clients rely on."""
-    songs = [{"id": song.id, "title": song.title, "performer": song.performer} for song in playlist.songs]
-    content = {"playlist": {"id": playlist.id, "name": playlist.name, "songs": songs}}
-    return json.dumps(content, ensure_ascii=False, indent=2).encode()
-
-
-def compose(job_id: str, playlist: Playlist, target_email: str, settings: WorkerSettings) -> Message:
+def compose(
+    job_id: str, playlist: Playlist, file_format: Format, target_email: str, settings: WorkerSettings
+) -> Message:
     """A text part, an HTML part and the attachment. The Message-ID is derived from the job, to recognise repeats.
 
     ``target_email`` must contain no line break. A file above ``mail_attachment_limit`` is not attached.
     """
-    content = document(playlist)
+    content = file_format.content(playlist)
     fits = len(content) <= settings.mail_attachment_limit
     mail = MIMEMultipart("mixed")
     _address(mail, target_email, settings)
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = f"<{job_id}@{parseaddr(settings.mail_from)[1].rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses out-of-office replies
-    mail.attach(_body(playlist, _ATTACHED if fits else _too_large(playlist, len(content)), settings))
+    attached = f"The attached {file_format.extension.upper()} file holds all of it."
+    mail.attach(_body(playlist, attached if fits else _too_large(playlist, len(content)), settings))
     if fits:
-        file = MIMEApplication(content, "json")
-        file.add_header("Content-Disposition", "attachment", filename=f"{playlist.id}.json")
+        file = MIMEBase(*file_format.media_type.split("/"))
+        file.set_payload(content)
+        encode_base64(file)
+        file.add_header("Content-Disposition", "attachment", filename=file_format.file_name(playlist))
         mail.attach(file)
     return mail
 

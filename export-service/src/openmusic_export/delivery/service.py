@@ -9,6 +9,7 @@ from openmusic_export.delivery.results import DeliveryError, Postponed, Result, 
 from openmusic_export.delivery.smtp import MailSender, Offer
 from openmusic_export.events import ExportRequested, retry_schedule
 from openmusic_export.exports.repository import Attempt, JobRepository
+from openmusic_export.formats import FORMATS
 from openmusic_export.playlists import Playlists
 from openmusic_export.settings import WorkerSettings
 from openmusic_kit import tasks
@@ -103,10 +104,10 @@ class DeliveryService:
             if redelivered.get():  # it never reached the dead letters, so no operator has sent it back from there
                 raise UnprocessableMessage(job.reason)
             await jobs.reopen(job_id)
-            return Attempt(job_id, event_id, job.attempts + 1, copies=0, failing_for=0)
+            return Attempt(job_id, event_id, job.attempts + 1, 0, 0, job.format)
         if job.status != "pending" or not job.due:
             return None
-        return Attempt(job_id, event_id, job.attempts + 1, job.copies, job.failing_for)
+        return Attempt(job_id, event_id, job.attempts + 1, job.copies, job.failing_for, job.format)
 
     async def _offer(self, attempt: Attempt, request: ExportRequested) -> Offer:
         """Raises a DeliveryError."""
@@ -115,7 +116,9 @@ class DeliveryService:
         playlist = await self._playlists.get(request.playlist_id)
         if playlist is None:
             raise PlaylistDeleted("the playlist was deleted")
-        return await self._sender.offer(compose(request.job_id, playlist, request.target_email, self._settings))
+        file_format = FORMATS[attempt.file_format]
+        mail = compose(request.job_id, playlist, file_format, request.target_email, self._settings)
+        return await self._sender.offer(mail)
 
     async def _finish(self, attempt: Attempt, error: MailError | None) -> None:
         """Records the result. Without PostgreSQL, retries for a while; after that the job stays in doubt."""

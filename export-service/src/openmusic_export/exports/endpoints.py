@@ -1,12 +1,13 @@
 from operator import attrgetter
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistNotFound
 from openmusic_export.exports.schemas import Export, ExportData, ExportId, ExportPayload, ExportsData
 from openmusic_export.exports.service import ExportService
-from openmusic_kit.web.openapi import LOCATED, PAGED, REPEATABLE, error_responses
+from openmusic_export.formats import FORMATS, FormatName
+from openmusic_kit.web.openapi import LOCATED, PAGED, REPEATABLE, Responses, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, Section, decode_cursor, first_page, section
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, StoredText
@@ -25,6 +26,21 @@ internal_router = APIRouter(
     prefix="/internal/users/{user_id}/data/exports", route_class=InternalRoute, include_in_schema=False
 )
 router = APIRouter(prefix="/export", tags=["exports"], route_class=ProtectedRoute)
+playlists_router = APIRouter(prefix="/playlists", tags=["exports"], route_class=ProtectedRoute)
+ROUTERS = (router, playlists_router, internal_router)
+
+OBJECT = {"type": "object"}
+TEXT = {"type": "string", "format": "binary"}
+FILE: Responses = {
+    200: {
+        "description": "The file",
+        "headers": {"Content-Disposition": {"required": True, "schema": {"type": "string"}}},
+        "content": {
+            each.media_type: {"schema": OBJECT if each.media_type.endswith("json") else TEXT}
+            for each in FORMATS.values()
+        },
+    }
+}
 
 
 @router.post(
@@ -36,7 +52,7 @@ router = APIRouter(prefix="/export", tags=["exports"], route_class=ProtectedRout
 async def export_playlist(
     playlist_id: str, payload: ExportPayload, user_id: CurrentUser, exports: Exports, response: Response
 ) -> CreatedResponse[ExportId]:
-    export_id = await exports.request(playlist_id, payload.target_email, user_id)
+    export_id = await exports.request(playlist_id, payload.target_email, payload.format, user_id)
     response.headers["Location"] = f"/export/{export_id}"
     return CreatedResponse(message=ACCEPTED, data=ExportId(export_id=export_id))
 
@@ -65,3 +81,21 @@ async def get_exports_of(user_id: str, exports: Exports, after: StoredText = "")
 @router.get("/{export_id}", responses=error_responses(ExportNotFound))
 async def get_export(export_id: str, user_id: CurrentUser, exports: Exports) -> DataResponse[ExportData]:
     return DataResponse(data=ExportData(export=Export.of(await exports.get(export_id, user_id))))
+
+
+@playlists_router.get(
+    "/{playlist_id}/export",
+    response_class=Response,
+    responses={**error_responses(PlaylistNotFound, OwnerOnly), **FILE},
+)
+async def download_playlist(
+    playlist_id: str,
+    user_id: CurrentUser,
+    exports: Exports,
+    file_format: Annotated[FormatName, Query(alias="format")] = "json",
+) -> Response:
+    """The playlist as a file."""
+    playlist = await exports.read(playlist_id, user_id)
+    chosen = FORMATS[file_format]
+    headers = {"Content-Disposition": f'attachment; filename="{chosen.file_name(playlist)}"'}
+    return Response(chosen.content(playlist), headers=headers, media_type=chosen.media_type)

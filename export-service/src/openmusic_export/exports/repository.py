@@ -4,6 +4,7 @@ from typing import Literal
 
 from psycopg.rows import class_row
 
+from openmusic_export.formats import FormatName
 from openmusic_kit.database.database import Connection
 
 FinalStatus = Literal["sent", "failed", "cancelled"]
@@ -18,6 +19,7 @@ class Job:
     id: str
     playlist_id: str
     target_email: str
+    format: FormatName
     status: Status
     problem: Problem | None
     attempts: int
@@ -37,6 +39,7 @@ class LockedJob:
     """Seconds since the first failure."""
     dead_event_id: str | None
     """The message that became the dead letter of this job."""
+    format: FormatName
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Attempt:
     """Earlier mails that may have arrived."""
     failing_for: float
     """Seconds since the first failure."""
+    file_format: FormatName = "json"
 
 
 class JobRepository:
@@ -67,18 +71,21 @@ class JobRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, job_id: str, playlist_id: str, target_email: str, requested_by: str) -> bool:
+    async def add(
+        self, job_id: str, playlist_id: str, target_email: str, file_format: FormatName, requested_by: str
+    ) -> bool:
         """Returns False for a user who was deleted."""
         cursor = await self._connection.execute(
             """
-            INSERT INTO export_jobs (id, playlist_id, target_email, requested_by)
-            SELECT %(id)s, %(playlist_id)s, %(target_email)s, %(requested_by)s
+            INSERT INTO export_jobs (id, playlist_id, target_email, format, requested_by)
+            SELECT %(id)s, %(playlist_id)s, %(target_email)s, %(format)s, %(requested_by)s
             WHERE NOT EXISTS (SELECT FROM deleted_users d WHERE d.user_id = %(requested_by)s)
             """,
             {
                 "id": job_id,
                 "playlist_id": playlist_id,
                 "target_email": target_email,
+                "format": file_format,
                 "requested_by": requested_by,
             },
         )
@@ -100,7 +107,7 @@ class JobRepository:
         cursor = self._connection.cursor(row_factory=class_row(Job))
         await cursor.execute(
             """
-            SELECT id, playlist_id, target_email, status, problem, attempts, created_at, settled_at
+            SELECT id, playlist_id, target_email, format, status, problem, attempts, created_at, settled_at
             FROM export_jobs WHERE id = %(id)s AND requested_by = %(requested_by)s
             """,
             {"id": job_id, "requested_by": requested_by},
@@ -112,7 +119,7 @@ class JobRepository:
         cursor = self._connection.cursor(row_factory=class_row(Job))
         await cursor.execute(
             """
-            SELECT id, playlist_id, target_email, status, problem, attempts, created_at, settled_at
+            SELECT id, playlist_id, target_email, format, status, problem, attempts, created_at, settled_at
             FROM export_jobs WHERE requested_by = %(requested_by)s AND (%(before)s = '' OR id < %(before)s)
             ORDER BY id DESC LIMIT %(limit)s
             """,
@@ -130,7 +137,7 @@ class JobRepository:
         await cursor.execute(
             """
             SELECT status, reason, next_attempt_at <= now() AS due, attempts, copies,
-                   coalesce(extract(epoch FROM now() - failing_since), 0)::float AS failing_for, dead_event_id
+                   coalesce(extract(epoch FROM now() - failing_since), 0)::float AS failing_for, dead_event_id, format
             FROM export_jobs WHERE id = %(id)s FOR UPDATE SKIP LOCKED
             """,
             {"id": job_id},

@@ -5,6 +5,7 @@ from pydantic import WithJsonSchema
 
 from openmusic_export.addresses import MailAddress
 from openmusic_export.exports.repository import Job, Problem
+from openmusic_export.formats import FormatName
 from openmusic_kit.ids import id_schema
 from openmusic_kit.web.schemas import WireModel
 
@@ -22,6 +23,7 @@ UNKNOWN_PROBLEM = "The export failed"
 
 class ExportPayload(WireModel):
     target_email: MailAddress
+    format: FormatName = "json"
 
 
 class ExportId(WireModel):
@@ -32,6 +34,7 @@ class Export(WireModel):
     id: Id
     playlist_id: str
     target_email: str
+    format: FormatName
     state: Literal["pending", "sent", "failed", "cancelled"]
     attempts: int
     problem: str | None
@@ -45,6 +48,7 @@ class Export(WireModel):
             id=job.id,
             playlist_id=job.playlist_id,
             target_email=job.target_email,
+            format=job.format,
             state=job.status,
             attempts=job.attempts,
             problem=PROBLEMS[job.problem] if job.problem else UNKNOWN_PROBLEM if job.status == "failed" else None,

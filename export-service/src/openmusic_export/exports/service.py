@@ -1,7 +1,8 @@
 from openmusic_export.events import ExportRequested
 from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistNotFound
 from openmusic_export.exports.repository import Job, JobRepository
-from openmusic_export.playlists import Playlists
+from openmusic_export.formats import FormatName
+from openmusic_export.playlists import Playlist, Playlists
 from openmusic_kit.database.database import Database
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.idempotency.repeatable import repeatable
@@ -17,21 +18,25 @@ class ExportService:
         self._playlists = playlists
 
     @repeatable
-    async def request(self, playlist_id: str, target_email: str, user_id: str) -> str:
+    async def request(self, playlist_id: str, target_email: str, file_format: FormatName, user_id: str) -> str:
         """Stores a job and its event. Returns the id of the job. Raises PlaylistNotFound, OwnerOnly and Unavailable."""
-        owner_id = await self._playlists.owner_of(playlist_id)
-        if owner_id is None:
-            raise PlaylistNotFound
-        if owner_id != user_id:
-            raise OwnerOnly
+        await self._require_owner(playlist_id, user_id)
         job_id = new_id("export")
         async with self._database.unit_of_work(Result(job_id)) as work:
-            if not await JobRepository(work.connection).add(job_id, playlist_id, target_email, user_id):
+            if not await JobRepository(work.connection).add(job_id, playlist_id, target_email, file_format, user_id):
                 raise Unauthenticated
             event = ExportRequested(job_id=job_id, playlist_id=playlist_id, target_email=target_email)
             await outbox.append(work.connection, event, aggregate_id=job_id, sequence=1)
             await work.commit()
         return job_id
+
+    async def read(self, playlist_id: str, user_id: str) -> Playlist:
+        """The playlist as of now, to export it at once. Raises PlaylistNotFound, OwnerOnly and Unavailable."""
+        await self._require_owner(playlist_id, user_id)
+        playlist = await self._playlists.get(playlist_id)
+        if playlist is None:
+            raise PlaylistNotFound
+        return playlist
 
     async def delete_all(self, user_id: str) -> None:
         """Deletes what is known of the exports of a user who was deleted. May be repeated."""
@@ -52,3 +57,10 @@ class ExportService:
         """Newest first, older than the export ``before``, if that is not empty."""
         async with self._database.read() as connection:
             return await JobRepository(connection).list_requested(user_id, before, limit)
+
+    async def _require_owner(self, playlist_id: str, user_id: str) -> None:
+        owner_id = await self._playlists.owner_of(playlist_id)
+        if owner_id is None:
+            raise PlaylistNotFound
+        if owner_id != user_id:
+            raise OwnerOnly
