@@ -14,6 +14,7 @@ import uvloop
 from vanishing import drop_packets, take_packets
 
 from openmusic_local.ports import obstacle
+from openmusic_testkit.waiting import wait_until
 
 PORTS = range(14000, 19000)  # apart from those of the stack, and below those that the kernel hands out
 CONNECT_TIMEOUT = 20.0  # seconds; a part that is paused takes connections only when it goes on
@@ -71,6 +72,11 @@ class Network:
         """On the way from the process to the part; all others reach it as before."""
         self._change([self._proxies[process, part]], weather)
 
+    def wait_until_open(self, part: str) -> None:
+        """Waits until all ways to the part, which is there again, take connections."""
+        ways = [proxy for (_, target), proxy in self._proxies.items() if target == part]
+        wait_until(lambda: all(proxy.open for proxy in ways))
+
     def _change(self, ways: list["_Proxy"], weather: Weather) -> None:
         async def change() -> None:
             for proxy in ways:
@@ -94,6 +100,10 @@ class _Proxy:
         self._links: set[_Link] = set()
         self._vanished: list[_Link] = []
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def open(self) -> bool:
+        return self._server is not None
 
     async def listen(self) -> None:
         loop = asyncio.get_running_loop()

@@ -6,8 +6,8 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from audit import Auditor
 from clients import Answer, Client, Journal, User, client, register
 from models import picture
+from network import Network
 from story import telling
 
 from openmusic_local.servers import postgres
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.timeout(300)
 
 RECOVERS_WITHIN = 10.0  # seconds
 LONGEST_REQUEST = 15.0
+Without = Callable[[str], AbstractContextManager[None]]
 SONG = {"title": "Fix You", "year": 2005, "genre": "Rock", "performer": "Coldplay"}
 
 
@@ -78,13 +80,28 @@ async def friend(listener: Listener) -> User:
     return await register(listener.http, f"friend_{secrets.token_hex(6)}")
 
 
-@contextmanager
-def without(stack: Stack, part: str) -> Iterator[None]:
-    stack.stop_process(part)
-    try:
-        yield
-    finally:
+@pytest.fixture
+def start(stack: Stack, network: Network) -> Callable[[str], None]:
+    """Starts a part that was stopped, and waits until the others reach it."""
+
+    def start(part: str) -> None:
         stack.start_process(part)
+        network.wait_until_open(part)
+
+    return start
+
+
+@pytest.fixture
+def without(stack: Stack, start: Callable[[str], None]) -> Without:
+    @contextmanager
+    def without(part: str) -> Iterator[None]:
+        stack.stop_process(part)
+        try:
+            yield
+        finally:
+            start(part)
+
+    return without
 
 
 def refused_for_now(answer: Answer) -> bool:
@@ -93,8 +110,8 @@ def refused_for_now(answer: Answer) -> bool:
 
 
 @pytest.mark.telling
-async def test_without_redis_every_read_is_fresh(stack: Stack, listener: Listener) -> None:
-    with without(stack, "redis"):
+async def test_without_redis_every_read_is_fresh(without: Without, listener: Listener) -> None:
+    with without("redis"):
         for number in range(3):
             added = await listener.make("/songs", {**SONG, "title": f"Song {number}"}, "songId")
             await listener.add(added)
@@ -116,8 +133,8 @@ async def test_without_redis_every_read_is_fresh(stack: Stack, listener: Listene
 
 
 @pytest.mark.telling
-async def test_without_the_catalogue_playlists_are_still_read_and_left(stack: Stack, listener: Listener) -> None:
-    with without(stack, "catalog"):
+async def test_without_the_catalogue_playlists_are_still_read_and_left(without: Without, listener: Listener) -> None:
+    with without("catalog"):
         assert await listener.songs() == [listener.song]
         await listener.get(f"/playlists/{listener.playlist}/activities")
         assert [each["id"] for each in (await listener.get("/playlists")).data["playlists"]] == [listener.playlist]
@@ -129,8 +146,8 @@ async def test_without_the_catalogue_playlists_are_still_read_and_left(stack: St
 
 
 @pytest.mark.telling
-async def test_without_storage_only_covers_fail(stack: Stack, listener: Listener) -> None:
-    with without(stack, "objectstore"):
+async def test_without_storage_only_covers_fail(without: Without, listener: Listener) -> None:
+    with without("objectstore"):
         refused_for_now(await listener.http.upload(f"/albums/{listener.album}/covers", picture((1, 1, 1))))
         refused_for_now(await listener.http.ask("GET", listener.cover))
         shown = await listener.get(f"/albums/{listener.album}")
@@ -143,8 +160,8 @@ async def test_without_storage_only_covers_fail(stack: Stack, listener: Listener
     assert (await listener.http.upload(f"/albums/{listener.album}/covers", picture((1, 1, 1)))).status == 201
 
 
-async def test_without_the_broker_a_song_is_in_a_playlist_at_once(stack: Stack, listener: Listener) -> None:
-    with without(stack, "rabbitmq"):
+async def test_without_the_broker_a_song_is_in_a_playlist_at_once(without: Without, listener: Listener) -> None:
+    with without("rabbitmq"):
         added = await listener.make("/songs", {**SONG, "albumId": listener.album}, "songId")
         await listener.add(added)
         assert await listener.songs() == [listener.song, added]
@@ -162,13 +179,13 @@ async def test_without_the_broker_a_song_is_in_a_playlist_at_once(stack: Stack, 
 
 
 async def test_exports_wait_for_a_mail_server_however_often_they_were_tried(
-    stack: Stack, listener: Listener, auditor: Auditor
+    without: Without, listener: Listener, auditor: Auditor
 ) -> None:
     """The same as in an hour: from the sixth failure on, an export is tried once a minute, for three days."""
     address = f"{secrets.token_hex(6)}@late.test"
     path = f"/export/playlists/{listener.playlist}"
     tries = "SELECT min(attempts) FROM export_jobs WHERE target_email = %s"
-    with without(stack, "mail"):
+    with without("mail"):
         for _ in range(50):
             assert (await listener.http.ask("POST", path, {"targetEmail": address}, listener.user)).status == 201
         await eventually(lambda: auditor.select("export", tries, address)[0][0] >= 3, 30)
@@ -180,10 +197,10 @@ async def test_exports_wait_for_a_mail_server_however_often_they_were_tried(
 
 
 async def test_a_long_absence_of_the_database_is_over_when_it_is_back(
-    stack: Stack, listener: Listener, friend: User, auditor: Auditor
+    without: Without, listener: Listener, friend: User, auditor: Auditor
 ) -> None:
     """However long ago it was last tried to connect: every request tries."""
-    with without(stack, "postgres"):
+    with without("postgres"):
         end = time.monotonic() + 17
         while time.monotonic() < end:
             started = time.monotonic()
@@ -230,7 +247,7 @@ async def test_a_service_that_gets_no_more_connections_refuses_and_the_others_go
 
 
 @pytest.fixture
-def small_disk(stack: Stack) -> Iterator[Path]:
+def small_disk(stack: Stack, start: Callable[[str], None]) -> Iterator[Path]:
     """PostgreSQL's files on a file system of their own, with room for little more."""
     folder = stack.folder / "postgres"
     if os.geteuid() != 0 or shutil.which("mount") is None:
@@ -243,14 +260,14 @@ def small_disk(stack: Stack) -> Iterator[Path]:
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", folder], check=False)
     if mounted.returncode == 0:
         subprocess.run(["cp", "-a", f"{aside}/.", folder], check=True)
-        stack.start_process("postgres")
+        start("postgres")
         yield folder
         stack.stop_process("postgres")
         subprocess.run(["cp", "-a", f"{folder}/.", aside], check=True)
         subprocess.run(["umount", "--lazy", folder], check=True)
     folder.rmdir()
     aside.rename(folder)
-    stack.start_process("postgres")
+    start("postgres")
     if mounted.returncode:
         pytest.skip("a small file system cannot be mounted here")
 
