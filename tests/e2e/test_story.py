@@ -246,6 +246,7 @@ def test_an_export_can_be_followed_by_the_one_who_asked_for_it(client: Any, alic
         "id": answer.json()["data"]["exportId"],
         "playlistId": playlist_id,
         "targetEmail": "follower@listener.test",
+        "format": "csv",
         "state": "sent",
         "attempts": 1,
         "problem": None,
