@@ -4,6 +4,9 @@ VENV := .venv/bin
 PACKAGES := kit testkit gateway auth-service catalog-service playlist-service media-service export-service deploy/local deploy/operations
 TYPED := $(PACKAGES:=/src) bench contracts demo deploy/containers deploy/kubernetes
 
+# Without it, every process compiles our code again, and pytest rewrites every test.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install up down status logs reset demo test test-python test-bare test-faults test-faults-short interleavings mutation soak lint format openapi manifests
 .PHONY: bench bench-mix bench-growth bench-soak bench-report bench-data requirements engine images e2e-compose audit
