@@ -164,17 +164,17 @@ async def test_a_rare_text_of_any_length_is_found_through_an_index_among_many(co
         async with cursor.copy("COPY songs (id, title, year, genre, performer) FROM STDIN") as copy:
             for number in range(20_000):
                 await copy.write_row((new_id("song"), f"Number {number}", 1, "g", f"Somebody {number}"))
-            await copy.write_row((new_id("song"), "Ça Ø ?!", 1, "g", "Ÿ&"))
+            await copy.write_row((new_id("song"), "Ça Ж ?!", 1, "g", "Ÿ&"))
         await cursor.execute("VACUUM ANALYZE songs")
     songs = SongRepository(connection)
 
     for title, performer, index in (
-        ("NUMBER 12345", "", "songs_by_folded_title_trigrams"),
-        ("number", "SOMEBODY 12345", "songs_by_folded_performer_trigrams"),
-        ("ø", "", "songs_by_title_short_grams"),
-        ("ça", "", "songs_by_title_short_grams"),
-        (" ?!", "", "songs_by_title_short_grams"),
-        ("", "ÿ&", "songs_by_performer_short_grams"),
+        ("NUMBER 12345", "", "songs_by_title_trigrams"),
+        ("number", "SOMEBODY 12345", "songs_by_performer_trigrams"),
+        ("ж", "", "songs_by_title_grams"),
+        ("ça", "", "songs_by_title_grams"),
+        (" ?!", "", "songs_by_title_grams"),
+        ("", "ÿ&", "songs_by_performer_grams"),
     ):
         async with connection.transaction():
             found = await songs.search(title, performer, after="", limit=1001)

@@ -3,7 +3,8 @@ from dataclasses import dataclass
 from psycopg import sql
 from psycopg.rows import class_row
 
-from openmusic_catalog.songs.repository import SongSummary, contains
+from openmusic_catalog.listing.repository import contains
+from openmusic_catalog.songs.repository import SongSummary
 from openmusic_kit.database.database import Connection
 
 
@@ -59,12 +60,15 @@ class AlbumRepository:
         return AlbumWithSongs(**row, songs=songs)
 
     async def search(self, name: str, year: int | None, after: str, limit: int, public_url: str) -> list[AlbumSummary]:
-        """Returns albums of that year whose name contains the text in any letter case, after the id ``after``.
+        """Returns albums of that year whose name contains the text, after the id ``after``.
 
         The statement is not prepared: which index is the fastest depends on the values.
         """
-        conditions = ["lower(name) LIKE lower(%(name)s)"] if name else []
-        conditions += ["year = %(year)s"] if year is not None else []
+        conditions = [
+            sql.SQL("id > %(after)s"),
+            *([contains("name", name)] if name else []),
+            *([sql.SQL("year = %(year)s")] if year is not None else []),
+        ]
         cursor = self._connection.cursor(row_factory=class_row(AlbumSummary))
         await cursor.execute(
             sql.SQL(
@@ -72,8 +76,8 @@ class AlbumRepository:
                 SELECT id, name, year, %(public_url)s || cover_path AS cover_url
                 FROM albums WHERE {} ORDER BY id LIMIT %(limit)s
                 """
-            ).format(sql.SQL(" AND ").join(map(sql.SQL, ["id > %(after)s", *conditions]))),
-            {"name": contains(name), "year": year, "after": after, "limit": limit, "public_url": public_url},
+            ).format(sql.SQL(" AND ").join(conditions)),
+            {"name": name, "year": year, "after": after, "limit": limit, "public_url": public_url},
             prepare=False,
         )
         return await cursor.fetchall()

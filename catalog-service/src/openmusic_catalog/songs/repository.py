@@ -1,15 +1,12 @@
-import re
 from dataclasses import asdict, dataclass
 
 from psycopg import sql
 from psycopg.rows import class_row
 
 from openmusic_catalog.events import SongCreated, SongDeleted, SongUpdated
+from openmusic_catalog.listing.repository import contains
 from openmusic_kit.database.database import Connection
 from openmusic_kit.messaging import outbox
-
-_HAS_TRIGRAMS = re.compile(r"[^\W_]{3}")
-"""The trigram indexes are of little use for a text without three letters or digits in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +80,18 @@ class SongRepository:
         return await cursor.fetchone()
 
     async def search(self, title: str, performer: str, after: str, limit: int) -> list[SongSummary]:
-        """Returns songs whose title and performer contain the texts in any letter case, after the id ``after``.
+        """Returns songs whose title and performer contain the texts, after the id ``after``.
 
         The statement is not prepared: whether an index of texts or the index of ids is faster depends on the texts.
         """
-        conditions: list[sql.Composable] = [sql.SQL("id > %(after)s")]
-        parameters: dict[str, str | int] = {"after": after, "limit": limit}
-        for column, text in (("title", title), ("performer", performer)):
-            if text:
-                conditions.append(sql.SQL("{} LIKE lower({})").format(_folded(column), sql.Placeholder(column)))
-                parameters[column] = contains(text)
-            if text and not _HAS_TRIGRAMS.search(text):
-                grams = {f"{column}_{number}": gram for number, gram in enumerate(_short_grams(text))}
-                lowered = (sql.SQL("lower({})").format(sql.Placeholder(name)) for name in grams)
-                conditions.append(
-                    sql.SQL("short_grams({}) @> ARRAY[{}]").format(_folded(column), sql.SQL(", ").join(lowered))
-                )
-                parameters |= grams
+        texts = {column: text for column, text in (("title", title), ("performer", performer)) if text}
+        conditions = [sql.SQL("id > %(after)s"), *(contains(column, text) for column, text in texts.items())]
         cursor = self._connection.cursor(row_factory=class_row(SongSummary))
         await cursor.execute(
             sql.SQL("SELECT id, title, performer FROM songs WHERE {} ORDER BY id LIMIT %(limit)s").format(
                 sql.SQL(" AND ").join(conditions)
             ),
-            parameters,
+            {"after": after, "limit": limit, **texts},
             prepare=False,
         )
         return await cursor.fetchall()
@@ -159,21 +145,3 @@ class SongRepository:
             aggregate_id=song_id,
             sequence=version + 1,
         )
-
-
-def _folded(column: str) -> sql.Identifier:
-    return sql.Identifier(f"{column}_folded")
-
-
-def _short_grams(text: str) -> list[str]:
-    """Returns the pairs of neighbouring characters, or a single character as it is.
-
-    These are among what the SQL function of that name returns.
-    """
-    return [text[start : start + 2] for start in range(len(text) - 1)] or [text]
-
-
-def contains(text: str) -> str:
-    """Returns the pattern of LIKE for texts that contain this one."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
