@@ -295,3 +295,21 @@ def song_copy(connection: AsyncConnection[DictRow]) -> Callable[[str], Awaitable
         return await cursor.fetchone()
 
     return read
+
+
+@pytest.fixture
+async def blocked(settings: Settings) -> AsyncIterator[Callable[[int], Callable[[], Awaitable[bool]]]]:
+    """Whether so many statements of this database wait for a lock."""
+    # Within a transaction PostgreSQL shows the same activity each time, so this is no connection that holds locks.
+    async with await AsyncConnection.connect(connection_string(settings), autocommit=True) as observer:
+
+        def at_least(number: int) -> Callable[[], Awaitable[bool]]:
+            async def wait() -> bool:
+                cursor = await observer.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+                return len(await cursor.fetchall()) >= number
+
+            return wait
+
+        yield at_least

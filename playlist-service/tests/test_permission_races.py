@@ -1,34 +1,14 @@
 """Permission, existence and order are decided in the statement that changes, whatever happens between two steps."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from psycopg import AsyncConnection
 
-from openmusic_kit.database.database import connection_string
 from openmusic_testkit.waiting import eventually
 
 Blocked = Callable[[int], Callable[[], Awaitable[bool]]]
-
-
-@pytest.fixture
-async def blocked(settings: Any) -> AsyncIterator[Blocked]:
-    """Whether so many statements of this database wait for a lock."""
-    # Within a transaction PostgreSQL shows the same activity each time, so this is no connection that holds locks.
-    async with await AsyncConnection.connect(connection_string(settings), autocommit=True) as observer:
-
-        def at_least(number: int) -> Callable[[], Awaitable[bool]]:
-            async def wait() -> bool:
-                cursor = await observer.execute(
-                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-                )
-                return len(await cursor.fetchall()) >= number
-
-            return wait
-
-        yield at_least
 
 
 async def test_an_addition_that_was_under_way_fails_after_the_collaborator_was_removed(

@@ -109,6 +109,7 @@ def something(http: httpx.Client) -> Something:
             "DELETE /albums/{album_id}": {"album_id": made(MANY, "/albums", ALBUM)},
             "DELETE /albums/{album_id}/likes": {"album_id": [liked(each) for each in made(MANY, "/albums", ALBUM)]},
             "POST /playlists/{playlist_id}/songs": {"songId": [*songs, *made(MANY, "/songs", SONG)]},
+            "PUT /playlists/{playlist_id}/songs/order": {"after": songs},
             "POST /collaborations": {"userId": [*others, *more]},
             "DELETE /songs/{song_id}": {"song_id": made(MANY, "/songs", SONG)},
             "DELETE /playlists/{playlist_id}/collaborators/me": {"playlist_id": shared()},

@@ -189,6 +189,14 @@ WRITES = [
         body={"songId": "{song}"},
     ),
     Write(
+        "PUT /playlists/{playlist}/songs/order",
+        "/playlists/{id}/songs/order",
+        SONGS,
+        renews=ACTIVITIES,
+        user="friend",
+        body={"songId": "{last_song}", "after": None},
+    ),
+    Write(
         "POST /collaborations",
         "/collaborations",
         "stranger's playlists, stranger's songs, stranger's activities",
@@ -250,6 +258,9 @@ REFUSED = [
         status=404,
         announced=True,
     ),
+    Write("PUT /playlists/{playlist}/songs/order", "", user="stranger", body={"songIds": []}, status=403),
+    Write("PUT /playlists/{playlist}/songs/order", "", user="owner", body={"songId": "{song}"}, status=400),
+    Write("PUT /playlists/{playlist}/songs/order", "", user="owner", body={"songIds": []}, status=400, announced=True),
     Write(
         "POST /collaborations",
         "",
@@ -323,6 +334,8 @@ class World:
         for each, song in (("playlist", "song"), ("other_playlist", "single")):
             names[each] = self.create("/playlists", {"name": each}, "owner")["playlistId"]
             self.create(f"/playlists/{names[each]}/songs", {"songId": names[song]}, "owner")
+        names["last_song"] = self.create("/songs", SONG | {"title": "Last"})["songId"]
+        self.create(f"/playlists/{names['playlist']}/songs", {"songId": names["last_song"]}, "owner")
         self.create("/collaborations", {"playlistId": names["playlist"], "userId": names["friend"]}, "owner")
         self.create(f"/albums/{names['album']}/likes", None, "friend")
 

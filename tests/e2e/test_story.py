@@ -172,6 +172,23 @@ def test_a_shared_playlist(client: Any, alice: Any, bob: Any) -> None:
     assert client.call("GET", path, user=alice).status_code == 404
 
 
+def test_the_songs_of_a_playlist_are_put_in_order(client: Any, alice: Any, bob: Any) -> None:
+    playlist_id = client.playlist(alice, "Ours")
+    songs = [client.song(title) for title in ("One", "Two", "Three")]
+    for song_id in songs:
+        client.add(playlist_id, song_id, alice)
+    client.share(playlist_id, alice, bob)
+    path = f"/playlists/{playlist_id}/songs/order"
+    seen = client.call("GET", f"/playlists/{playlist_id}", user=alice).json()["data"]["playlist"]["revision"]
+
+    assert client.call("PUT", path, {"songId": songs[2], "after": None}, bob).status_code == 200
+    for user in (alice, bob):
+        assert [song["title"] for song in client.songs_in(playlist_id, user)] == ["Three", "One", "Two"]
+    assert client.call("PUT", path, {"songIds": songs, "revision": seen}, alice).status_code == 400
+    assert client.call("PUT", path, {"songIds": songs}, alice).status_code == 200
+    assert [song["title"] for song in client.songs_in(playlist_id, bob)] == ["One", "Two", "Three"]
+
+
 def test_likes_and_where_they_came_from(client: Any, alice: Any, bob: Any) -> None:
     path = f"/albums/{client.album()}/likes"
     for method, user, likes in [("POST", alice, 1), ("POST", bob, 2), ("DELETE", alice, 1)]:

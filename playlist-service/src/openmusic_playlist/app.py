@@ -19,6 +19,8 @@ from openmusic_playlist.projections.directories import SongDirectory, UserDirect
 from openmusic_playlist.projections.freshness import Freshness
 from openmusic_playlist.projections.song_lookup import SongLookup
 from openmusic_playlist.settings import Settings
+from openmusic_playlist.song_order import endpoints as song_order
+from openmusic_playlist.song_order.service import SongOrderService
 from openmusic_playlist.user_data import endpoints as user_data
 from openmusic_playlist.user_data.service import UserDataService
 
@@ -27,6 +29,7 @@ ROUTERS = (
     playlists.internal_router,
     playlist_songs.router,
     playlist_songs.internal_router,
+    song_order.router,
     activities.router,
     collaborations.router,
     collaborations.playlist_router,
@@ -53,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         users = UserDirectory(database, auth)
         app.state.playlists = PlaylistService(database, cache, users, freshness)
         app.state.playlist_songs = PlaylistSongService(database, cache, SongDirectory(database, lookup, freshness))
+        app.state.song_order = SongOrderService(database, cache, freshness)
         app.state.playlist_reader = PlaylistReader(database, cache, freshness, settings.songs_cache_ttl)
         app.state.user_data = UserDataService(database)
         app.state.activities = ActivityService(database)

@@ -21,13 +21,11 @@ class StoredPlaylist:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeResult:
-    """What the statement found: the playlist, the user among its members, the song; and whether it changed anything."""
+class Membership:
+    """Whether there is such a playlist, and the user is among its members."""
 
     playlist: bool
     member: bool
-    song: bool
-    changed: bool
 
     def require_member(self) -> None:
         """Raises PlaylistNotFound or NotYourPlaylist: an earlier check may be out of date."""
@@ -35,3 +33,11 @@ class ChangeResult:
             raise PlaylistNotFound
         if not self.member:
             raise NotYourPlaylist
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeResult(Membership):
+    """What the statement also found: the song; and whether it changed anything."""
+
+    song: bool
+    changed: bool

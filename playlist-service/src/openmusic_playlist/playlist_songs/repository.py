@@ -4,7 +4,7 @@ from typing import LiteralString
 from psycopg.rows import class_row
 
 from openmusic_kit.database.database import Connection
-from openmusic_playlist.playlist_songs.models import ChangeResult, StoredPlaylist
+from openmusic_playlist.playlist_songs.models import ChangeResult, Membership, StoredPlaylist
 
 _MEMBER: LiteralString = """
     playlist AS MATERIALIZED (
@@ -35,7 +35,7 @@ class PlaylistSongRepository:
         self._connection = connection
 
     async def get(self, playlist_id: str, *, without: list[str]) -> StoredPlaylist | None:
-        """Returns the playlist with its songs in the order added, except the songs ``without``."""
+        """Returns the playlist with its songs in order, except the songs ``without``."""
         cursor = await self._connection.cursor(row_factory=class_row(StoredPlaylist)).execute(
             """
             SELECT p.id, p.name, u.username, p.compared_in, p.public,
@@ -46,8 +46,8 @@ class PlaylistSongRepository:
                    concat('[', song.items, ']') AS songs
             FROM playlists p JOIN users u ON u.id = p.owner_id
             CROSS JOIN LATERAL (
-                SELECT array_agg(shown.id ORDER BY ps.position) AS ids,
-                       string_agg(row_to_json(shown)::text, ',' ORDER BY ps.position) AS items
+                SELECT array_agg(shown.id ORDER BY coalesce(ps.place, ps.position)) AS ids,
+                       string_agg(row_to_json(shown)::text, ',' ORDER BY coalesce(ps.place, ps.position)) AS items
                 FROM playlist_songs ps
                 JOIN (SELECT id, title, performer FROM songs WHERE NOT deleted) AS shown ON shown.id = ps.song_id
                 WHERE ps.playlist_id = p.id AND shown.id <> ALL(%(without)s)
@@ -63,6 +63,19 @@ class PlaylistSongRepository:
             "UPDATE playlists SET compared_in = %(incarnation)s WHERE id = %(id)s",
             {"id": playlist_id, "incarnation": incarnation},
         )
+
+    async def lock(self, playlist_id: str, user_id: str) -> Membership:
+        """Until the transaction ends, nobody else changes the playlist or its songs, or removes the user from it."""
+        cursor = await self._connection.cursor(row_factory=class_row(Membership)).execute(
+            f"""
+            WITH {_MEMBER}
+            SELECT EXISTS (SELECT FROM playlist) AS playlist, EXISTS (SELECT FROM member) AS member
+            """,  # noqa: S608 - joined from constants
+            {"playlist_id": playlist_id, "user_id": user_id},
+        )
+        membership = await cursor.fetchone()
+        assert membership is not None  # noqa: S101 - a SELECT without FROM gives a row
+        return membership
 
     async def add(self, playlist_id: str, song_id: str, user_id: str, *, least_version: int) -> ChangeResult:
         """Adds the song if its copy is active and has at least that version. The copy is locked against deletion.

@@ -17,7 +17,7 @@ class UserDataRepository:
             SELECT p.id, p.name, p.description, p.public, coalesce((
                        SELECT json_agg(
                            json_build_object('id', s.id, 'title', s.title, 'performer', s.performer)
-                           ORDER BY ps.position
+                           ORDER BY coalesce(ps.place, ps.position)
                        ) FROM playlist_songs ps JOIN songs s ON s.id = ps.song_id
                        WHERE ps.playlist_id = p.id AND NOT s.deleted
                    ), '[]') AS songs
