@@ -43,6 +43,8 @@ CELLS = [
 FASTEST = 12_000  # requests/s that any system may answer: as many are thrown for each second
 FIRST_READS = 300
 PROBE_INTERVAL = 0.01  # seconds
+SETTLE = 3.0  # seconds
+WARM_UP = 3  # runs of wrk before those that count: a day of real use does not begin with empty caches
 
 T = TypeVar("T")
 
@@ -109,10 +111,13 @@ class SideBySide:
     def measure_mix(self, reads: Mapping[str, int], writes_percent: int, connections: int) -> dict[str, Any]:
         """Of each system the round whose rate is the median."""
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for _ in range(self._rounds):
+        for number in range(-WARM_UP, self._rounds):
             dice = self._dice(connections)
             requests = list(islice(dice.requests(reads, writes_percent), FASTEST * self._seconds))
             for system in self._systems:
+                if number < 0:
+                    self._run(system, requests, connections)
+                    continue
                 logged = self._logged()
                 with Probe(system, dice.requests(reads, 0)) as probe:
                     result = self._run(system, requests, connections)
@@ -230,7 +235,14 @@ def both(size: str, seconds: int, rounds: int) -> Iterator[SideBySide]:
         tokens = [comparator_monolith.token(user_id) for user_id, _ in made.users]
         _, refresh_token = _session(other_url, made.users[0][1])
         other = System("monolith", other_url, tokens, refresh_token, {"monolith": pid, **servers})
+        _wait_until_responses_are_kept(stack)
         yield SideBySide(stack, made, ours, other, seconds, rounds)
+
+
+def _wait_until_responses_are_kept(stack: Stack) -> None:
+    """A gateway that has just started keeps them for a second only, until no change can be older than itself."""
+    address = f"{stack.service_url('playlist')}/health/cache-generation"
+    time.sleep(httpx.get(address, trust_env=False).raise_for_status().json()["longest_change"] + SETTLE)
 
 
 def _log_in(url: str, made: Generator) -> tuple[list[str], str]:
