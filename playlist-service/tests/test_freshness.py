@@ -200,7 +200,7 @@ async def test_a_copy_that_is_believed_has_its_pending_change(peers: Any, alice:
     await mark(deleted, 2, None)
     peers.down.add("songs")
 
-    assert await alice.add(playlist_id, deleted) == 503
+    assert await alice.add(playlist_id, deleted) == 404
     assert await alice.add(playlist_id, renamed) == 201
     assert [each["title"] for each in await alice.activities(playlist_id)] == ["Talk 2"]
 
@@ -267,3 +267,69 @@ async def test_an_answer_names_its_songs_for_the_edge_unless_they_are_too_many(
         answer = await alice.call("GET", f"/playlists/{playlist_id}/songs")
         expected = [f"song:{song_id}" for song_id in songs] if named else ["song"]
         assert answer.headers["Cache-Tag"].split(",") == [f"playlist:{playlist_id}", *expected]
+
+
+BY_IDS = "/internal/songs/by-ids"
+
+
+async def test_an_addition_sees_what_the_catalogue_acknowledged(peers: Any, alice: Any, mark: Mark) -> None:
+    playlist_id, other = await alice.add_playlist(), await alice.add_playlist()
+    renamed, deleted = peers.add_song("Talk"), peers.add_song("Gone")
+    for song_id in (renamed, deleted):
+        await alice.add(other, song_id)
+
+    await mark(renamed, peers.rename(renamed, "Talk 2"), "Talk 2")
+    del peers.songs[deleted]
+    await mark(deleted, 2, None)
+
+    assert await alice.add(playlist_id, renamed) == 201
+    assert await alice.add(playlist_id, deleted) == 404
+    assert (await alice.read(playlist_id))[0] == ["Talk 2"]
+    assert [activity["title"] for activity in await alice.activities(playlist_id)] == ["Talk 2"]
+
+
+async def test_the_catalogue_is_asked_for_a_song_only_once(peers: Any, alice: Any) -> None:
+    song_id = peers.add_song("Talk")
+    for _ in range(3):
+        assert await alice.add(await alice.add_playlist(), song_id) == 201
+    assert peers.asked.count(BY_IDS) == 1
+
+
+async def test_a_song_that_was_not_there_is_asked_for_again(peers: Any, alice: Any) -> None:
+    song_id, playlist_id = peers.add_song("Talk"), await alice.add_playlist()
+    created = peers.songs.pop(song_id)
+    assert await alice.add(playlist_id, song_id) == 404
+
+    peers.songs[song_id] = created
+
+    assert await alice.add(playlist_id, song_id) == 201
+
+
+async def test_after_redis_was_emptied_the_catalogue_is_asked_again(peers: Any, alice: Any, redis: Redis) -> None:
+    deleted, kept = peers.add_song("Gone"), peers.add_song("Talk")
+    other = await alice.add_playlist()
+    for song_id in (deleted, kept):
+        await alice.add(other, song_id)
+    del peers.songs[deleted]  # and its mark was lost
+
+    await redis.delete("pending:songs")
+
+    playlist_id = await alice.add_playlist()
+    assert await alice.add(playlist_id, deleted) == 404
+    for _ in range(2):
+        peers.asked.clear()
+        assert await alice.add(await alice.add_playlist(), kept) == 201
+    assert peers.asked == []
+
+
+async def test_without_redis_the_catalogue_is_asked_each_time(peers: Any, alice: Any, start: Any) -> None:
+    song_id, playlist_id = peers.add_song("Talk"), await alice.add_playlist()
+    await alice.add(playlist_id, song_id)
+    without_redis = await start(**NOWHERE)
+    del peers.songs[song_id]
+
+    answer = await alice.call(
+        "POST", f"/playlists/{await alice.add_playlist()}/songs", {"songId": song_id}, through=without_redis
+    )
+
+    assert answer.status_code == 404

@@ -107,19 +107,6 @@ async def test_removing_what_is_not_in_the_playlist_is_not_found_and_leaves_no_a
     assert (await alice.read(other))[0] == ["Lost!"]
 
 
-async def test_a_client_sees_its_own_changes_in_the_catalogue_at_once(peers: Any, alice: Any) -> None:
-    playlist_id, other = await alice.add_playlist(), await alice.add_playlist()
-    renamed, deleted = peers.add_song("Talk"), peers.add_song("Gone")
-    await alice.add(other, deleted)
-
-    peers.rename(renamed, "Talk 2")
-    del peers.songs[deleted]
-
-    assert await alice.add(playlist_id, renamed) == 201
-    assert await alice.add(playlist_id, deleted) == 404
-    assert (await alice.read(playlist_id))[0] == ["Talk 2"]
-
-
 async def test_every_song_added_a_moment_ago_is_shown(peers: Any, alice: Any) -> None:
     playlist_id = await alice.add_playlist()
     expected = []

@@ -63,6 +63,8 @@ class PendingChanges:
         self._mark = redis.register_script(_MARK)
         self._settle = redis.register_script(_SETTLE)
         self._calls = calls or RedisCalls()
+        self.last_incarnation: str | None = None
+        """That of the last look that succeeded."""
 
     async def mark(self, name: str, version: int, content: bytes) -> bool:
         """Whether every look from now on shows this change or a newer one, until that is settled."""
@@ -74,7 +76,7 @@ class PendingChanges:
         fields = await self._calls.attempt(self._fetch)
         if fields is None:
             return None
-        incarnation = fields.pop(INCARNATION.encode()).decode()
+        incarnation = self.last_incarnation = fields.pop(INCARNATION.encode()).decode()
         return Pending(incarnation, {name.decode(): _parsed(value) for name, value in fields.items()})
 
     async def settle(self, name: str, version: int) -> None:

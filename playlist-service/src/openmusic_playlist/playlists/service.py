@@ -27,14 +27,21 @@ class PlaylistService:
     @repeatable
     async def add(self, name: str, user_id: str) -> str:
         """Returns the id of the new playlist."""
-        if not await self._users.exists(user_id):
-            raise Unauthenticated
         playlist_id = new_id("playlist")
-        incarnation = await self._freshness.incarnation()  # a playlist without songs needs no comparison
-        async with self._cache.autocommit(playlist_added(user_id), result=Result(playlist_id)) as connection:
-            if not await PlaylistRepository(connection).add(playlist_id, name, user_id, incarnation):
-                raise Unauthenticated
+        try:
+            await self._add(playlist_id, name, user_id)
+        except Unauthenticated:
+            if not await self._users.exists(user_id):
+                raise
+            await self._add(playlist_id, name, user_id)  # the user has a copy now
         return playlist_id
+
+    async def _add(self, playlist_id: str, name: str, user_id: str) -> None:
+        """Raises Unauthenticated for a user without a copy, or who was deleted."""
+        compared_in = await self._freshness.recent_incarnation()  # without songs, there is nothing to compare
+        async with self._cache.autocommit(playlist_added(user_id), result=Result(playlist_id)) as connection:
+            if not await PlaylistRepository(connection).add(playlist_id, name, user_id, compared_in):
+                raise Unauthenticated
 
     async def visible_to(self, user_id: str, after: str, limit: int) -> list[PlaylistRow]:
         async with self._database.read() as connection:

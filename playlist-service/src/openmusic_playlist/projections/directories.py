@@ -5,6 +5,7 @@ from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import is_id
 from openmusic_kit.web.clients import ServiceClient
 from openmusic_kit.web.schemas import DataResponse
+from openmusic_playlist.projections.compared_songs import ComparedSongs
 from openmusic_playlist.projections.freshness import Freshness
 from openmusic_playlist.projections.models import SongCopy
 from openmusic_playlist.projections.repository import SongCopyRepository, UserCopyRepository
@@ -17,22 +18,29 @@ class SongDirectory:
         self._database = database
         self._lookup = lookup
         self._freshness = freshness
+        self._compared = ComparedSongs()
 
     async def find(self, song_id: str) -> SongCopy | None:
-        """Asks the catalogue each time, so that clients see their own changes at once; the copy may lag behind.
+        """The song, of which an active copy that is older must not be used. Catches up first.
 
-        While the catalogue does not answer, an active copy is trusted. Raises Unavailable without one.
+        Asks the catalogue unless it said so in this incarnation of the pending changes. While it does not answer, an
+        active copy is trusted. Raises Unavailable without one.
         """
         if not is_id("song", song_id):
             return None
+        incarnation = await self._freshness.catch_up()
+        if incarnation is not None and (compared := self._compared.get(song_id, incarnation)) is not None:
+            return compared
         try:
-            return await self._lookup.find(song_id)
+            song = await self._lookup.find(song_id)
         except Unavailable:
-            await self._freshness.catch_up()
             copy = await self._active_copy(song_id)
             if copy is None:
                 raise
             return copy
+        if song is not None and incarnation is not None:
+            self._compared.add(song, incarnation)
+        return song
 
     async def is_known(self, song_id: str) -> bool:
         """Whether there is an active copy of the song. Every song in a playlist has a copy."""

@@ -53,10 +53,11 @@ class Freshness:
             raise Unavailable("Changes of songs take too long to arrive") from error
         return pending.incarnation if pending is not None else None
 
-    async def incarnation(self) -> str | None:
-        """Returns the current incarnation of the pending changes, or None when they are unreachable."""
-        pending = await self._pending.look()
-        return pending.incarnation if pending is not None else None
+    async def recent_incarnation(self) -> str | None:
+        """The incarnation of the pending changes, perhaps of some time ago. None when it was never known."""
+        if self._pending.last_incarnation is None:
+            await self._pending.look()
+        return self._pending.last_incarnation
 
     async def apply(self, songs: Iterable[SongCopy]) -> None:
         """Updates the copies and settles the changes. Raises Unavailable."""
