@@ -17,11 +17,13 @@ from aiosmtpd.smtp import SMTP
 from fastapi import FastAPI
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
+from typer.testing import CliRunner, Result
 
 from openmusic_export.__main__ import MIGRATIONS
 from openmusic_export.app import create_app, create_worker
 from openmusic_export.delivery import announcer
 from openmusic_export.events import jobs_queue
+from openmusic_export.exports import commands
 from openmusic_export.settings import Settings, WorkerSettings
 from openmusic_kit.database.database import connection_string
 from openmusic_kit.database.migrations import migrate
@@ -380,3 +382,14 @@ def export(client: httpx.AsyncClient, bearer: Callable[[str], dict[str, str]], n
         assert answer.status_code == 201, answer.text
 
     return request
+
+
+@pytest.fixture
+def operate(surroundings: dict[str, Any]) -> Callable[..., Awaitable[Result]]:
+    """Runs ``openmusic exports``."""
+    runner = CliRunner(env={name.upper(): str(value) for name, value in surroundings.items()})
+
+    async def run(*arguments: str) -> Result:
+        return await asyncio.to_thread(runner.invoke, commands.app, arguments)
+
+    return run

@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from openmusic_export.events import ExportRequested
+from openmusic_export.exports.errors import ExportInDoubt, ExportSettled
 from openmusic_kit.ids import new_id
 from openmusic_kit.messaging.events import Envelope
 from openmusic_testkit.serving import client_of
@@ -25,6 +26,16 @@ def attempted(jobs: Any, playlist_id: str) -> Any:
     async def check() -> Any:
         job = await jobs.of(playlist_id)
         return job if job["attempts"] else None
+
+    return check
+
+
+def copied(jobs: Any, playlist_id: str) -> Any:
+    """A mail may have arrived, and no worker holds the job."""
+
+    async def check() -> Any:
+        job = await jobs.of(playlist_id)
+        return job if job["copies"] else None
 
     return check
 
@@ -182,6 +193,45 @@ async def test_what_is_refused_for_good_is_dead_until_somebody_sends_it_back(
     job = await eventually(status_is(jobs, playlist_id, "sent"))
     assert (job["attempts"], job["reason"]) == (2, None)
     assert len(mail_server.mails) == 1
+
+
+@pytest.mark.usefixtures("worker")
+async def test_an_operator_has_an_export_tried_again_that_failed(
+    export: Any, neighbours: Any, mail_server: Any, jobs: Any, operate: Any
+) -> None:
+    playlist_id = neighbours.add_playlist("user-a")
+    mail_server.replies["RCPT"] = "550 no such mailbox"
+    await export(playlist_id)
+    job = await eventually(status_is(jobs, playlist_id, "failed"))
+    listed = await operate("list", "--status", "failed")
+    mail_server.replies.clear()
+
+    done = await operate("retry", job["id"])
+
+    assert (done.exit_code, done.output) == (0, f"{job['id']} is tried within seconds\n")
+    assert "no such mailbox" in listed.output
+    job = await eventually(status_is(jobs, playlist_id, "sent"))
+    assert (job["attempts"], job["reason"]) == (2, None)
+    assert len(mail_server.mails) == 1
+    assert isinstance((await operate("retry", job["id"])).exception, ExportSettled)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_an_export_in_doubt_is_tried_again_only_when_the_operator_says_so(
+    export: Any, neighbours: Any, mail_server: Any, jobs: Any, operate: Any
+) -> None:
+    playlist_id = neighbours.add_playlist("user-a")
+    mail_server.cuts = lambda taken: taken == 0
+    await export(playlist_id)
+    job = await eventually(copied(jobs, playlist_id))
+
+    refused = await operate("retry", job["id"])
+    done = await operate("retry", job["id"], "--in-doubt")
+
+    assert isinstance(refused.exception, ExportInDoubt)
+    assert done.exit_code == 0
+    await eventually(status_is(jobs, playlist_id, "sent"))
+    assert len(mail_server.mails) == 2
 
 
 async def test_an_export_that_fails_for_too_long_is_dead_with_its_reason(

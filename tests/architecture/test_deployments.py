@@ -18,13 +18,14 @@ import yaml
 from openmusic_kit.settings import DatabaseSettings
 from openmusic_local.settings import CLASSES
 from openmusic_operations import system
+from openmusic_operations.doctor.databases import BESIDES_POOL, RESERVED
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 OVERLAYS = ("dev", "production")
 SURGE = 1  # copies that a rolling upgrade adds
-BESIDES_POOL = 3  # connections of a copy: two that listen, and a new one for the check of readiness
-RESERVED = 20  # connections for migrations, backups and administrators
+
+
 VERSION = "1.31"  # of Kubernetes: the oldest that is promised to work
 CONTAINERS = {process.container: process for process in system.PROCESSES.values()}
 LOGIN = {"SMTP_USER", "SMTP_PASSWORD"}  # compose takes it from .env, production from the secret store

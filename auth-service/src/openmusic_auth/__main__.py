@@ -2,10 +2,10 @@ import logging
 from pathlib import Path
 
 from openmusic_auth.app import create_app
-from openmusic_auth.keys.service import PUBLISH_AHEAD, SigningKeys
+from openmusic_auth.keys.commands import rotate_keys
+from openmusic_auth.keys.service import PUBLISH_AHEAD
 from openmusic_auth.settings import Settings
 from openmusic_kit.cli import Command, run_cli, serve
-from openmusic_kit.database.database import open_database
 from openmusic_kit.database.migrations import migrate
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -13,10 +13,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 logger = logging.getLogger(__name__)
 
 
-async def rotate_keys(settings: Settings) -> None:
-    async with open_database(settings) as database:
-        secret = settings.signing_key_secret.get_secret_value()
-        kid = await SigningKeys(database, secret, settings.access_token_age).rotate()
+async def add_key(settings: Settings) -> None:
+    kid = await rotate_keys(settings)
     logger.info("signing key added", extra={"kid": kid, "signs_in": PUBLISH_AHEAD})
 
 
@@ -26,7 +24,7 @@ def main() -> None:
         {
             "serve": Command(Settings, lambda settings: serve(create_app(settings), settings)),
             "migrate": Command(Settings, lambda settings: migrate(settings, MIGRATIONS, "outbox", "idempotency")),
-            "rotate-keys": Command(Settings, rotate_keys),
+            "rotate-keys": Command(Settings, add_key),
         },
     )
 

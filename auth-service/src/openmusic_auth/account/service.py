@@ -3,9 +3,10 @@ from psycopg.errors import UniqueViolation
 from openmusic_auth.account.errors import SessionNotFound, WrongPassword
 from openmusic_auth.authentications.repository import RefreshTokenRepository, Session
 from openmusic_auth.authentications.service import hash_refresh_token
-from openmusic_auth.events import UserDeleted, UserRenamed
+from openmusic_auth.events import UserRenamed
 from openmusic_auth.invalidation import user_changed
 from openmusic_auth.passwords import Passwords
+from openmusic_auth.users.deletion import delete_user
 from openmusic_auth.users.errors import UsernameTaken
 from openmusic_auth.users.repository import Credentials, User, UserRepository
 from openmusic_kit.database.database import Database, UnitOfWork
@@ -67,18 +68,9 @@ class AccountService:
             await work.commit()
 
     async def delete(self, user_id: str, password: str) -> None:
-        """Deletes the user and all sessions. Other services delete their part when the event arrives.
-
-        Raises WrongPassword.
-        """
-        credentials = await self._verified(user_id, password)
-        async with self._database.unit_of_work() as work:
-            version = await UserRepository(work.connection).delete(credentials)
-            if version is None:
-                raise WrongPassword
-            event = UserDeleted(user_id=user_id)
-            await outbox.append(work.connection, event, aggregate_id=user_id, sequence=version)
-            await work.commit()
+        """Raises WrongPassword."""
+        if not await delete_user(self._database, await self._verified(user_id, password)):
+            raise WrongPassword
         await purge_with_answer(user_changed(user_id))
 
     async def list_sessions(self, user_id: str, before: str, limit: int) -> list[Session]:

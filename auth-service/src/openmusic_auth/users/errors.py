@@ -7,3 +7,7 @@ class UsernameTaken(Conflict):
 
 class UserNotFound(NotFound):
     message = "There is no such user"
+
+
+class UserChanged(Conflict):
+    message = "The password of this user has changed meanwhile"

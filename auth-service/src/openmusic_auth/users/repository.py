@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg.rows import class_row
 
@@ -19,6 +20,17 @@ class UserCopy:
     id: str
     username: str
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserDetails:
+    """A user as operators see it. ``sessions`` counts those that have not expired."""
+
+    id: str
+    username: str
+    fullname: str
+    disabled_at: datetime | None
+    sessions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +113,55 @@ class UserRepository:
         row = await cursor.fetchone()
         return row["version"] if row else None
 
-    async def find_credentials(self, *, username: str = "", user_id: str = "") -> Credentials | None:
+    async def list_details(self, prefix: str, after: str, limit: int) -> list[UserDetails]:
+        """Users whose name begins with ``prefix`` and whose id sorts after ``after``, in the order of ids."""
+        cursor = self._connection.cursor(row_factory=class_row(UserDetails))
+        await cursor.execute(
+            """
+            SELECT id, username, fullname, disabled_at,
+                   (SELECT count(*) FROM refresh_tokens t WHERE t.user_id = u.id AND t.expires_at > now()) AS sessions
+            FROM users u WHERE starts_with(username, %(prefix)s) AND id > %(after)s ORDER BY id LIMIT %(limit)s
+            """,
+            {"prefix": prefix, "after": after, "limit": limit},
+        )
+        return await cursor.fetchall()
+
+    async def find_details(self, *, username: str = "", user_id: str = "") -> UserDetails | None:
         """By username or by id."""
+        cursor = self._connection.cursor(row_factory=class_row(UserDetails))
+        await cursor.execute(
+            """
+            SELECT id, username, fullname, disabled_at,
+                   (SELECT count(*) FROM refresh_tokens t WHERE t.user_id = u.id AND t.expires_at > now()) AS sessions
+            FROM users u WHERE username = %(username)s OR id = %(user_id)s
+            """,
+            {"username": username, "user_id": user_id},
+        )
+        return await cursor.fetchone()
+
+    async def set_disabled(self, user_id: str, *, disabled: bool) -> bool:
+        """Ends logins in progress, too. False if there is no such user."""
+        cursor = await self._connection.execute(
+            """
+            UPDATE users SET disabled_at = CASE WHEN %(disabled)s THEN coalesce(disabled_at, now()) END,
+                             password_changes = password_changes + 1
+            WHERE id = %(id)s
+            """,
+            {"id": user_id, "disabled": disabled},
+        )
+        return cursor.rowcount == 1
+
+    async def find_credentials(
+        self, *, username: str = "", user_id: str = "", even_disabled: bool = False
+    ) -> Credentials | None:
+        """By username or by id. None for a user who is disabled, unless ``even_disabled``."""
         cursor = self._connection.cursor(row_factory=class_row(Credentials))
         await cursor.execute(
             """
             SELECT id AS user_id, password_hash, password_changes FROM users
-            WHERE username = %(username)s OR id = %(user_id)s
+            WHERE (username = %(username)s OR id = %(user_id)s) AND (disabled_at IS NULL OR %(even_disabled)s)
             """,
-            {"username": username, "user_id": user_id},
+            {"username": username, "user_id": user_id, "even_disabled": even_disabled},
         )
         return await cursor.fetchone()
 

@@ -1,25 +1,13 @@
 """Which settings there are, by the services' own settings classes, and which of them ``make up`` manages."""
 
-import importlib
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 from pydantic import ValidationError
 
-from openmusic_kit.settings import ServiceSettings, problems
+from openmusic_kit.settings import problems
 from openmusic_local.errors import LocalError
-from openmusic_operations.system import PROCESSES, SERVICES, WITH_DATABASE, Process
-
-SIMILARITY = 0.8
-"""From which ratio on (``difflib``) an unknown name counts as a misspelling: SMTP_PASS does, DB_HOST does not."""
-
-
-def settings_class(process: Process) -> type[ServiceSettings]:
-    """``Settings`` of the service's package; another command than ``serve`` has its own, such as ``WorkerSettings``."""
-    name = "Settings" if process.serves else f"{process.command.title()}Settings"
-    found: type[ServiceSettings] = getattr(importlib.import_module(f"{process.package}.settings"), name)
-    return found
-
+from openmusic_operations.processes import nearest, settings_class
+from openmusic_operations.system import PROCESSES, SERVICES, WITH_DATABASE
 
 CLASSES = {process.name: settings_class(process) for process in PROCESSES.values()}
 
@@ -61,14 +49,10 @@ NAMES = KNOWN | {
 def check_names(names: Iterable[str]) -> list[str]:
     """The names that are no settings. Raises LocalError if one of them looks like a misspelled setting."""
     unknown = sorted(set(names) - NAMES)
-    misspelled = {name: found[0] for name in unknown if (found := _nearest(name))}
+    misspelled = {name: found for name in unknown if (found := nearest(name, NAMES))}
     if misspelled:
         raise LocalError("; ".join(f"{name} is no setting: is it {known}?" for name, known in misspelled.items()))
     return unknown
-
-
-def _nearest(name: str) -> list[str]:
-    return get_close_matches(name.upper(), sorted(NAMES), 1, SIMILARITY)
 
 
 def check_values(environments: Mapping[str, Mapping[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""``openmusic``: the operators' own commands, and those of the services that are installed."""
+"""``openmusic``: the commands of all parts that are installed."""
 
 import logging
 import sys
@@ -10,10 +10,9 @@ from pydantic import ValidationError
 from openmusic_kit.commands.output import group
 from openmusic_kit.errors import ServiceError
 from openmusic_kit.settings import problems
-from openmusic_operations import dead_letters
 
-SERVICE_COMMANDS = "openmusic.commands"
-"""The group of entry points in which a service names commands, such as ``read-copies``."""
+COMMANDS = "openmusic.commands"
+"""The group of entry points: each names a command, which is a function, or a group of them, which is a Typer."""
 
 ABOUT = """Runs, repairs and feeds an OpenMusic that is up.
 
@@ -39,12 +38,16 @@ def main() -> None:
 
 
 def _app(first: list[str]) -> typer.Typer:
-    """Loads only the service whose command comes ``first``, or all for help and completion."""
+    """Loads only the command that comes ``first``, or all for help and completion."""
     app = group(ABOUT)
-    app.add_typer(dead_letters.app, name="dead-letters")
-    points = {point.name: point for point in entry_points(group=SERVICE_COMMANDS)}
-    for name in [name for name in first if name in points] or points:
-        app.add_typer(points[name].load(), name=name)
+    app.callback()(lambda: None)  # with a single command, typer would take its name for an argument
+    points = {point.name: point for point in entry_points(group=COMMANDS)}
+    for name in [name for name in first if name in points] or sorted(points):
+        found = points[name].load()
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
     return app
 
 

@@ -8,7 +8,7 @@ from openmusic_export.formats import FormatName
 from openmusic_kit.database.database import Connection
 
 FinalStatus = Literal["sent", "failed", "cancelled"]
-Status = FinalStatus | Literal["pending"]
+Status = Literal["pending", "sent", "failed", "cancelled"]
 Problem = Literal["rejected", "unconfirmed", "mail_server_unavailable", "playlist_unavailable", "playlist_deleted"]
 
 
@@ -25,6 +25,24 @@ class Job:
     attempts: int
     created_at: datetime
     settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetails:
+    """A job as operators see it."""
+
+    id: str
+    playlist_id: str
+    target_email: str
+    requested_by: str
+    status: Status
+    reason: str | None
+    attempts: int
+    copies: int
+    created_at: datetime
+    next_attempt_at: datetime
+    settled_at: datetime | None
+    dead_event_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +144,56 @@ class JobRepository:
             {"requested_by": requested_by, "before": before, "limit": limit},
         )
         return await cursor.fetchall()
+
+    async def list_all(self, status: Status | None, before: str, limit: int) -> list[JobDetails]:
+        """Newest first. ``before`` is the id of the last job of the previous page, or empty."""
+        cursor = self._connection.cursor(row_factory=class_row(JobDetails))
+        await cursor.execute(
+            """
+            SELECT id, playlist_id, target_email, requested_by, status, reason, attempts, copies,
+                   created_at, next_attempt_at, settled_at, dead_event_id
+            FROM export_jobs
+            WHERE (%(status)s::text IS NULL OR status = %(status)s) AND (%(before)s = '' OR id < %(before)s)
+            ORDER BY id DESC LIMIT %(limit)s
+            """,
+            {"status": status, "before": before, "limit": limit},
+        )
+        return await cursor.fetchall()
+
+    async def find_details(self, job_id: str) -> JobDetails | None:
+        cursor = self._connection.cursor(row_factory=class_row(JobDetails))
+        await cursor.execute(
+            """
+            SELECT id, playlist_id, target_email, requested_by, status, reason, attempts, copies,
+                   created_at, next_attempt_at, settled_at, dead_event_id
+            FROM export_jobs WHERE id = %(id)s
+            """,
+            {"id": job_id},
+        )
+        return await cursor.fetchone()
+
+    async def in_doubt(self, job_id: str) -> bool:
+        """Whether a mail of it may have arrived."""
+        cursor = await self._connection.execute(
+            "SELECT 1 FROM export_jobs WHERE id = %(id)s AND copies > 0", {"id": job_id}
+        )
+        return await cursor.fetchone() is not None
+
+    async def make_due(self, job_id: str) -> None:
+        """The job is announced at the next poll. Its failures count from now on."""
+        await self._connection.execute(
+            """
+            UPDATE export_jobs
+            SET next_attempt_at = now(), announced_at = now() - interval '1 second', failing_since = now()
+            WHERE id = %(id)s
+            """,
+            {"id": job_id},
+        )
+
+    async def cancel(self, job_id: str) -> None:
+        await self._connection.execute(
+            "UPDATE export_jobs SET status = 'cancelled', settled_at = now() WHERE id = %(id)s", {"id": job_id}
+        )
 
     async def exists(self, job_id: str) -> bool:
         cursor = await self._connection.execute("SELECT 1 FROM export_jobs WHERE id = %(id)s", {"id": job_id})

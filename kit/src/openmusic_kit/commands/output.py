@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Prints JSON, for programs.")]
 
 WIDE = 10_000  # columns where no terminal limits them, so that nothing is cut off
-STYLES = {"problem": "bold red", "down": "bold red", "warning": "yellow", "ok": "green", "ready": "green"}
+STYLES = {
+    "problem": "bold red",
+    "down": "bold red",
+    "warning": "yellow",
+    "ok": "green",
+    "ready": "green",
+    "degraded": "yellow",
+    "not ready": "bold red",
+}
 
 
 def group(about: str) -> typer.Typer:
@@ -29,7 +37,7 @@ def group(about: str) -> typer.Typer:
 def show(items: Sequence["DataclassInstance"], as_json: bool, empty: str) -> None:
     """A row for each, or the sentence ``empty``."""
     if as_json:
-        _print_json(items)
+        show_data(items)
         return
     if not items:
         typer.echo(empty)
@@ -44,7 +52,7 @@ def show(items: Sequence["DataclassInstance"], as_json: bool, empty: str) -> Non
 def show_one(item: "DataclassInstance", as_json: bool) -> None:
     """A line for each field."""
     if as_json:
-        _print_json(item)
+        show_data(item)
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     for field in fields(item):
@@ -55,7 +63,7 @@ def show_one(item: "DataclassInstance", as_json: bool) -> None:
 def done(message: str, as_json: bool, **facts: object) -> None:
     """What a change has done: a sentence, or the facts."""
     if as_json:
-        _print_json(facts)
+        show_data(facts)
     else:
         typer.echo(harmless(message))
 
@@ -91,7 +99,8 @@ def _text(value: object) -> Text:
             return Text(harmless(str(value)))
 
 
-def _print_json(value: Any) -> None:
+def show_data(value: Any) -> None:
+    """As JSON."""
     typer.echo(to_json(value, indent=2).decode())
 
 

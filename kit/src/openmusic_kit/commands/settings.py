@@ -28,12 +28,21 @@ Provider = Callable[[str], Mapping[str, Given]]
 """Takes the name of a process. Returns the settings that it is given, or none if it is not run from here."""
 
 
-def environment_of(process: str) -> Mapping[str, Given]:
-    """By the names of environment variables. Without a provider, what a process that starts here would read."""
+def provided(process: str) -> Mapping[str, Given]:
+    """What a provider knows of the process."""
     for point in entry_points(group=PROVIDERS):
         provider: Provider = point.load()
         if found := provider(process):
             return found
+    return {}
+
+
+def environment_of(process: str) -> Mapping[str, Given]:
+    """By the names of environment variables. Without a provider, what a process that starts here would read."""
+    return provided(process) or _own_environment()
+
+
+def _own_environment() -> Mapping[str, Given]:
     from_file = {name: Given(value, ".env") for name, value in dotenv_values(Path(".env")).items() if value}
     return {**from_file, **{name: Given(value, "environment") for name, value in os.environ.items() if value}}
 
