@@ -1,8 +1,11 @@
 """Redis, with timeouts short enough that nobody waits for a cache."""
 
+import asyncio
 from collections.abc import Iterable
+from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
+from redis.asyncio import Connection, ConnectionPool, Redis, SSLConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -40,10 +43,52 @@ class _TlsConnection(_Connection, SSLConnection):
     pass
 
 
+class _Pool(ConnectionPool):
+    """Waits for a free connection, ``wait`` seconds at most.
+
+    ``BlockingConnectionPool`` does that with a timer and a condition for each command, even while connections are free;
+    this took a third of a command's time.
+    """
+
+    def __init__(self, *, wait: float, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._wait = wait
+        self._free = asyncio.Semaphore(self.max_connections)
+
+    async def get_connection(self, *_: Any, **__: Any) -> AbstractConnection:
+        await self._acquire()
+        connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
+        try:
+            await self.ensure_connection(connection)
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
+
+    async def release(self, connection: AbstractConnection) -> None:
+        self._in_use_connections.remove(connection)
+        try:
+            if connection.should_reconnect():  # type: ignore[no-untyped-call]
+                await connection.disconnect()
+        finally:
+            self._available_connections.append(connection)
+            self._free.release()
+
+    async def _acquire(self) -> None:
+        if not self._free.locked():
+            await self._free.acquire()  # at once
+            return
+        try:
+            async with asyncio.timeout(self._wait):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise RedisConnectionError("no connection is free") from error
+
+
 def open_redis(settings: CacheSettings, *, retries: int = 1) -> Redis:
     """Connects when it is first used. A command is tried once more by default, as a pooled connection may be stale."""
     password = settings.redis_password
-    pool = BlockingConnectionPool(
+    pool = _Pool(
         connection_class=_TlsConnection if settings.redis_tls else _Connection,
         host=settings.redis_server,
         port=settings.redis_port,
@@ -52,6 +97,6 @@ def open_redis(settings: CacheSettings, *, retries: int = 1) -> Redis:
         socket_connect_timeout=SOCKET_TIMEOUT,
         retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
         max_connections=CONNECTIONS,
-        timeout=POOL_WAIT,
+        wait=POOL_WAIT,
     )
     return Redis.from_pool(pool)
