@@ -7,15 +7,16 @@ from typing import Any
 from openmusic_gateway.asgi import Headers, Send, send_response
 from openmusic_gateway.header_filters import SECURITY
 from openmusic_kit import errors
+from openmusic_kit.web.failures import JSON, Failure
 
 
 class HttpError(Exception):
     """Ends the request with this response."""
 
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None, code: str = "") -> None:
         super().__init__(message)
         self.status = status
-        self.message = message
+        self.failure = Failure(status, message, code)
         self.headers = headers or {}
 
 
@@ -51,18 +52,23 @@ def timed_out(service: str) -> HttpError:
 
 def from_service_error(error: errors.ServiceError) -> HttpError:
     if isinstance(error, errors.Unauthenticated):
-        return HttpError(401, error.message, {"WWW-Authenticate": "Bearer"})
-    return HttpError(503, error.message, RETRY_SOON)
+        return HttpError(401, error.message, {"WWW-Authenticate": "Bearer"}, error.code)
+    return HttpError(503, error.message, RETRY_SOON, error.code)
 
 
 async def send_json(
-    send: Send, request_id: str, status: int, body: dict[str, Any] | bytes, headers: dict[str, str] | None = None
+    send: Send,
+    request_id: str,
+    status: int,
+    body: dict[str, Any] | bytes,
+    headers: dict[str, str] | None = None,
+    media_type: str = JSON,
 ) -> int:
     """``body`` as bytes is JSON already. Returns the status."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     own = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
     own += [
-        (b"content-type", b"application/json"),
+        (b"content-type", media_type.encode()),
         (b"content-length", b"%d" % len(content)),
         (b"cache-control", b"no-store"),
     ]
@@ -75,9 +81,11 @@ async def send_empty(send: Send, request_id: str, headers: Headers) -> int:
     return 204
 
 
-async def send_error(send: Send, request_id: str, error: HttpError) -> int:
-    body = {"status": "fail" if error.status < 500 else "error", "message": error.message}
-    return await send_json(send, request_id, error.status, body, error.headers)
+async def send_error(send: Send, request_id: str, asked: Headers, error: HttpError) -> int:
+    """``asked`` are the headers of the request. No cache keeps the response, so that it needs no ``Vary``."""
+    accept = b", ".join(value for name, value in asked if name == b"accept").decode("latin-1")
+    media_type, body = error.failure.render(accept)
+    return await send_json(send, request_id, error.status, body, error.headers, media_type)
 
 
 def _on_every_response(request_id: str) -> Headers:

@@ -10,11 +10,23 @@ ServiceError
 └── Unavailable      something we depend on does not answer; asking again later may help
 """
 
+import re
+from typing import ClassVar
+
 
 class ServiceError(Exception):
-    """Base of all errors that a client is told about; ``message`` is meant for its eyes."""
+    """Base of all errors that a client sees: ``message`` is for a person, ``code`` for a program.
+
+    The code is the name of the class in snake case, unless the class has another. Clients rely on it.
+    """
 
     message = "The request could not be served"
+    code: ClassVar[str] = "service_error"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "code" not in vars(cls):
+            cls.code = re.sub(r"(?<=.)(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(self, message: str | None = None) -> None:
         self.message = message or type(self).message

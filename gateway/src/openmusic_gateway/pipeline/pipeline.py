@@ -59,7 +59,7 @@ class Pipeline:
         try:
             status = await self._respond(visit, scope, headers, receive, send, request_id)
         except HttpError as error:
-            status = await responses.send_error(send, request_id, error)
+            status = await responses.send_error(send, request_id, scope["headers"], error)
         except ClientDisconnected:
             status = CLIENT_CLOSED_REQUEST
         except UpstreamInterrupted:
@@ -67,7 +67,8 @@ class Pipeline:
             raise  # the server closes the connection, which tells the client
         except Exception:  # nothing was sent yet: later failures raise UpstreamInterrupted
             logger.exception("unexpected error")
-            status = await responses.send_error(send, request_id, HttpError(500, responses.UNEXPECTED))
+            failed = HttpError(500, responses.UNEXPECTED)
+            status = await responses.send_error(send, request_id, scope["headers"], failed)
         finally:
             seconds = time.perf_counter() - started
             visit.count(scope["method"], status, seconds)

@@ -16,10 +16,12 @@ PATTERN = rf"^[!-~]{{1,{MAX_LENGTH}}}$"
 
 
 class KeyInvalid(Invalid):
+    code = "idempotency_key_invalid"
     message = f"{HEADER}: must be one text of 1 to {MAX_LENGTH} visible ASCII characters"
 
 
 class KeyReused(Invalid):
+    code = "idempotency_key_reused"
     message = f"{HEADER}: was used for another request"
 
 

@@ -25,6 +25,7 @@ class Result:
 
 
 class UnderWay(Unavailable):
+    code = "idempotency_key_under_way"
     message = "The first request with this key is still under way"
 
 

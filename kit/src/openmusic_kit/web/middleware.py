@@ -15,6 +15,7 @@ from openmusic_kit import errors
 from openmusic_kit.context import new_request_id, request_id
 from openmusic_kit.metrics import HTTP_REQUESTS, NO_ROUTE
 from openmusic_kit.web.access_log import AccessLog
+from openmusic_kit.web.failures import Failure
 from openmusic_kit.web.responses import failure
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,8 @@ class RequestContext:
             logger.exception("unexpected error", extra={"method": scope["method"], "path": scope["path"]})
             if status:
                 raise
-            await failure(500, "Something went wrong on our side")(scope, receive, tagged)
+            failed = Failure(500, "Something went wrong on our side")
+            await failure(failed, Headers(scope=scope))(scope, receive, tagged)
         finally:
             seconds = time.perf_counter() - started
             if (route := scope.get("route")) is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from openmusic_kit import errors
 from openmusic_kit.idempotency.keys import HEADER, PATTERN, KeyReused
+from openmusic_kit.web.failures import JSON, PROBLEM, TYPE_PREFIX
 
 Document = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
@@ -101,12 +102,12 @@ def status_of(kind: type[errors.ServiceError]) -> int:
 
 
 def failure(status: int, description: str) -> dict[str, Any]:
-    """An answer in the one shape of all failures, with the headers that its status demands."""
+    """A failure in both of its shapes, with the headers that its status demands."""
     schema = {"$ref": "#/components/schemas/" + ("Fail" if status < 500 else "Error")}
     return {
         "description": description,
         "headers": _REQUEST_ID | _OF_STATUS.get(status, {}),
-        "content": {"application/json": {"schema": schema}},
+        "content": {JSON: {"schema": schema}, PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
 
 
@@ -122,7 +123,7 @@ def completed(document: Document) -> Document:
         schemas.pop(unused, None)
     for name in _used_by_answers(document):
         _close(schemas[name])
-    schemas |= {"Fail": _failure_schema("fail"), "Error": _failure_schema("error")}
+    schemas |= {"Fail": _failure_schema("fail"), "Error": _failure_schema("error"), "Problem": PROBLEM_SCHEMA}
     whole: Document = _whole_numbers(document)
     return whole
 
@@ -162,7 +163,7 @@ def _used_by_answers(document: Document) -> set[str]:
     found: set[str] = set()
     waiting = [each.get("content") for _, operation in operations(document) for each in operation["responses"].values()]
     while waiting:
-        for name in _references(waiting.pop()) - found - {"Fail", "Error"}:
+        for name in _references(waiting.pop()) - found - {"Fail", "Error", "Problem"}:
             found.add(name)
             waiting.append(schemas[name])
     return found
@@ -190,6 +191,37 @@ def _failure_schema(status: str) -> dict[str, Any]:
         "properties": {"status": {"type": "string", "const": status}, "message": {"type": "string", "minLength": 1}},
         "additionalProperties": False,
     }
+
+
+_STRING = {"type": "string", "minLength": 1}
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "A failure for a client that names application/problem+json in Accept (RFC 9457)",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string", "pattern": f"^{TYPE_PREFIX}[a-z_]+$"},
+        "title": _STRING | {"description": "The same for each failure with this code"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": _STRING | {"description": "What went wrong this time, for a person"},
+        "code": {"type": "string", "pattern": "^[a-z_]+$", "description": "What went wrong, for a program"},
+        "errors": {
+            "type": "array",
+            "minItems": 1,
+            "description": "What is wrong with each field of a request that is not valid",
+            "items": {
+                "type": "object",
+                "required": ["detail"],
+                "properties": {
+                    "detail": _STRING,
+                    "pointer": {"type": "string", "description": "A field of the body, as a JSON Pointer"},
+                    "parameter": {"type": "string", "description": "A parameter of the path or the query"},
+                },
+                "additionalProperties": False,
+            },
+        },
+    },
+    "additionalProperties": False,
+}
 
 
 def _whole_numbers(part: Any) -> Any:

@@ -30,6 +30,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from openmusic_kit.database.upgrades import UpgradeIgnoringParser
 from openmusic_kit.timers import Timer
+from openmusic_kit.web.failures import Failure
 
 HEAD_TIMEOUT = 15.0  # seconds that a client has to send a head, and to begin with one after it connected
 BODY_TIMEOUT = 60.0  # seconds
@@ -283,7 +284,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self._closing:
             return
         if self._interrupt() if self._body_open else not self._is_answering():
-            body = json.dumps({"status": "fail", "message": message}).encode()
+            body = json.dumps(Failure(status, message).contract_shape()).encode()
             if not self._body_open:
                 self._drain_limit = DRAIN_LIMIT_OF_HEAD
             self._wire.write(STATUS_LINE[status] + _HEADERS + b"content-length: %d\r\n\r\n" % len(body) + body)

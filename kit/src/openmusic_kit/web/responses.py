@@ -1,4 +1,4 @@
-"""Answers of the contract's one shape: failures, and bodies that may come from a cache."""
+"""Answers that the kit makes for endpoints: failures, and bodies that may come from a cache."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from openmusic_kit import errors
 from openmusic_kit.web import openapi
+from openmusic_kit.web.failures import Failure
 
 if TYPE_CHECKING:  # not every service has a cache, and its client is six megabytes
     from openmusic_kit.cache.cache import Cached
@@ -23,12 +25,13 @@ def cacheable_answer(cached: Cached, headers: Mapping[str, str]) -> Response:
     return Response(cached.value, media_type="application/json", headers={**headers, **source})
 
 
-def failure(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    word = "fail" if status < 500 else "error"
-    return JSONResponse({"status": word, "message": message}, status, headers)
+def failure(failed: Failure, asked: Headers, headers: dict[str, str] | None = None) -> JSONResponse:
+    """``asked`` are the headers of the request."""
+    media_type, body = failed.render(", ".join(asked.getlist("accept")))
+    return JSONResponse(body, failed.status, {"Vary": "Accept", **(headers or {})}, media_type)
 
 
-async def on_service_error(_: Request, error: Exception) -> Response:
+async def on_service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ServiceError)  # noqa: S101 - registered for this class only
     status = openapi.status_of(type(error))
     headers = {}
@@ -36,12 +39,15 @@ async def on_service_error(_: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return failure(status, error.message, headers)
+    return failure(Failure(status, error.message, error.code), request.headers, headers)
 
 
-async def on_invalid_request(_: Request, error: Exception) -> Response:
+async def on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
-    return failure(400, "; ".join(dict.fromkeys(_describe(problem) for problem in error.errors())))
+    problems = error.errors()
+    message = "; ".join(dict.fromkeys(map(_describe, problems)))
+    wrong = tuple(_locate(problem) for problem in problems if _names_field(problem))
+    return failure(Failure(400, message, errors=wrong), request.headers)
 
 
 def _describe(problem: Any) -> str:
@@ -51,9 +57,27 @@ def _describe(problem: Any) -> str:
     if problem["loc"] == ("body",):
         return "The body must be a JSON object, sent as application/json"
     field = ".".join(str(part) for part in problem["loc"][1:])
-    return f"{field}: {problem['msg'].removeprefix('Value error, ')}"
+    return f"{field}: {_detail(problem)}"
 
 
-async def on_http_exception(_: Request, error: Exception) -> Response:
+def _names_field(problem: Any) -> bool:
+    return bool(problem["type"] != "json_invalid" and problem["loc"] != ("body",))
+
+
+def _locate(problem: Any) -> dict[str, str]:
+    """The field as a JSON Pointer into the body, or as the name of a parameter, with what is wrong."""
+    place, *path = problem["loc"]
+    if place == "body":
+        return {"detail": _detail(problem), "pointer": "#/" + "/".join(map(str, path))}
+    return {"detail": _detail(problem), "parameter": str(path[0])}
+
+
+def _detail(problem: Any) -> str:
+    detail: str = problem["msg"].removeprefix("Value error, ")
+    return detail
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
-    return failure(error.status_code, str(error.detail) or "Error", dict(error.headers or {}))
+    failed = Failure(error.status_code, str(error.detail) or "Error")
+    return failure(failed, request.headers, dict(error.headers or {}))

@@ -3,6 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.exceptions import HTTPException
 
+from openmusic_kit.web.failures import Failure
 from openmusic_kit.web.responses import failure
 from openmusic_kit.web.schemas import MessageResponse
 from openmusic_media.covers import documentation
@@ -78,7 +79,8 @@ async def get_cover(album_id: str, file: str, request: Request, covers: Covers) 
     try:
         part = requested_range(request.headers.get("range") if wants_part else None, size)
     except RangeNotSatisfiable:
-        return failure(416, documentation.OUTSIDE, {"Content-Range": f"bytes */{size}"})
+        failed = Failure(416, documentation.OUTSIDE)
+        return failure(failed, request.headers, {"Content-Range": f"bytes */{size}"})
     if part is None:
         return Response(cover.content, media_type=cover.content_type, headers=headers)
     headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
