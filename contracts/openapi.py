@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from openmusic_gateway import responses
-from openmusic_gateway.limits.policy import TOO_MANY
 from openmusic_gateway.routes import ROUTES, Route
 from openmusic_kit.version import VERSION
-from openmusic_kit.web.openapi import CACHED, RETRY_AFTER, failure, operations
+from openmusic_kit.web.openapi import CACHED, RETRY_AFTER, SHOWN_LIMITS, failure, operations
 from openmusic_kit.web.schemas import MessageResponse
 from openmusic_operations.system import SERVICES
 
@@ -34,6 +33,8 @@ After 502, 503 or 504 to a POST, send it again with the same `Idempotency-Key`: 
 gets the first answer. Other methods can be repeated as they are."""
 
 Document = dict[str, Any]
+LIMITS = {name: {"$ref": f"#/components/headers/{name}"} for name in SHOWN_LIMITS}
+"""On each response to a request that a limit counts: not on one from the edge cache, or that is refused before."""
 
 
 def document() -> Document:
@@ -44,7 +45,7 @@ def document() -> Document:
         "info": {"title": "OpenMusic", "version": VERSION, "description": DESCRIPTION},
         "servers": [{"url": "/"}],
         "paths": {},
-        "components": {"schemas": {}, "responses": {}, "securitySchemes": {}},
+        "components": {"schemas": {}, "responses": {}, "headers": SHOWN_LIMITS, "securitySchemes": {}},
     }
     renamed = {service: _take_components(whole, service, each) for service, each in services.items()}
     for route in ROUTES:
@@ -109,12 +110,19 @@ def _shape(path: str) -> list[str]:
 def _add_what_the_gateway_does(operation: dict[str, Any], route: Route) -> None:
     if route.protected != ("security" in operation):
         raise ValueError(f"gateway and service disagree on whether {route.method} {route.pattern} is protected")
-    added = {429: TOO_MANY, 431: responses.HEADERS_TOO_LARGE, 502: "The service returned no valid response"}
+    added = {
+        429: "Too many requests, or failures; the message names the limit",
+        431: responses.HEADERS_TOO_LARGE,
+        502: "The service returned no valid response",
+    }
     added[504] = "The service took too long"
     if "requestBody" in operation:
         added[408] = responses.BODY_TOO_SLOW
     said = operation["responses"]
     said |= {str(status): failure(status, description) for status, description in added.items()}
+    for status, answer in said.items():
+        if status != "429":
+            answer["headers"] = LIMITS | answer.get("headers", {})
     if route.method == "HEAD":
         for answer in said.values():
             answer.pop("content", None)

@@ -40,7 +40,7 @@ class Body:
     async def buffer_if_small(self) -> None:
         """Reads the body if its announced length is small. Raises HttpError (413) if it is above the limit."""
         if self._content_length > self._limit:
-            raise HttpError(413, BODY_TOO_LARGE)
+            raise self._too_large()
         if 0 < self._content_length <= MAX_BUFFERED:
             await self.read()
 
@@ -56,9 +56,12 @@ class Body:
         while not self._complete:
             chunk = await self._next_chunk()
             if self._received > self._limit:
-                raise HttpError(413, BODY_TOO_LARGE)
+                raise self._too_large()
             if chunk:
                 yield chunk
+
+    def _too_large(self) -> HttpError:
+        return HttpError(413, f"{BODY_TOO_LARGE}: at most {self._limit} bytes")
 
     async def _next_chunk(self) -> bytes:
         try:

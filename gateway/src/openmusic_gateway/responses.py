@@ -56,6 +56,10 @@ def from_service_error(error: errors.ServiceError) -> HttpError:
     return HttpError(503, error.message, RETRY_SOON, error.code)
 
 
+def encoded(headers: dict[str, str]) -> Headers:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
 async def send_json(
     send: Send,
     request_id: str,
@@ -66,8 +70,8 @@ async def send_json(
 ) -> int:
     """``body`` as bytes is JSON already. Returns the status."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    own = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-    own += [
+    own = [
+        *encoded(headers or {}),
         (b"content-type", media_type.encode()),
         (b"content-length", b"%d" % len(content)),
         (b"cache-control", b"no-store"),
@@ -81,11 +85,14 @@ async def send_empty(send: Send, request_id: str, headers: Headers) -> int:
     return 204
 
 
-async def send_error(send: Send, request_id: str, asked: Headers, error: HttpError) -> int:
-    """``asked`` are the headers of the request. No cache keeps the response, so that it needs no ``Vary``."""
+async def send_error(send: Send, request_id: str, asked: Headers, error: HttpError, limits: dict[str, str]) -> int:
+    """``asked`` are the headers of the request, ``limits`` show those that count it.
+
+    No cache keeps the response, so that it needs no ``Vary``.
+    """
     accept = b", ".join(value for name, value in asked if name == b"accept").decode("latin-1")
     media_type, body = error.failure.render(accept)
-    return await send_json(send, request_id, error.status, body, error.headers, media_type)
+    return await send_json(send, request_id, error.status, body, {**limits, **error.headers}, media_type)
 
 
 def _on_every_response(request_id: str) -> Headers:

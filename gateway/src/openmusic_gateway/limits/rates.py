@@ -30,17 +30,21 @@ class Rate:
         self._exhausted: set[str] = set()
         self._reports: set[asyncio.Task[None]] = set()
 
-    def admit(self, key: str) -> None:
-        """Raises HttpError (429)."""
+    def admit(self, key: str) -> str:
+        """The state of the limit, empty if there is none. Raises HttpError (429).
+
+        What other gateways admit is not subtracted.
+        """
         if not self._limit.amount:
-            return
+            return ""
         now = self._clock()
         window = int(now // self._limit.seconds)
         if window != self._window:
             self._window, self._counts, self._exhausted = window, {}, set()
         count = self._counts.get(key, 0) + 1
+        seconds_left = (window + 1) * self._limit.seconds - now
         if count > self._limit.amount or key in self._exhausted:
-            raise self._limit.exceeded((window + 1) * self._limit.seconds - now)
+            raise self._limit.exceeded(seconds_left)
         if len(self._counts) >= MAX_KEYS and key not in self._counts:
             self._counts.clear()
         self._counts[key] = count
@@ -48,6 +52,7 @@ class Rate:
             task = asyncio.create_task(self._report(key, window))
             self._reports.add(task)
             task.add_done_callback(self._reports.discard)
+        return self._limit.state(self._limit.amount - count, seconds_left)
 
     async def _report(self, key: str, window: int) -> None:
         if not await self._share(self._limit, key, window, self._batch) and window == self._window:

@@ -22,7 +22,7 @@ class HeaderCheck:
         raw = scope["headers"]
         size = sum(len(name) + len(value) for name, value in raw)
         if len(raw) > MAX_HEADERS or size > self._limit:
-            raise HttpError(431, HEADERS_TOO_LARGE)
+            raise HttpError(431, f"{HEADERS_TOO_LARGE}: at most {MAX_HEADERS} of them, with {self._limit} bytes")
         if b"host" not in headers:
             if scope["http_version"] != "1.0":
                 raise HttpError(400, ONE_HOST)

@@ -22,14 +22,21 @@ from openmusic_gateway.settings import Settings
 
 class RateLimit:
     def __init__(self, settings: Settings, share: Share) -> None:
-        self._by_address = Rate(Limit("address", settings.requests_by_address, settings.requests_window), share)
-        self._by_user = Rate(Limit("user", settings.requests_by_user, settings.requests_window), share)
+        by_address, by_user, window = settings.requests_by_address, settings.requests_by_user, settings.requests_window
+        self._address = Limit("address", by_address, window, "requests from one address")
+        self._user = Limit("user", by_user, window, "requests of one user")
+        self._by_address = Rate(self._address, share)
+        self._by_user = Rate(self._user, share)
 
-    def admit(self, request: Request) -> None:
-        """Raises HttpError (429)."""
-        self._by_address.admit(client_key(request.address))
+    def admit(self, request: Request) -> dict[str, str]:
+        """Headers that show the limits, and what is left of them. Raises HttpError (429)."""
+        states = {self._address.policy: self._by_address.admit(client_key(request.address))}
         if request.user_id:
-            self._by_user.admit(request.user_id)
+            states[self._user.policy] = self._by_user.admit(request.user_id)
+        limited = {policy: state for policy, state in states.items() if state}
+        if not limited:
+            return {}
+        return {"RateLimit-Policy": ", ".join(limited), "RateLimit": ", ".join(limited.values())}
 
 
 class BodyLimit:
@@ -48,11 +55,17 @@ class BodyLimit:
 class AttemptLimit:
     def __init__(self, settings: Settings, counters: Counters) -> None:
         window = settings.failures_window
-        self._login_by_name = Limit("login-name", settings.login_failures_by_name, window)
-        self._login_by_address = Limit("login-address", settings.login_failures_by_address, window)
-        self._password = Limit("password", settings.login_failures_by_name, window)
-        self._registration = Limit("registration", settings.registration_failures_by_address, window)
-        self._export = Limit("export", settings.exports_by_user, settings.exports_window)
+        self._login_by_name = Limit(
+            "login-name", settings.login_failures_by_name, window, "failed logins with one username"
+        )
+        self._login_by_address = Limit(
+            "login-address", settings.login_failures_by_address, window, "failed logins from one address"
+        )
+        self._password = Limit("password", settings.login_failures_by_name, window, "wrong passwords")
+        self._registration = Limit(
+            "registration", settings.registration_failures_by_address, window, "failed registrations from one address"
+        )
+        self._export = Limit("export", settings.exports_by_user, settings.exports_window, "exports")
         self._attempts = Attempts(counters)
 
     @asynccontextmanager

@@ -59,7 +59,7 @@ class Pipeline:
         try:
             status = await self._respond(visit, scope, headers, receive, send, request_id)
         except HttpError as error:
-            status = await responses.send_error(send, request_id, scope["headers"], error)
+            status = await responses.send_error(send, request_id, scope["headers"], error, visit.limits)
         except ClientDisconnected:
             status = CLIENT_CLOSED_REQUEST
         except UpstreamInterrupted:
@@ -68,7 +68,7 @@ class Pipeline:
         except Exception:  # nothing was sent yet: later failures raise UpstreamInterrupted
             logger.exception("unexpected error")
             failed = HttpError(500, responses.UNEXPECTED)
-            status = await responses.send_error(send, request_id, scope["headers"], failed)
+            status = await responses.send_error(send, request_id, scope["headers"], failed, visit.limits)
         finally:
             seconds = time.perf_counter() - started
             visit.count(scope["method"], status, seconds)
@@ -98,7 +98,8 @@ class Pipeline:
         request = Request(scope, headers, receive, send, route, visit.user_id, request_id, visit.address)
         if (status := await self.edge.respond(request)) is not None:
             return status
-        self.rates.admit(request)
+        visit.limits = self.rates.admit(request)
+        request.send = adding(send, responses.encoded(visit.limits))
         body = await self.bodies.open(request)
         deadline = self.proxy.deadline()
         async with self.attempts.limited(request, body, deadline) as limited:

@@ -1,5 +1,5 @@
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from openmusic_gateway.routes import Route
@@ -16,6 +16,8 @@ class Visit:
     """Empty until the token was verified, and on a route that asks for none."""
     route: Route | None = None
     """None if the path or method has none."""
+    limits: dict[str, str] = field(default_factory=dict)
+    """Headers that show the limits which count the request; empty as long as none does."""
 
     def count(self, method: str, status: int, seconds: float) -> None:
         if self.route is None:

@@ -42,7 +42,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._limit:
-                raise HTTPException(413, errors.TooLarge.message)
+                raise HTTPException(413, f"{errors.TooLarge.message}: at most {self._limit} bytes")
             return message
 
         await self._app(scope, limited, send)

@@ -56,9 +56,18 @@ _LINK = {
 _CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}}}
 _TEXT = {"required": True, "schema": {"type": "string"}}
 _COUNT = {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+SHOWN_LIMITS = {
+    "RateLimit-Policy": {
+        "description": "The limits that count this request: the name of each, q requests in w seconds",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "What is left of each: r requests, and all of them in t seconds",
+        "schema": {"type": "string"},
+    },
+}
 _RATE_LIMIT = {
-    "RateLimit-Policy": {"description": "The limit: its name, q requests in w seconds", **_TEXT},
-    "RateLimit": {"description": "What is left of it: r requests, and all of them in t seconds", **_TEXT},
+    **{name: {**header, "required": True} for name, header in SHOWN_LIMITS.items()},
     "RateLimit-Limit": _COUNT,
     "RateLimit-Remaining": _COUNT,
     "RateLimit-Reset": _COUNT,

@@ -258,7 +258,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self._only_head:
             self._head_size += size
         if self._head_size > self.head_limit:
-            self._refuse(431, "The request headers are too large")
+            self._refuse(431, f"The request headers are too large: at most {self.head_limit} bytes")
         elif not self._timer.running and not self._is_answering():
             self._timer.start(self.head_timeout, self._time_is_up)
 

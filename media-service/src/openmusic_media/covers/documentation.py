@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from openmusic_kit.web.openapi import Responses, error_responses
+from openmusic_kit.web.openapi import LOCATED, Responses, error_responses
 from openmusic_media.covers.errors import (
     AlbumNotFound,
     CoverMissing,
@@ -29,9 +29,10 @@ _FIELDS = {
     },
 }
 FORM: dict[str, Any] = {"required": True, "content": {"multipart/form-data": {"schema": _FIELDS}}}
-UPLOADING = error_responses(
-    NotAForm, CoverMissing, SeveralCovers, NotAnImage, ImageTooBig, AlbumNotFound, CoverTooLarge
-)
+UPLOADING: Responses = {
+    **error_responses(NotAForm, CoverMissing, SeveralCovers, NotAnImage, ImageTooBig, AlbumNotFound, CoverTooLarge),
+    **LOCATED,
+}
 
 
 def _response_header(description: str, pattern: str) -> dict[str, Any]:

@@ -31,9 +31,9 @@ router = APIRouter(tags=["covers"])
     responses=documentation.UPLOADING,
     openapi_extra={"requestBody": documentation.FORM},
 )
-async def upload_cover(album_id: str, request: Request, covers: Covers) -> MessageResponse:
+async def upload_cover(album_id: str, request: Request, response: Response, covers: Covers) -> MessageResponse:
     """Takes a multipart form with the file field ``cover``."""
-    await covers.replace(album_id, await _uploaded(request))
+    response.headers["Location"] = await covers.replace(album_id, await _uploaded(request))
     return MessageResponse(message="Cover uploaded")
 
 

@@ -27,8 +27,8 @@ class CoverService:
         self._catalog = catalog
         self._decoders = CapacityLimiter(max(2, os.cpu_count() or 1))
 
-    async def replace(self, album_id: str, content: bytes) -> None:
-        """Stores the image, then makes the album refer to it.
+    async def replace(self, album_id: str, content: bytes) -> str:
+        """Stores the image, then makes the album refer to it. Returns its path.
 
         When the catalogue does not answer, the album may or may not refer to the image, so it is kept.
         Raises CoverTooLarge, NotAnImage, ImageTooBig, AlbumNotFound or Unavailable.
@@ -45,6 +45,7 @@ class CoverService:
         if not answer.found:
             await self._delete_unused(key)
             raise AlbumNotFound
+        return PUBLIC_PREFIX + key
 
     async def _delete_unused(self, key: str) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Failures as problems (RFC 9457), as a client meets them that asks for them."""
+"""What the API does for careful clients: problems (RFC 9457), and where to find what was made."""
 
 from typing import Any
 
@@ -59,3 +59,12 @@ def test_success_is_the_same_for_everyone(client: Any) -> None:
     assert answers[0].content == answers[1].content
     assert all(answer.headers["content-type"] == "application/json" for answer in answers)
     assert answers[1].headers["x-data-source"] == "cache"
+
+
+def test_the_201_of_a_cover_has_its_path(client: Any, picture: Any) -> None:
+    album_id = client.album()
+    uploaded = client.upload(album_id, picture("PNG"), "cover.png", "image/png")
+
+    location = uploaded.headers["location"]
+    assert client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["coverUrl"].endswith(location)
+    assert client.call("GET", location).headers["content-type"] == "image/png"
