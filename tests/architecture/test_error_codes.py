@@ -11,7 +11,14 @@ from openmusic_kit.web.openapi import status_of
 from openmusic_operations.system import SERVICES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "errors.md"
-FOR_OPERATORS = {"archive_damaged", "catalogue_empty"}
+FOR_OPERATORS = {
+    "archive_damaged",
+    "catalogue_empty",
+    "export_busy",
+    "export_in_doubt",
+    "export_settled",
+    "user_changed",
+}
 """Of commands, not of requests."""
 
 
