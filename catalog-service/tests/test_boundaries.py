@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from openmusic_catalog.app import create_app
+from openmusic_catalog.listing.sorting import parse_sort
 from openmusic_catalog.settings import Settings
-from openmusic_catalog.songs.repository import SongRepository
+from openmusic_catalog.songs.repository import SongFilter, SongRepository
 from openmusic_kit.ids import new_id
 from openmusic_testkit.serving import run_app
 
@@ -111,13 +112,14 @@ async def test_no_more_rows_are_read_than_were_asked_for(connection: Any, titles
     mark, ids = titles
     songs = SongRepository(connection)
 
-    assert [song.id for song in await songs.search(mark, "", after="", limit=3)] == ids[:3]
-    assert [song.id for song in await songs.search("", "same", after=ids[0], limit=2)] == ids[1:3]
+    assert [song.id for song in await songs.search(SongFilter(title=mark), parse_sort(""), (), limit=3)] == ids[:3]
+    same = await songs.search(SongFilter(performer="same"), parse_sort(""), (ids[0],), limit=2)
+    assert [song.id for song in same] == ids[1:3]
     assert [copy.id for copy in await songs.list_copies(after=ids[0], limit=2)] == ids[1:3]
 
 
 async def test_every_search_is_planned_for_its_own_texts(connection: Any) -> None:
-    await SongRepository(connection).search("text", "", after="", limit=3)
+    await SongRepository(connection).search(SongFilter(title="text"), parse_sort("-year"), (1, "song-"), limit=3)
 
     cursor = await connection.execute("SELECT statement FROM pg_prepared_statements")
     assert await cursor.fetchall() == []

@@ -120,7 +120,9 @@ TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 LETTERS = st.text(st.characters(categories=["Lu", "Ll", "Lo", "Nd", "Zs"], max_codepoint=0x24F), max_size=10)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(text=TEXTS)
 def test_folding_knows_no_normal_form_and_is_done_once(sync_connection: Connection, text: str) -> None:
     forms = [text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD"))]  # type: ignore[arg-type]
@@ -133,7 +135,9 @@ def test_folding_knows_no_normal_form_and_is_done_once(sync_connection: Connecti
     assert row == (1, True)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(before=LETTERS, part=LETTERS, after=LETTERS, signs=st.text("%_\\'\"", max_size=3))
 def test_a_text_is_found_by_each_of_its_parts(
     sync_connection: Connection, before: str, part: str, after: str, signs: str

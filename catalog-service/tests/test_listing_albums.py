@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from openmusic_catalog.albums.repository import AlbumRepository
+from openmusic_catalog.listing.sorting import parse_sort
 from openmusic_kit.ids import new_id
 
 TRUSTED = {"X-Service-Credential": "the-shared-credential"}
@@ -81,7 +82,7 @@ async def test_albums_are_found_through_indexes_among_many(connection: Any) -> N
 
     for name, year, index in (("NUMBER 12345", None, "albums_by_name_trigrams"), ("", 1899, "albums_by_year")):
         async with connection.transaction():
-            assert await AlbumRepository(connection).search(name, year, "", 1001, "")
+            assert await AlbumRepository(connection).search(name, year, parse_sort(""), (), 1001, "")
             cursor = await connection.execute("SELECT pg_stat_get_xact_numscans(%s::regclass) AS scans", (index,))
             assert (await cursor.fetchone())["scans"] > 0, index
 

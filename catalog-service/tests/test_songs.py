@@ -4,7 +4,8 @@ from typing import Any
 import httpx
 import pytest
 
-from openmusic_catalog.songs.repository import SongRepository
+from openmusic_catalog.listing.sorting import parse_sort
+from openmusic_catalog.songs.repository import SongFilter, SongRepository
 from openmusic_kit.ids import new_id
 
 GOOD = {"title": "Clocks", "year": 2002, "genre": "Pop", "performer": "Coldplay"}
@@ -164,7 +165,7 @@ async def test_a_rare_text_of_any_length_is_found_through_an_index_among_many(co
         async with cursor.copy("COPY songs (id, title, year, genre, performer) FROM STDIN") as copy:
             for number in range(20_000):
                 await copy.write_row((new_id("song"), f"Number {number}", 1, "g", f"Somebody {number}"))
-            await copy.write_row((new_id("song"), "Ça Ж ?!", 1, "g", "Ÿ&"))
+            await copy.write_row((new_id("song"), "Çz Ж ?!", 1, "g", "Ÿ&"))
         await cursor.execute("VACUUM ANALYZE songs")
     songs = SongRepository(connection)
 
@@ -172,12 +173,12 @@ async def test_a_rare_text_of_any_length_is_found_through_an_index_among_many(co
         ("NUMBER 12345", "", "songs_by_title_trigrams"),
         ("number", "SOMEBODY 12345", "songs_by_performer_trigrams"),
         ("ж", "", "songs_by_title_grams"),
-        ("ça", "", "songs_by_title_grams"),
+        ("çz", "", "songs_by_title_grams"),
         (" ?!", "", "songs_by_title_grams"),
         ("", "ÿ&", "songs_by_performer_grams"),
     ):
         async with connection.transaction():
-            found = await songs.search(title, performer, after="", limit=1001)
+            found = await songs.search(SongFilter(title, performer), parse_sort(""), (), limit=1001)
             cursor = await connection.execute("SELECT pg_stat_get_xact_numscans(%s::regclass) AS scans", (index,))
             assert (await cursor.fetchone())["scans"] > 0, (title, performer)
         assert len(found) == 1

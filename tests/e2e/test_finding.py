@@ -14,3 +14,18 @@ def test_songs_and_albums_are_found_without_their_accents(client: Any) -> None:
 
     assert [song["id"] for song in songs.json()["data"]["songs"]] == [song_id]
     assert [album["id"] for album in albums.json()["data"]["albums"]] == [album_id]
+
+
+def test_songs_come_in_the_order_asked_for(client: Any) -> None:
+    genre, album_id = secrets.token_hex(6), client.album()
+    wanted = [("Yellow", 2000), ("Clocks", 2002), ("Amsterdam", 2002), ("Lost!", 2008)]
+    ids = {title: client.song(title, year=year, genre=genre, albumId=album_id) for title, year in wanted}
+
+    query = {"genre": genre.upper(), "album": album_id, "yearTo": 2002, "sort": "-year,title", "limit": 2, "tempo": 120}
+    first = client.call("GET", "/songs", params=query)
+    second = client.call("GET", first.links["next"]["url"])
+
+    found = [[song["id"] for song in page.json()["data"]["songs"]] for page in (first, second)]
+    assert found == [[ids["Amsterdam"], ids["Clocks"]], [ids["Yellow"]]]
+    assert "next" not in second.links
+    assert client.call("GET", "/songs", params={"sort": "tempo"}).status_code == 400

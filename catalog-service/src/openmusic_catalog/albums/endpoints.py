@@ -1,14 +1,14 @@
-from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.albums.repository import AlbumWithSongs
-from openmusic_catalog.albums.schemas import AlbumData, AlbumId, AlbumPayload, AlbumsData, CoverPayload, Year
+from openmusic_catalog.albums.schemas import AlbumData, AlbumId, AlbumPayload, AlbumsData, AlbumSort, CoverPayload
 from openmusic_catalog.albums.service import AlbumService
 from openmusic_catalog.invalidation import album_headers, albums_headers
-from openmusic_catalog.songs.schemas import SearchText
+from openmusic_catalog.listing.schemas import SearchText, Year
+from openmusic_catalog.listing.sorting import parse_sort
 from openmusic_kit.web.openapi import CACHED, LOCATED, PAGED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
 from openmusic_kit.web.responses import cacheable_answer
@@ -40,13 +40,20 @@ async def list_albums(
     albums: Albums,
     name: SearchText = "",
     year: Year = None,
+    sort: AlbumSort = "",
     limit: PageSize = PAGE_SIZE,
     cursor: str = "",
 ) -> DataResponse[AlbumsData]:
-    """Returns the first ``limit`` albums that match; the header ``Link`` leads to the next page."""
-    found = await albums.search(name, year, decode_cursor(cursor), limit + 1)
+    """Returns the first ``limit`` albums that match; the header ``Link`` leads to the next page.
+
+    ``name`` is a part of the name; accents and letter case do not matter. Without ``sort``, albums come in the order
+    of their creation.
+    """
+    order = parse_sort(sort)
+    found = await albums.search(name, year, order, decode_cursor(cursor), limit + 1)
     response.headers.update(albums_headers())
-    page = first_page(found, limit, response, "/albums", attrgetter("id"), name=name or None, year=year)
+    query = {"name": name or None, "year": year, "sort": sort or None}
+    page = first_page(found, limit, response, "/albums", order.cursor_of, **query)
     return DataResponse(data=AlbumsData.model_validate({"albums": page}, from_attributes=True))
 
 

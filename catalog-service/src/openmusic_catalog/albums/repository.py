@@ -3,7 +3,8 @@ from dataclasses import dataclass
 from psycopg import sql
 from psycopg.rows import class_row
 
-from openmusic_catalog.listing.repository import contains
+from openmusic_catalog.listing.repository import all_of, columns, contains, cursor_parameters, follows, order_by
+from openmusic_catalog.listing.sorting import Order, Value
 from openmusic_catalog.songs.repository import SongSummary
 from openmusic_kit.database.database import Connection
 
@@ -19,6 +20,13 @@ class AlbumSummary:
 @dataclass(frozen=True, slots=True)
 class AlbumWithSongs(AlbumSummary):
     songs: list[SongSummary]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAlbum(AlbumSummary):
+    """Has the key if the order of its list needs it."""
+
+    name_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +67,27 @@ class AlbumRepository:
         songs = [SongSummary(**song) for song in row.pop("songs")]
         return AlbumWithSongs(**row, songs=songs)
 
-    async def search(self, name: str, year: int | None, after: str, limit: int, public_url: str) -> list[AlbumSummary]:
-        """Returns albums of that year whose name contains the text, after the id ``after``.
+    async def search(
+        self, name: str, year: int | None, order: Order, after: tuple[Value, ...], limit: int, public_url: str
+    ) -> list[ListedAlbum]:
+        """Returns albums of that year whose name contains the text, and that come after those values.
 
         The statement is not prepared: which index is the fastest depends on the values.
         """
-        conditions = [
-            sql.SQL("id > %(after)s"),
+        conditions: list[sql.Composable] = [
             *([contains("name", name)] if name else []),
             *([sql.SQL("year = %(year)s")] if year is not None else []),
+            *([follows(order)] if after else []),
         ]
-        cursor = self._connection.cursor(row_factory=class_row(AlbumSummary))
+        cursor = self._connection.cursor(row_factory=class_row(ListedAlbum))
         await cursor.execute(
             sql.SQL(
                 """
-                SELECT id, name, year, %(public_url)s || cover_path AS cover_url
-                FROM albums WHERE {} ORDER BY id LIMIT %(limit)s
+                SELECT {}, %(public_url)s || cover_path AS cover_url
+                FROM albums WHERE {} ORDER BY {} LIMIT %(limit)s
                 """
-            ).format(sql.SQL(" AND ").join(conditions)),
-            {"name": name, "year": year, "after": after, "limit": limit, "public_url": public_url},
+            ).format(columns(order, "id", "name", "year"), all_of(conditions), order_by(order)),
+            {"name": name, "year": year, "limit": limit, "public_url": public_url} | cursor_parameters(order, after),
             prepare=False,
         )
         return await cursor.fetchall()

@@ -2,17 +2,13 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
+from openmusic_catalog.listing.sorting import sort_pattern
 from openmusic_catalog.songs.schemas import SongSummary
 from openmusic_kit.ids import id_schema
 from openmusic_kit.web.schemas import Int32, Text, WireModel
 
 Id = Annotated[str, WithJsonSchema(id_schema("album"))]
-Year = Annotated[
-    int | None,
-    Field(ge=-(2**31), le=2**31 - 1),
-    WithJsonSchema({"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}),
-]
-"""A year to filter by. Nothing is filtered when it is None."""
+AlbumSort = Annotated[str, Field(pattern=sort_pattern("name", "year"))]
 
 
 class AlbumPayload(WireModel):

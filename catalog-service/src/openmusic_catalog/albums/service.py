@@ -1,9 +1,10 @@
 from collections.abc import Callable
 
 from openmusic_catalog.albums.errors import AlbumNotFound
-from openmusic_catalog.albums.repository import AlbumRepository, AlbumSummary, AlbumWithSongs
+from openmusic_catalog.albums.repository import AlbumRepository, AlbumWithSongs, ListedAlbum
 from openmusic_catalog.events import AlbumCoverReplaced, AlbumDeleted
 from openmusic_catalog.invalidation import album_changed, album_key, likes_changed
+from openmusic_catalog.listing.sorting import Order
 from openmusic_kit.cache.cache import Cache, Cached
 from openmusic_kit.database.database import Database
 from openmusic_kit.idempotency.repeatable import repeatable
@@ -41,9 +42,11 @@ class AlbumService:
             raise AlbumNotFound
         return encode(album)
 
-    async def search(self, name: str, year: int | None, after: str, limit: int) -> list[AlbumSummary]:
+    async def search(self, name: str, year: int | None, order: Order, cursor: str, limit: int) -> list[ListedAlbum]:
+        """Raises CursorInvalid."""
+        after = order.after(cursor)
         async with self._database.read() as connection:
-            return await AlbumRepository(connection).search(name, year, after, limit, self._public_url)
+            return await AlbumRepository(connection).search(name, year, order, after, limit, self._public_url)
 
     async def update(self, album_id: str, name: str, year: int) -> None:
         """Raises AlbumNotFound."""

@@ -1,14 +1,14 @@
-from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.invalidation import song_headers, songs_headers
+from openmusic_catalog.listing.schemas import ExactText, SearchText, Year
+from openmusic_catalog.listing.sorting import parse_sort
 from openmusic_catalog.songs.errors import SongNotFound
-from openmusic_catalog.songs.repository import SongFields
+from openmusic_catalog.songs.repository import SongFields, SongFilter
 from openmusic_catalog.songs.schemas import (
-    SearchText,
     Song,
     SongCopies,
     SongCopy,
@@ -16,6 +16,7 @@ from openmusic_catalog.songs.schemas import (
     SongId,
     SongPayload,
     SongsData,
+    SongSort,
 )
 from openmusic_catalog.songs.service import SongService
 from openmusic_kit.web.openapi import LOCATED, PAGED, REPEATABLE, error_responses
@@ -48,14 +49,28 @@ async def search_songs(
     songs: Songs,
     title: SearchText = "",
     performer: SearchText = "",
+    genre: ExactText = "",
+    album: ExactText = "",
+    year: Year = None,
+    year_from: Annotated[Year, Query(alias="yearFrom")] = None,
+    year_to: Annotated[Year, Query(alias="yearTo")] = None,
+    sort: SongSort = "",
     limit: PageSize = PAGE_SIZE,
     cursor: str = "",
 ) -> DataResponse[SongsData]:
-    """Returns the first ``limit`` songs that match; the header ``Link`` leads to the next page."""
-    found = await songs.search(title, performer, decode_cursor(cursor), limit + 1)
+    """Returns the first ``limit`` songs that match everything; the header ``Link`` leads to the next page.
+
+    ``title`` and ``performer`` are parts of the texts, ``genre`` is the whole one; accents and letter case do not
+    matter. ``yearFrom`` and ``yearTo`` are included. Without ``sort``, songs come in the order of their creation.
+    """
+    order = parse_sort(sort)
+    wanted = SongFilter(title, performer, genre, album, year, year_from, year_to)
+    found = await songs.search(wanted, order, decode_cursor(cursor), limit + 1)
     response.headers.update(songs_headers())
-    query = {"title": title or None, "performer": performer or None}
-    page = first_page(found, limit, response, "/songs", attrgetter("id"), **query)
+    texts = {"title": title, "performer": performer, "genre": genre, "album": album, "sort": sort}
+    years = {"year": year, "yearFrom": year_from, "yearTo": year_to}
+    query = {name: text or None for name, text in texts.items()} | years
+    page = first_page(found, limit, response, "/songs", order.cursor_of, **query)
     return DataResponse(data=SongsData.model_validate({"songs": page}, from_attributes=True))
 
 

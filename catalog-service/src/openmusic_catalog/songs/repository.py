@@ -4,7 +4,8 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from openmusic_catalog.events import SongCreated, SongDeleted, SongUpdated
-from openmusic_catalog.listing.repository import contains
+from openmusic_catalog.listing.repository import all_of, columns, contains, cursor_parameters, follows, order_by
+from openmusic_catalog.listing.sorting import Order, Value
 from openmusic_kit.database.database import Connection
 from openmusic_kit.messaging import outbox
 
@@ -32,6 +33,37 @@ class SongSummary:
     id: str
     title: str
     performer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSong(SongSummary):
+    """Has those of the values that the order of its list needs."""
+
+    year: int = 0
+    title_key: str = ""
+    performer_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SongFilter:
+    """What songs are listed. An empty text and None mean all."""
+
+    title: str = ""
+    performer: str = ""
+    genre: str = ""
+    album_id: str = ""
+    year: int | None = None
+    year_from: int | None = None
+    year_to: int | None = None
+
+
+_COMPARISONS = {
+    "genre": "left(fold(genre), 100) = left(fold(%(genre)s), 100)",
+    "album_id": "album_id = %(album_id)s",
+    "year": "year = %(year)s",
+    "year_from": "year >= %(year_from)s",
+    "year_to": "year <= %(year_to)s",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +111,23 @@ class SongRepository:
         )
         return await cursor.fetchone()
 
-    async def search(self, title: str, performer: str, after: str, limit: int) -> list[SongSummary]:
-        """Returns songs whose title and performer contain the texts, after the id ``after``.
+    async def search(self, wanted: SongFilter, order: Order, after: tuple[Value, ...], limit: int) -> list[ListedSong]:
+        """Returns songs that come after those values. Title and performer contain the texts; a genre is equal.
 
-        The statement is not prepared: whether an index of texts or the index of ids is faster depends on the texts.
+        The statement is not prepared: which index is the fastest depends on the values.
         """
-        texts = {column: text for column, text in (("title", title), ("performer", performer)) if text}
-        conditions = [sql.SQL("id > %(after)s"), *(contains(column, text) for column, text in texts.items())]
-        cursor = self._connection.cursor(row_factory=class_row(SongSummary))
+        given = {name: value for name, value in asdict(wanted).items() if value not in ("", None)}
+        conditions: list[sql.Composable] = [
+            sql.SQL(_COMPARISONS[name]) if name in _COMPARISONS else contains(name, text)
+            for name, text in given.items()
+        ]
+        conditions += [follows(order)] if after else []
+        cursor = self._connection.cursor(row_factory=class_row(ListedSong))
         await cursor.execute(
-            sql.SQL("SELECT id, title, performer FROM songs WHERE {} ORDER BY id LIMIT %(limit)s").format(
-                sql.SQL(" AND ").join(conditions)
+            sql.SQL("SELECT {} FROM songs WHERE {} ORDER BY {} LIMIT %(limit)s").format(
+                columns(order, "id", "title", "performer"), all_of(conditions), order_by(order)
             ),
-            {"after": after, "limit": limit, **texts},
+            {"limit": limit, **given, **cursor_parameters(order, after)},
             prepare=False,
         )
         return await cursor.fetchall()

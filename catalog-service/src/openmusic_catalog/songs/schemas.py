@@ -2,12 +2,13 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
+from openmusic_catalog.listing.sorting import sort_pattern
 from openmusic_kit.ids import id_schema
-from openmusic_kit.web.schemas import Int32, IntegralFloat, OpaqueId, StoredText, Text, WireModel
+from openmusic_kit.web.schemas import Int32, IntegralFloat, OpaqueId, Text, WireModel
 
 Id = Annotated[str, WithJsonSchema(id_schema("song"))]
 AlbumId = Annotated[str, WithJsonSchema(id_schema("album"))]
-SearchText = Annotated[StoredText, Field(max_length=1000, json_schema_extra={"pattern": r"^[^\x00]*$"})]
+SongSort = Annotated[str, Field(pattern=sort_pattern("title", "performer", "year"))]
 Seconds = Annotated[int, Field(ge=0, le=2**31 - 1), IntegralFloat]
 
 

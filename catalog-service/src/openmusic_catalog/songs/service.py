@@ -7,9 +7,17 @@ from psycopg.errors import ForeignKeyViolation
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.events import SongCreated, SongDeleted, SongUpdated
 from openmusic_catalog.invalidation import song_changed, songs_of_album_changed
+from openmusic_catalog.listing.sorting import Order
 from openmusic_catalog.songs.errors import SongNotFound
 from openmusic_catalog.songs.notifier import SongChangeNotifier
-from openmusic_catalog.songs.repository import Song, SongCopy, SongFields, SongRepository, SongSummary
+from openmusic_catalog.songs.repository import (
+    ListedSong,
+    Song,
+    SongCopy,
+    SongFields,
+    SongFilter,
+    SongRepository,
+)
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.invalidation import Invalidation
 from openmusic_kit.database.database import Database
@@ -52,9 +60,11 @@ class SongService:
             raise SongNotFound
         return song
 
-    async def search(self, title: str, performer: str, after: str, limit: int) -> list[SongSummary]:
+    async def search(self, wanted: SongFilter, order: Order, cursor: str, limit: int) -> list[ListedSong]:
+        """Raises CursorInvalid."""
+        after = order.after(cursor)
         async with self._database.read() as connection:
-            return await SongRepository(connection).search(title, performer, after, limit)
+            return await SongRepository(connection).search(wanted, order, after, limit)
 
     async def list_copies(self, after: str, limit: int) -> list[SongCopy]:
         """Returns the songs after the id ``after``, in the order of ids."""

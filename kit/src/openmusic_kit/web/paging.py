@@ -16,8 +16,9 @@ T = TypeVar("T")
 
 PAGE_SIZE = 1000
 MAX_LINK_LENGTH = 28_000
-"""Bytes of a ``Link``. The longest query that a list repeats there has two texts of 1000 characters; percent-encoded,
-each character takes up to 12 bytes (four of UTF-8, three for each of them)."""
+"""Bytes of a ``Link``. The longest query that a list repeats there has two texts of 1000 characters and one of 100;
+percent-encoded, each character takes up to 12 bytes (four of UTF-8, three for each of them). The cursor may hold two
+texts of 100 characters."""
 
 Limit = Annotated[
     int | None, Query(ge=1, le=PAGE_SIZE), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": PAGE_SIZE})
