@@ -132,6 +132,18 @@ class SongRepository:
         )
         return await cursor.fetchall()
 
+    async def list_all(self, after: str, limit: int) -> list[Song]:
+        """Returns the songs after the id ``after``, in the order of ids."""
+        cursor = self._connection.cursor(row_factory=class_row(Song))
+        await cursor.execute(
+            """
+            SELECT id, title, year, performer, genre, duration, album_id, version
+            FROM songs WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+            """,
+            {"after": after, "limit": limit},
+        )
+        return await cursor.fetchall()
+
     async def list_copies(self, after: str, limit: int) -> list[SongCopy]:
         """Returns the songs after the id ``after``, in the order of ids."""
         cursor = self._connection.cursor(row_factory=class_row(SongCopy))

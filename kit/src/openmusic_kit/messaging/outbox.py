@@ -21,6 +21,26 @@ async def append(connection: Connection, event: EventData, *, aggregate_id: str,
     connection.has_events = True
 
 
+async def append_all(connection: Connection, events: Mapping[str, EventData], *, sequence: int) -> None:
+    """Stores an event for each aggregate, by its id, in one statement. They are published in the order given."""
+    envelopes = [Envelope.of(event, aggregate_id, sequence) for aggregate_id, event in events.items()]
+    await connection.execute(
+        """
+        INSERT INTO outbox (event_id, routing_key, body)
+        SELECT event_id, routing_key, body
+        FROM unnest(%(event_ids)s::text[], %(routing_keys)s::text[], %(bodies)s::bytea[]) WITH ORDINALITY
+             AS event (event_id, routing_key, body, number)
+        ORDER BY number
+        """,
+        {
+            "event_ids": [each.id for each in envelopes],
+            "routing_keys": [each.routing_key for each in envelopes],
+            "bodies": [each.model_dump_json(by_alias=True).encode() for each in envelopes],
+        },
+    )
+    connection.has_events = bool(events) or connection.has_events
+
+
 async def append_with(
     connection: Connection,
     statement: LiteralString,
