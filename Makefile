@@ -26,8 +26,8 @@ down: install ## stops all that `make up` started; the data stays
 status: install ## shows what runs
 	@$(VENV)/openmusic-local status
 
-logs: install ## follows the logs; PART=catalog shows one
-	@$(VENV)/openmusic-local logs $(if $(PART),--part $(PART))
+logs: install ## follows the logs; PART=catalog shows one, REQUEST=id what all say of one request
+	@$(VENV)/openmusic-local logs $(if $(PART),--part $(PART)) $(if $(REQUEST),--request $(REQUEST))
 
 reset: install ## stops everything and deletes all data
 	@$(VENV)/openmusic-local reset

@@ -10,6 +10,7 @@ from pathlib import Path
 from openmusic_kit.version import VERSION
 from openmusic_local.configuration import from_file, settings
 from openmusic_local.errors import LocalError
+from openmusic_local.request_log import lines_of
 from openmusic_local.settings import check_names
 from openmusic_local.stack import Stack
 from openmusic_operations.system import PROCESSES
@@ -57,6 +58,13 @@ def logs(stack: Stack, arguments: argparse.Namespace) -> None:
         sys.exit("There are no logs: OpenMusic was not started yet.")
     if arguments.part and arguments.part not in found:
         sys.exit(f"There is no part {arguments.part}; there are {', '.join(found)}.")
+    if arguments.request:
+        logs = [log for log in sorted((stack.folder / "log").glob("*.log*")) if log.stem.split(".")[0] in found]
+        lines = lines_of(arguments.request, logs)
+        if not lines:
+            sys.exit(f"No log holds a request {arguments.request}.")
+        print("\n".join(lines))
+        return
     sys.stdout.flush()
     os.execvp("tail", ["tail", "-n", "20", "-F", *([found[arguments.part]] if arguments.part else found.values())])
 
@@ -92,7 +100,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("up", "down", "status", "reset"):
         commands.add_parser(name)
-    commands.add_parser("logs").add_argument("--part", help="only this part, e.g. catalog")
+    logging = commands.add_parser("logs")
+    logging.add_argument("--part", help="only this part, e.g. catalog")
+    logging.add_argument("--request", help="what all parts say of the request with this X-Request-ID")
     running = commands.add_parser("run", help="runs a program with the settings of one of the processes")
     running.add_argument("process", choices=PROCESSES)
     running.add_argument("program", help="e.g. openmusic")
