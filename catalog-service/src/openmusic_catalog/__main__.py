@@ -1,6 +1,5 @@
 from pathlib import Path
 
-from openmusic_catalog.app import create_app
 from openmusic_catalog.settings import Settings
 from openmusic_kit.cli import Command, run_cli, serve
 from openmusic_kit.database.migrations import migrate
@@ -8,11 +7,17 @@ from openmusic_kit.database.migrations import migrate
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+def serve_app(settings: Settings) -> None:
+    from openmusic_catalog.app import create_app  # noqa: PLC0415 - other commands start in half the time
+
+    serve(create_app(settings), settings)
+
+
 def main() -> None:
     run_cli(
         "catalog",
         {
-            "serve": Command(Settings, lambda settings: serve(create_app(settings), settings)),
+            "serve": Command(Settings, serve_app),
             "migrate": Command(
                 Settings,
                 lambda settings: migrate(settings, MIGRATIONS, "outbox", "cache", "deleted-users", "idempotency"),

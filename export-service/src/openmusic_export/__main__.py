@@ -1,6 +1,5 @@
 from pathlib import Path
 
-from openmusic_export.app import create_app, create_worker
 from openmusic_export.settings import Settings, WorkerSettings
 from openmusic_kit.cli import Command, run_cli, serve
 from openmusic_kit.database.migrations import migrate
@@ -8,15 +7,27 @@ from openmusic_kit.database.migrations import migrate
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+def serve_app(settings: Settings) -> None:
+    from openmusic_export.app import create_app  # noqa: PLC0415 - other commands start in half the time
+
+    serve(create_app(settings), settings)
+
+
+def serve_worker(settings: WorkerSettings) -> None:
+    from openmusic_export.app import create_worker  # noqa: PLC0415 - other commands start in half the time
+
+    serve(create_worker(settings), settings)
+
+
 def main() -> None:
     run_cli(
         "export",
         {
-            "serve": Command(Settings, lambda settings: serve(create_app(settings), settings)),
+            "serve": Command(Settings, serve_app),
             "migrate": Command(
                 Settings, lambda settings: migrate(settings, MIGRATIONS, "outbox", "deleted-users", "idempotency")
             ),
-            "worker": Command(WorkerSettings, lambda settings: serve(create_worker(settings), settings)),
+            "worker": Command(WorkerSettings, serve_worker),
         },
     )
 

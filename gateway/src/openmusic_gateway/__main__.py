@@ -1,9 +1,10 @@
-from openmusic_gateway.app import create_app
 from openmusic_gateway.settings import Settings
 from openmusic_kit.cli import Command, run_cli, serve
 
 
 def serve_gateway(settings: Settings) -> None:
+    from openmusic_gateway.app import create_app  # noqa: PLC0415 - wrong settings are refused sooner
+
     serve(create_app(settings), settings, announced=settings.proxy_protocol, workers=settings.workers)
 
 
