@@ -2,11 +2,14 @@
 
 import asyncio
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from functools import cache
 from typing import Any
 from unittest import mock
 
+import pytest
 from aiosmtplib import SMTPResponse, SMTPServerDisconnected
 
 from openmusic_export.delivery import smtp
@@ -123,6 +126,16 @@ def numbered(number: int) -> tuple[EmailMessage, str]:
 SETTINGS = WorkerSettings()
 MAILS = itertools.cycle([numbered(number) for number in range(100)])
 """More than one interleaving sends, and made once: parsing their headers takes longer than all else."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_mail_is_rendered_once() -> Iterator[None]:
+    """The same mails are sent thousands of times, and rendering one takes longer than sending it."""
+    with (
+        mock.patch.object(smtp, "flatten_message", cache(smtp.flatten_message)),
+        mock.patch.object(smtp, "parseaddr", cache(smtp.parseaddr)),
+    ):
+        yield
 
 
 async def send(sender: SmtpSender) -> tuple[bytes, str]:
