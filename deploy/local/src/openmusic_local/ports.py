@@ -1,15 +1,19 @@
 """Ports: the preferred one if it is free, else another, remembered in the data folder so that it stays the same."""
 
+import fcntl
 import json
 import os
 import random
 import socket
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 RANGE = range(20000, 32000)  # below 32768, where the kernel begins to hand out ports for outgoing connections
-SHARES = 16
-"""Test runners that work side by side choose from different shares: a port is chosen before anything listens there."""
+SHARES = 32
+"""Processes that work at the same time choose from different shares: a port is chosen before anything listens there."""
 
 
 def obstacle(port: int, host: str = "127.0.0.1") -> OSError | None:
@@ -47,8 +51,33 @@ class Ports:
 
     def _any_free(self, chosen: set[int]) -> int:
         taken = chosen | set(self._ports.values()) | set(self._preferred.values())
-        own = RANGE[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % SHARES :: SHARES]
+        own = _own_share()
         for port in random.sample(own, len(own)):
             if port not in taken and obstacle(port) is None:
                 return port
         raise RuntimeError("No port is free")
+
+
+@cache
+def _own_share() -> range:
+    """Ports that no other process chooses from while this one lives; all of them when every share is taken."""
+    for number in range(SHARES):
+        if _locked(Path(tempfile.gettempdir(), f"openmusic-ports-{number}.lock")):
+            return RANGE[number::SHARES]
+    return RANGE
+
+
+def _locked(path: Path) -> bool:
+    """Locks the file until this process ends, unless another has."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o644))
+    try:
+        file = os.open(path, os.O_RDONLY)  # it may belong to another user
+    except PermissionError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return False
+    return True
