@@ -82,6 +82,7 @@ class OwnExport(WireModel):
     id: str
     playlist_id: str
     target_email: str
+    format: str
     state: str
     attempts: int
     problem: str | None
