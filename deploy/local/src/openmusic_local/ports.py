@@ -61,9 +61,10 @@ class Ports:
 @cache
 def _own_share() -> range:
     """Ports that no other process chooses from while this one lives; all of them when every share is taken."""
+    size = len(RANGE) // SHARES
     for number in range(SHARES):
         if _locked(Path(tempfile.gettempdir(), f"openmusic-ports-{number}.lock")):
-            return RANGE[number::SHARES]
+            return RANGE[number * size : (number + 1) * size]
     return RANGE
 
 
