@@ -64,6 +64,8 @@ DELETE /playlists/{playlist_id}/collaborators/me 401 401 403      403    200    
 POST   /playlists/{playlist_id}/songs     401    401     403      403    201          201
 GET    /playlists/{playlist_id}/songs     401    401     403      403    200          200
 DELETE /playlists/{playlist_id}/songs     401    401     403      403    200          200
+POST   /playlists/{playlist_id}/songs/batch 401  401     403      403    201          201
+DELETE /playlists/{playlist_id}/songs/batch 401  401     403      403    200          200
 PUT    /playlists/{playlist_id}/songs/order 401  401     403      403    200          200
 GET    /playlists/{playlist_id}/activities 401   401     403      403    200          200
 POST   /collaborations                    401    401     403      403    403          201
@@ -185,6 +187,8 @@ BODIES: dict[tuple[str, str], Callable[[World], Any]] = {
     ("PATCH", "/playlists/{playlist_id}"): lambda world: {"name": world.secret, "public": False},
     ("POST", "/playlists/{playlist_id}/songs"): lambda world: {"songId": world.new_song()},
     ("DELETE", "/playlists/{playlist_id}/songs"): lambda world: {"songId": world.song_id},
+    ("POST", "/playlists/{playlist_id}/songs/batch"): lambda world: {"songIds": [world.new_song()]},
+    ("DELETE", "/playlists/{playlist_id}/songs/batch"): lambda world: {"songIds": [world.song_id]},
     ("PUT", "/playlists/{playlist_id}/songs/order"): lambda world: {"songId": world.song_id, "after": None},
     ("POST", "/collaborations"): lambda world: {"playlistId": world.playlist_id, "userId": world.user_id},
     ("DELETE", "/collaborations"): lambda world: {

@@ -110,6 +110,8 @@ def something(http: httpx.Client) -> Something:
             "DELETE /albums/{album_id}/likes": {"album_id": [liked(each) for each in made(MANY, "/albums", ALBUM)]},
             "POST /playlists/{playlist_id}/songs": {"songId": [*songs, *made(MANY, "/songs", SONG)]},
             "PUT /playlists/{playlist_id}/songs/order": {"after": songs},
+            "POST /playlists/{playlist_id}/songs/batch": {"songIds": [[each] for each in made(MANY, "/songs", SONG)]},
+            "DELETE /playlists/{playlist_id}/songs/batch": {"songIds": [[each] for each in songs]},
             "POST /collaborations": {"userId": [*others, *more]},
             "DELETE /songs/{song_id}": {"song_id": made(MANY, "/songs", SONG)},
             "DELETE /playlists/{playlist_id}/collaborators/me": {"playlist_id": shared()},

@@ -59,7 +59,8 @@ def _with_what_is_there(context: HookContext, generated: Any) -> SearchStrategy[
 
 
 def _is_name(there: dict[str, list[Any]], name: str, value: Any) -> bool:
-    return name in there and isinstance(value, str) and 0 < len(value) <= LONGEST
+    """Or a list of names."""
+    return name in there and isinstance(value, (str, list)) and 0 < len(value) <= LONGEST
 
 
 @schemathesis.hook

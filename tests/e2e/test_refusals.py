@@ -138,6 +138,8 @@ def test_who_asks_is_checked_before_anything_else(
         ("GET", "/playlists/{id}/songs", None),
         ("POST", "/playlists/{id}/songs", {"songId": "x"}),
         ("DELETE", "/playlists/{id}/songs", {"songId": "x"}),
+        ("POST", "/playlists/{id}/songs/batch", {"songIds": ["x"]}),
+        ("DELETE", "/playlists/{id}/songs/batch", {"songIds": ["x"]}),
         ("PUT", "/playlists/{id}/songs/order", {"songIds": []}),
         ("GET", "/playlists/{id}/activities", None),
         ("POST", "/export/playlists/{id}", {"targetEmail": "a@b.example"}),

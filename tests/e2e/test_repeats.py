@@ -31,7 +31,7 @@ def test_the_document_says_which_requests_may_have_a_key(client: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "what", ["album", "song", "like", "user", "playlist", "playlist song", "collaborator", "export"]
+    "what", ["album", "song", "like", "user", "playlist", "playlist song", "playlist songs", "collaborator", "export"]
 )
 def test_a_repeated_request_gets_the_first_answer(client: Any, key: dict[str, str], what: str) -> None:
     owner, friend = client.register("owner"), client.register("friend")
@@ -43,6 +43,7 @@ def test_a_repeated_request_gets_the_first_answer(client: Any, key: dict[str, st
         "user": ("/users", {"username": secrets.token_hex(8), "password": "secret", "fullname": "New"}, None),
         "playlist": ("/playlists", {"name": "Again"}, owner),
         "playlist song": (f"/playlists/{playlist}/songs", {"songId": song}, owner),
+        "playlist songs": (f"/playlists/{playlist}/songs/batch", {"songIds": [song]}, owner),
         "collaborator": ("/collaborations", {"playlistId": playlist, "userId": friend.id}, owner),
         "export": (f"/export/playlists/{playlist}", {"targetEmail": "repeat@mail.test"}, owner),
     }[what]

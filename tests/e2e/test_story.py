@@ -189,6 +189,23 @@ def test_the_songs_of_a_playlist_are_put_in_order(client: Any, alice: Any, bob: 
     assert [song["title"] for song in client.songs_in(playlist_id, bob)] == ["One", "Two", "Three"]
 
 
+def test_many_songs_are_added_and_deleted_at_once(client: Any, alice: Any, bob: Any) -> None:
+    playlist_id = client.playlist(alice, "Ours")
+    client.share(playlist_id, alice, bob)
+    songs = [client.song(title) for title in ("One", "Two", "Three")]
+    path = f"/playlists/{playlist_id}/songs/batch"
+
+    assert client.call("POST", path, {"songIds": songs}, bob).status_code == 201
+    assert [song["title"] for song in client.songs_in(playlist_id, alice)] == ["One", "Two", "Three"]
+    missing = client.call("DELETE", path, {"songIds": [songs[0], "song-x"]}, alice)
+    assert (missing.status_code, missing.json()["data"]) == (404, {"notFound": ["song-x"]})
+    assert client.call("DELETE", path, {"songIds": [songs[2], songs[0]]}, alice).status_code == 200
+    assert [song["title"] for song in client.songs_in(playlist_id, bob)] == ["Two"]
+    activities = client.call("GET", f"/playlists/{playlist_id}/activities", user=bob).json()["data"]["activities"]
+    expected = [("One", "add"), ("Two", "add"), ("Three", "add"), ("Three", "delete"), ("One", "delete")]
+    assert [(each["title"], each["action"]) for each in activities] == expected
+
+
 def test_likes_and_where_they_came_from(client: Any, alice: Any, bob: Any) -> None:
     path = f"/albums/{client.album()}/likes"
     for method, user, likes in [("POST", alice, 1), ("POST", bob, 2), ("DELETE", alice, 1)]:

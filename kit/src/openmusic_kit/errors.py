@@ -11,6 +11,7 @@ ServiceError
 """
 
 import re
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -22,6 +23,8 @@ class ServiceError(Exception):
 
     message = "The request could not be served"
     code: ClassVar[str] = "service_error"
+    data: Mapping[str, object] | None = None
+    """What else a program may need."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

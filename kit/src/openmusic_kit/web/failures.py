@@ -1,5 +1,6 @@
 """The body of a failed request: the contract's shape, or a problem (RFC 9457) for a client that asks for it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,13 +35,15 @@ class Failure:
     """By its status if it is empty."""
     errors: tuple[dict[str, str], ...] = ()
     """What is wrong with each field, for a request that is not valid."""
+    data: Mapping[str, object] | None = None
 
     def render(self, accept: str) -> tuple[str, dict[str, Any]]:
         """The media type and the body for a client with this ``Accept``."""
         return (PROBLEM, self._problem()) if wants_problem(accept) else (JSON, self.contract_shape())
 
     def contract_shape(self) -> dict[str, Any]:
-        return {"status": "fail" if self.status < 500 else "error", "message": self.message}
+        shape = {"status": "fail" if self.status < 500 else "error", "message": self.message}
+        return {**shape, "data": self.data} if self.data else shape
 
     def _problem(self) -> dict[str, Any]:
         code = self.code or CODES.get(self.status, "failed")
@@ -51,7 +54,8 @@ class Failure:
             "detail": self.message,
             "code": code,
         }
-        return {**problem, "errors": list(self.errors)} if self.errors else problem
+        more = {"errors": list(self.errors), "data": self.data}
+        return problem | {name: value for name, value in more.items() if value}
 
 
 def wants_problem(accept: str) -> bool:

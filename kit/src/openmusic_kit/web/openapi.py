@@ -193,16 +193,22 @@ def _close(schema: dict[str, Any]) -> None:
 
 def _failure_schema(status: str) -> dict[str, Any]:
     meaning = "What the client can mend" if status == "fail" else "What the client cannot mend"
+    more = {"data": _DATA} if status == "fail" else {}
     return {
         "type": "object",
         "description": meaning,
         "required": ["status", "message"],
-        "properties": {"status": {"type": "string", "const": status}, "message": {"type": "string", "minLength": 1}},
+        "properties": {
+            "status": {"type": "string", "const": status},
+            "message": {"type": "string", "minLength": 1},
+            **more,
+        },
         "additionalProperties": False,
     }
 
 
 _STRING = {"type": "string", "minLength": 1}
+_DATA = {"type": "object", "description": "What else a program may need, in some failures"}
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "A failure for a client that names application/problem+json in Accept (RFC 9457)",
@@ -228,6 +234,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
                 "additionalProperties": False,
             },
         },
+        "data": _DATA,
     },
     "additionalProperties": False,
 }

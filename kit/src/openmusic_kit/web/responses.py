@@ -39,7 +39,7 @@ async def on_service_error(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return failure(Failure(status, error.message, error.code), request.headers, headers)
+    return failure(Failure(status, error.message, error.code, data=error.data), request.headers, headers)
 
 
 async def on_invalid_request(request: Request, error: Exception) -> Response:

@@ -7,10 +7,16 @@ from openmusic_kit.web.responses import cacheable_answer
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import DataResponse, MessageResponse, WireModel
 from openmusic_playlist.invalidation import songs_headers
-from openmusic_playlist.playlist_songs.errors import AlreadyInPlaylist, NotInPlaylist, SongNotFound
+from openmusic_playlist.playlist_songs.errors import AlreadyInPlaylist, NotInPlaylist, SongNotFound, SongsNotFound
 from openmusic_playlist.playlist_songs.models import StoredPlaylist
 from openmusic_playlist.playlist_songs.reader import PlaylistReader
-from openmusic_playlist.playlist_songs.schemas import PlaylistCopy, PlaylistData, PlaylistWithSongs, SongPayload
+from openmusic_playlist.playlist_songs.schemas import (
+    PlaylistCopy,
+    PlaylistData,
+    PlaylistWithSongs,
+    SongPayload,
+    SongsPayload,
+)
 from openmusic_playlist.playlist_songs.service import PlaylistSongService
 from openmusic_playlist.playlists.errors import NotYourPlaylist, PlaylistNotFound
 
@@ -61,6 +67,29 @@ async def delete_playlist_song(
 ) -> MessageResponse:
     await songs.delete(playlist_id, payload.song_id, user_id)
     return MessageResponse(message="Song deleted from the playlist")
+
+
+@router.post(
+    "/batch",
+    status_code=201,
+    responses=error_responses(PlaylistNotFound, SongsNotFound, NotYourPlaylist, AlreadyInPlaylist),
+    openapi_extra=REPEATABLE,
+)
+async def add_playlist_songs(
+    playlist_id: str, payload: SongsPayload, user_id: CurrentUser, songs: Songs
+) -> MessageResponse:
+    """All of them in this order, or none. The ids of songs that were not found are in ``data.notFound``."""
+    await songs.add_all(playlist_id, payload.song_ids, user_id)
+    return MessageResponse(message="Songs added to the playlist")
+
+
+@router.delete("/batch", responses=error_responses(PlaylistNotFound, SongsNotFound, NotYourPlaylist))
+async def delete_playlist_songs(
+    playlist_id: str, payload: SongsPayload, user_id: CurrentUser, songs: Songs
+) -> MessageResponse:
+    """All of them, or none. The ids of those that are not in the playlist are in ``data.notFound``."""
+    await songs.delete_all(playlist_id, payload.song_ids, user_id)
+    return MessageResponse(message="Songs deleted from the playlist")
 
 
 @internal_router.get("/{playlist_id}", response_model=DataResponse[PlaylistCopy])

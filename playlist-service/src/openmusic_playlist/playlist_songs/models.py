@@ -1,5 +1,7 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from openmusic_playlist.playlist_songs.errors import SongsNotFound
 from openmusic_playlist.playlists.errors import NotYourPlaylist, PlaylistNotFound
 
 
@@ -37,7 +39,12 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult(Membership):
-    """What the statement also found: the song; and whether it changed anything."""
+    """``found`` are the ids of the songs that the change could be made for. It is made for all songs, or for none."""
 
-    song: bool
+    found: list[str]
     changed: bool
+
+    def require_all(self, song_ids: Sequence[str]) -> None:
+        """Raises SongsNotFound unless each of these was found."""
+        if not self.changed:
+            raise SongsNotFound(each for each in song_ids if each not in self.found)

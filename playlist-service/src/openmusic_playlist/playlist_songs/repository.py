@@ -1,10 +1,11 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import LiteralString
 
 from psycopg.rows import class_row
 
 from openmusic_kit.database.database import Connection
 from openmusic_playlist.playlist_songs.models import ChangeResult, Membership, StoredPlaylist
+from openmusic_playlist.projections.models import SongCopy
 
 _MEMBER: LiteralString = """
     playlist AS MATERIALIZED (
@@ -19,12 +20,12 @@ _MEMBER: LiteralString = """
 
 _FOUND = """
     SELECT EXISTS (SELECT FROM playlist) AS playlist, EXISTS (SELECT FROM member) AS member,
-           EXISTS (SELECT FROM song) AS song, EXISTS (SELECT FROM recorded) AS changed
+           ARRAY(SELECT id FROM song) AS found, EXISTS (SELECT FROM recorded) AS changed
 """
 
 
 class PlaylistSongRepository:
-    """Each change is one statement that also checks permission and records the activity.
+    """Each change is one statement that also checks permission and records the activities.
 
     It locks the playlist's row first, so changes of a playlist are serialised and their positions commit in order. It
     locks the collaboration as well: the removal of a collaborator waits for the change, or the change sees it.
@@ -77,49 +78,65 @@ class PlaylistSongRepository:
         assert membership is not None  # noqa: S101 - a SELECT without FROM gives a row
         return membership
 
-    async def add(self, playlist_id: str, song_id: str, user_id: str, *, least_version: int) -> ChangeResult:
-        """Adds the song if its copy is active and has at least that version. The copy is locked against deletion.
+    async def add(self, playlist_id: str, songs: Sequence[SongCopy], user_id: str) -> ChangeResult:
+        """Adds the songs, or none of them. It finds those whose copy is active and not older than the song.
 
-        Raises UniqueViolation if the song is in the playlist already.
+        Copies are locked against deletion. Raises UniqueViolation if a song is in the playlist already.
         """
         return await self._execute(
             f"""
-            WITH {_MEMBER}, song AS MATERIALIZED (
-                SELECT id, title FROM songs
-                WHERE id = %(song_id)s AND NOT deleted AND version >= %(version)s AND EXISTS (SELECT FROM member)
-                FOR SHARE
+            WITH {_MEMBER}, wanted AS (
+                SELECT id, version, number FROM unnest(%(song_ids)s::text[], %(versions)s::bigint[])
+                    WITH ORDINALITY AS song (id, version, number)
+            ), song AS MATERIALIZED (
+                SELECT s.id, s.title, wanted.number FROM wanted JOIN songs s ON s.id = wanted.id
+                WHERE NOT s.deleted AND s.version >= wanted.version AND EXISTS (SELECT FROM member)
+                ORDER BY s.id FOR SHARE OF s
             ), changed AS (
                 INSERT INTO playlist_songs (playlist_id, song_id) SELECT member.id, song.id FROM member, song
-                RETURNING playlist_id
+                WHERE (SELECT count(*) FROM song) = %(number)s ORDER BY song.number
+                RETURNING playlist_id, song_id
             ), recorded AS (
                 INSERT INTO activities (playlist_id, user_id, title, action, time)
-                SELECT changed.playlist_id, %(user_id)s, song.title, 'add', clock_timestamp() FROM changed, song
+                SELECT changed.playlist_id, %(user_id)s, song.title, 'add', clock_timestamp()
+                FROM changed JOIN song ON song.id = changed.song_id ORDER BY song.number
                 RETURNING playlist_id
             )
             {_FOUND}
             """,  # noqa: S608 - joined from constants
-            {"playlist_id": playlist_id, "song_id": song_id, "user_id": user_id, "version": least_version},
+            {
+                "playlist_id": playlist_id,
+                "user_id": user_id,
+                "song_ids": [song.id for song in songs],
+                "versions": [song.version for song in songs],
+                "number": len(songs),
+            },
         )
 
-    async def delete(self, playlist_id: str, song_id: str, user_id: str) -> ChangeResult:
-        """Deletes the song if its copy is active."""
+    async def delete(self, playlist_id: str, song_ids: list[str], user_id: str, *, number: int) -> ChangeResult:
+        """Deletes the songs if it finds that number of them, or none. It finds those whose copy is active."""
         return await self._execute(
             f"""
             WITH {_MEMBER}, song AS MATERIALIZED (
-                SELECT id, title FROM songs WHERE id = %(song_id)s AND NOT deleted AND EXISTS (SELECT FROM member)
-                FOR SHARE
+                SELECT s.id, s.title, wanted.number
+                FROM unnest(%(song_ids)s::text[]) WITH ORDINALITY AS wanted (id, number)
+                JOIN songs s ON s.id = wanted.id JOIN playlist_songs ps ON ps.song_id = s.id
+                WHERE ps.playlist_id = (SELECT id FROM member) AND NOT s.deleted
+                ORDER BY s.id FOR SHARE OF s FOR UPDATE OF ps
             ), changed AS (
                 DELETE FROM playlist_songs ps USING member, song
                 WHERE ps.playlist_id = member.id AND ps.song_id = song.id
-                RETURNING ps.playlist_id
+                    AND (SELECT count(*) FROM song) = %(number)s
+                RETURNING ps.playlist_id, ps.song_id
             ), recorded AS (
                 INSERT INTO activities (playlist_id, user_id, title, action, time)
-                SELECT changed.playlist_id, %(user_id)s, song.title, 'delete', clock_timestamp() FROM changed, song
+                SELECT changed.playlist_id, %(user_id)s, song.title, 'delete', clock_timestamp()
+                FROM changed JOIN song ON song.id = changed.song_id ORDER BY song.number
                 RETURNING playlist_id
             )
             {_FOUND}
             """,  # noqa: S608 - joined from constants
-            {"playlist_id": playlist_id, "song_id": song_id, "user_id": user_id},
+            {"playlist_id": playlist_id, "user_id": user_id, "song_ids": song_ids, "number": number},
         )
 
     async def _execute(self, statement: LiteralString, parameters: Mapping[str, object]) -> ChangeResult:

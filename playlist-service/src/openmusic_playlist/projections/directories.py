@@ -21,42 +21,52 @@ class SongDirectory:
         self._compared = ComparedSongs()
 
     async def find(self, song_id: str) -> SongCopy | None:
-        """The song, of which an active copy that is older must not be used. Catches up first.
+        return (await self.find_all([song_id])).get(song_id)
 
-        Asks the catalogue unless it said so in this incarnation of the pending changes. While it does not answer, an
-        active copy is trusted. Raises Unavailable without one.
+    async def find_all(self, song_ids: list[str]) -> dict[str, SongCopy]:
+        """Returns the songs that there are, by id, in this order. An active copy that is older must not be used.
+
+        Catches up first. Asks the catalogue unless it said so in this incarnation of the pending changes. While it
+        does not answer, active copies are trusted. Raises Unavailable unless there is one of each song.
         """
-        if not is_id("song", song_id):
-            return None
+        ids = [song_id for song_id in song_ids if is_id("song", song_id)]
+        if not ids:
+            return {}
         incarnation = await self._freshness.catch_up()
-        if incarnation is not None and (compared := self._compared.get(song_id, incarnation)) is not None:
-            return compared
+        found: dict[str, SongCopy] = {}
+        if incarnation is not None:
+            found = {each: song for each in ids if (song := self._compared.get(each, incarnation)) is not None}
+        asked = [each for each in ids if each not in found]
         try:
-            song = await self._lookup.find(song_id)
+            answered = await self._lookup.find_all(asked)
         except Unavailable:
-            copy = await self._active_copy(song_id)
-            if copy is None:
+            answered = await self._active_copies(asked)
+            if len(answered) < len(asked):
                 raise
-            return copy
-        if song is not None and incarnation is not None:
-            self._compared.add(song, incarnation)
-        return song
+        else:
+            if incarnation is not None:
+                for song in answered.values():
+                    self._compared.add(song, incarnation)
+        found |= answered
+        return {each: found[each] for each in ids if each in found}
 
-    async def is_known(self, song_id: str) -> bool:
-        """Whether there is an active copy of the song. Every song in a playlist has a copy."""
-        if not is_id("song", song_id):
-            return False
-        if await self._freshness.catch_up() is None and await self._freshness.compare_with_catalogue([song_id]):
-            return False
-        return await self._active_copy(song_id) is not None
+    async def known(self, song_ids: list[str]) -> list[str]:
+        """Returns those of which there is an active copy. Every song in a playlist has a copy."""
+        ids = [song_id for song_id in song_ids if is_id("song", song_id)]
+        missing: set[str] | None = None
+        if ids and await self._freshness.catch_up() is None:
+            missing = await self._freshness.compare_with_catalogue(ids)
+        return [song_id for song_id in await self._active_copies(ids) if song_id not in (missing or ())]
 
-    async def store(self, song: SongCopy) -> None:
-        """Updates the copy from the catalogue's answer without waiting for the event."""
-        await self._freshness.apply([song])
+    async def store(self, songs: list[SongCopy]) -> None:
+        """Updates the copies from the catalogue's answer without waiting for the events."""
+        await self._freshness.apply(songs)
 
-    async def _active_copy(self, song_id: str) -> SongCopy | None:
+    async def _active_copies(self, song_ids: list[str]) -> dict[str, SongCopy]:
+        """By id, in this order."""
         async with self._database.read() as connection:
-            return await SongCopyRepository(connection).get_active(song_id)
+            copies = await SongCopyRepository(connection).get_all(song_ids)
+        return {song_id: copies[song_id] for song_id in song_ids if song_id in copies and not copies[song_id].deleted}
 
 
 class UserDirectory:

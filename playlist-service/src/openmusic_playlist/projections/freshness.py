@@ -73,19 +73,15 @@ class Freshness:
         It deletes no copy: an event or a careful reconciliation does. None means that the catalogue did not answer.
         """
         try:
-            found = dict(zip(song_ids, await asyncio.gather(*map(self._lookup.find, song_ids)), strict=True))
+            found = await self._lookup.find_all(song_ids)
         except Unavailable:
             return None
         async with self._database.read() as connection:
             copies = await SongCopyRepository(connection).get_all(song_ids)
-        newer = [
-            song
-            for song in found.values()
-            if song is not None and (song.id not in copies or song.version > copies[song.id].version)
-        ]
+        newer = [song for song in found.values() if song.id not in copies or song.version > copies[song.id].version]
         if newer:
             await self.apply(newer)
-        return {song_id for song_id, song in found.items() if song is None}
+        return {song_id for song_id in song_ids if song_id not in found}
 
     async def _apply_pending(self, pending: Mapping[str, PendingChange]) -> None:
         songs = []

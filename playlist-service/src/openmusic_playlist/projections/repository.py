@@ -58,10 +58,6 @@ class SongCopyRepository:
         )
         return {song.id: song for song in await cursor.fetchall()}
 
-    async def get_active(self, song_id: str) -> SongCopy | None:
-        song = (await self.get_all([song_id])).get(song_id)
-        return song if song is not None and not song.deleted else None
-
     async def active_ids_between(self, after: str, upto: str | None) -> list[str]:
         """Returns the ids of songs that are not deleted, after ``after`` and up to ``upto``."""
         cursor = await self._connection.execute(

@@ -1,6 +1,7 @@
 """Asks the catalogue for songs. Lookups that wait at the same time share a request."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
@@ -55,6 +56,11 @@ class SongLookup:
             lookup.waiting -= 1
             if not lookup.waiting and self._queue.get(song_id) is lookup:
                 del self._queue[song_id]
+
+    async def find_all(self, song_ids: Sequence[str]) -> dict[str, SongCopy]:
+        """Returns the songs that the catalogue has now, by id, in this order. Raises Unavailable likewise."""
+        found = await asyncio.gather(*map(self.find, song_ids))
+        return {song.id: song for song in found if song is not None}
 
     def _enqueue(self, song_id: str) -> _QueuedLookup:
         lookup = self._queue[song_id] = _QueuedLookup(asyncio.get_running_loop().create_future())
