@@ -2,6 +2,7 @@
 
 OperationFailed
 ├── BrokerAway
+├── DatabaseAway
 ├── QueueMissing   RabbitMQ has no such queue (yet)
 └── LetterMissing  no dead letter with that id
 """
@@ -22,4 +23,8 @@ class QueueMissing(OperationFailed):
 
 
 class LetterMissing(OperationFailed):
+    pass
+
+
+class DatabaseAway(OperationFailed):
     pass
