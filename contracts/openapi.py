@@ -137,10 +137,11 @@ def _add_the_edge(operation: dict[str, Any]) -> None:
         "ETag": {
             "description": "Names the content",
             "required": True,
-            "schema": {"type": "string", "pattern": '^"[0-9a-f]{24}"$'},
+            "schema": {"type": "string", "pattern": '^"[0-9a-f]{24}(-gzip)?"$'},
         }
     }
-    success["headers"] |= etag | CACHED[200]["headers"]
+    encoding = {"Content-Encoding": {"description": "Of a large body", "schema": {"type": "string", "const": "gzip"}}}
+    success["headers"] |= etag | encoding | CACHED[200]["headers"]
     operation["responses"]["304"] = {
         "description": "The client has this version already",
         "headers": success["headers"],

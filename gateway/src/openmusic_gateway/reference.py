@@ -11,6 +11,7 @@ from importlib.resources.abc import Traversable
 from string import Template
 
 from openmusic_gateway.asgi import Headers
+from openmusic_gateway.compression import ENCODING, VARY, accepts_gzip
 from openmusic_gateway.header_filters import SECURITY
 from openmusic_gateway.responses import NOT_FOUND, HttpError
 from openmusic_kit.version import VERSION
@@ -48,13 +49,13 @@ class Reference:
         headers = [
             (b"etag", tag),
             (b"cache-control", b"no-cache"),  # ask each time: a new release has other files under the same names
-            (b"vary", b"accept-encoding"),
+            VARY,
         ]
         if tag in request_headers.get(b"if-none-match", b""):
             return 304, headers, b""
         headers.append((b"content-type", _FILES[path][1].encode()))
-        if b"gzip" in request_headers.get(b"accept-encoding", b""):
-            return 200, [*headers, (b"content-encoding", b"gzip")], content
+        if accepts_gzip(request_headers):
+            return 200, [*headers, ENCODING], content
         return 200, headers, gzip.decompress(content)
 
     def _load(self, path: str) -> tuple[bytes, bytes]:

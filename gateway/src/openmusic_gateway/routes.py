@@ -8,6 +8,10 @@ ANNOUNCING = ("catalog", "playlist")
 GATEWAY = "gateway"
 """The service of routes that the gateway serves itself."""
 
+UNCOMPRESSED = frozenset({"auth"})
+"""Services whose responses are never compressed: a secret beside a text that somebody else chose could be guessed from
+the size (BREACH)."""
+
 LimitedAttempt = Literal["login", "password", "registration", "export"]
 """What is limited by its outcome: logins, password checks and registrations that fail, exports that are accepted."""
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from prometheus_client import Histogram
 
 from openmusic_gateway.asgi import Headers
+from openmusic_gateway.compression import Compressed
 from openmusic_gateway.edge.channel import MARGIN, SHORT_LIFETIME, Listener, PurgeChannel
 from openmusic_gateway.edge.entries import Entries, Entry, Key
 from openmusic_gateway.edge.generations import Generations
@@ -33,13 +34,14 @@ PURGE_WAIT = Histogram(
 class FetchedResponse:
     """A whole response of a service. Without ``tags`` it must not be kept.
 
-    ``announced`` is whether its service announces all changes.
+    ``announced`` is whether its service announces all changes; without ``compressed`` it is sent as it is.
     """
 
     headers: Headers
     body: bytes
     tags: tuple[str, ...]
     announced: bool = False
+    compressed: Compressed | None = None
 
     @cached_property
     def etag(self) -> bytes:
@@ -47,7 +49,8 @@ class FetchedResponse:
 
     def to_entry(self, expires_at: float, *, announced: bool) -> Entry:
         headers = [header for header in self.headers if header[0] != b"x-data-source"]
-        return Entry([*headers, (b"etag", self.etag)], self.body, self.etag, self.tags, expires_at, announced)
+        headers.append((b"etag", self.etag))
+        return Entry(headers, self.body, self.etag, self.tags, expires_at, announced, self.compressed)
 
 
 @dataclass(eq=False)

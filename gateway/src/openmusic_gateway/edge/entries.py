@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from openmusic_gateway.compression import Compressed
 from openmusic_kit.edge.tags import kind_of
 
 # Overhead in bytes, each a little more than tracemalloc finds in test_edge_memory.py.
@@ -29,6 +30,8 @@ class Entry:
     expires_at: float
     announced: bool = False
     """Whether its changes are announced, so that it may be kept for long."""
+    compressed: Compressed | None = None
+    """None if it is never compressed."""
 
 
 class Entries:
@@ -140,7 +143,8 @@ def _any_of(tag: str) -> str:
 def size_of(key: Key, entry: Entry) -> int:
     """Bytes of memory that an entry takes, with its key and the index."""
     path, query, user_id = key
-    text = len(path) + len(query) + len(user_id) + len(entry.body)
+    body = len(entry.body) if entry.compressed is None else len(entry.body) * 3 // 2  # compressed already or later
+    text = len(path) + len(query) + len(user_id) + body
     text += sum(len(name) + len(value) + HEADER_OVERHEAD for name, value in entry.headers)
     text += sum(2 * len(tag) + TAG_OVERHEAD for tag in entry.tags)
     return text + ENTRY_OVERHEAD

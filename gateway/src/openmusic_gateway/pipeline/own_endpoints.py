@@ -1,8 +1,10 @@
 """What the gateway serves itself: its health, the documents of the API and of the events, and pages for people."""
 
+import gzip
 from importlib import resources
 
 from openmusic_gateway.asgi import Headers, Send, send_response
+from openmusic_gateway.compression import accepts_gzip
 from openmusic_gateway.reference import PAGE_SECURITY, Reference, home_page, state, wants_html
 from openmusic_gateway.responses import RETRY_SOON, send_json
 from openmusic_gateway.routes import Route
@@ -23,7 +25,8 @@ class OwnEndpoints:
     def __init__(self, health: Health) -> None:
         self._health = health
         files = resources.files("openmusic_gateway")
-        self._documents = {path: files.joinpath(path.removeprefix("/")).read_bytes() for path in DOCUMENTS}
+        contents = {path: files.joinpath(path.removeprefix("/")).read_bytes() for path in DOCUMENTS}
+        self._documents = {path: (content, gzip.compress(content, mtime=0)) for path, content in contents.items()}
         self._reference = Reference()
 
     async def respond(self, route: Route, path: str, headers: dict[bytes, bytes], send: Send, request_id: str) -> int:
@@ -34,7 +37,7 @@ class OwnEndpoints:
                 data = {"name": "OpenMusic", "version": VERSION}
                 return await send_json(send, request_id, 200, {"status": "success", "data": data})
             case document if document in self._documents:
-                return await send_json(send, request_id, 200, self._documents[document])
+                return await self._send_document(document, headers, send, request_id)
             case "/health/live":
                 return await send_json(send, request_id, 200, {"status": "success", "message": "alive"})
             case "/health/ready":
@@ -42,6 +45,13 @@ class OwnEndpoints:
             case _:
                 status, file_headers, content = self._reference.respond(path, headers)
                 return await _send_page(send, request_id, status, file_headers, content)
+
+    async def _send_document(self, path: str, headers: dict[bytes, bytes], send: Send, request_id: str) -> int:
+        plain, packed = self._documents[path]
+        varies = {"Vary": "Accept-Encoding"}
+        if accepts_gzip(headers):
+            return await send_json(send, request_id, 200, packed, {**varies, "Content-Encoding": "gzip"})
+        return await send_json(send, request_id, 200, plain, varies)
 
     async def _send_home(self, headers: dict[bytes, bytes], send: Send, request_id: str) -> int:
         report = await self._health.report()

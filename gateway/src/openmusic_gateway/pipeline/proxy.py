@@ -2,6 +2,7 @@
 
 from openmusic_gateway import header_filters, responses
 from openmusic_gateway.body import Body
+from openmusic_gateway.compression import Compressed, is_compressible
 from openmusic_gateway.edge.cache import EdgeCache, FetchedResponse
 from openmusic_gateway.edge.entries import MAX_BODY
 from openmusic_gateway.edge.sending import send_cached, send_fetched
@@ -52,7 +53,8 @@ class Proxy:
                 if content is not None:
                     headers = header_filters.to_client(reply.headers)
                     tags = tuple(reply.values(CACHE_TAG))
-                    return FetchedResponse(headers, content, tags, announced=service in ANNOUNCING)
+                    compressed = Compressed(content) if is_compressible(service, headers, content) else None
+                    return FetchedResponse(headers, content, tags, service in ANNOUNCING, compressed)
             uncached = reply
             return None
 
