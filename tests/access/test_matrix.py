@@ -61,6 +61,7 @@ PATCH  /playlists/{playlist_id}           401    401     403      403    403    
 DELETE /playlists/{playlist_id}           401    401     403      403    403          200
 GET    /playlists/{playlist_id}/collaborators 401 401    403      403    200          200
 DELETE /playlists/{playlist_id}/collaborators/me 401 401 403      403    200          400
+POST   /playlists/{playlist_id}/copy      401    401     403      403    201          201
 POST   /playlists/{playlist_id}/songs     401    401     403      403    201          201
 GET    /playlists/{playlist_id}/songs     401    401     403      403    200          200
 DELETE /playlists/{playlist_id}/songs     401    401     403      403    200          200

@@ -188,6 +188,7 @@ WRITES = [
         user="friend",
         body={"songId": "{song}"},
     ),
+    Write("POST /playlists/{playlist}/copy", "/playlists/{id}/copy", "friend's playlists", user="friend", status=201),
     Write(
         "POST /playlists/{playlist}/songs/batch",
         "/playlists/{id}/songs/batch",
@@ -292,6 +293,7 @@ REFUSED = [
         status=404,
         announced=True,
     ),
+    Write("POST /playlists/{playlist}/copy", "", user="stranger", status=403),
     Write("PUT /playlists/{playlist}/songs/order", "", user="stranger", body={"songIds": []}, status=403),
     Write("PUT /playlists/{playlist}/songs/order", "", user="owner", body={"songId": "{song}"}, status=400),
     Write("PUT /playlists/{playlist}/songs/order", "", user="owner", body={"songIds": []}, status=400, announced=True),

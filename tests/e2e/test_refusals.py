@@ -140,6 +140,7 @@ def test_who_asks_is_checked_before_anything_else(
         ("DELETE", "/playlists/{id}/songs", {"songId": "x"}),
         ("POST", "/playlists/{id}/songs/batch", {"songIds": ["x"]}),
         ("DELETE", "/playlists/{id}/songs/batch", {"songIds": ["x"]}),
+        ("POST", "/playlists/{id}/copy", {}),
         ("PUT", "/playlists/{id}/songs/order", {"songIds": []}),
         ("GET", "/playlists/{id}/activities", None),
         ("POST", "/export/playlists/{id}", {"targetEmail": "a@b.example"}),

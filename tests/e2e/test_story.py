@@ -206,6 +206,27 @@ def test_many_songs_are_added_and_deleted_at_once(client: Any, alice: Any, bob: 
     assert [(each["title"], each["action"]) for each in activities] == expected
 
 
+def test_a_playlist_is_copied(client: Any, alice: Any, bob: Any) -> None:
+    playlist_id = client.playlist(alice, "Ours")
+    for title in ("One", "Two"):
+        client.add(playlist_id, client.song(title), alice)
+    path = f"/playlists/{playlist_id}/copy"
+    assert client.call("POST", path, user=bob).status_code == 403
+    client.share(playlist_id, alice, bob)
+
+    answer = client.call("POST", path, user=bob)
+    named = client.call("POST", path, {"name": "Mine"}, bob)
+
+    for copied, name in ((answer, "Ours"), (named, "Mine")):
+        assert copied.status_code == 201
+        copy_id = copied.json()["data"]["playlistId"]
+        assert copied.headers["Location"] == f"/playlists/{copy_id}"
+        found = client.call("GET", f"/playlists/{copy_id}", user=bob).json()["data"]["playlist"]
+        assert (found["name"], found["owner"]["id"], found["public"]) == (name, bob.id, False)
+        assert [song["title"] for song in client.songs_in(copy_id, bob)] == ["One", "Two"]
+        assert client.call("GET", f"/playlists/{copy_id}", user=alice).status_code == 403
+
+
 def test_likes_and_where_they_came_from(client: Any, alice: Any, bob: Any) -> None:
     path = f"/albums/{client.album()}/likes"
     for method, user, likes in [("POST", alice, 1), ("POST", bob, 2), ("DELETE", alice, 1)]:

@@ -93,6 +93,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET,POST,DELETE /playlists/{id}/songs", "playlist", protected=True),
     *_routes("POST,DELETE /playlists/{id}/songs/batch", "playlist", protected=True),
     *_routes("PUT /playlists/{id}/songs/order", "playlist", protected=True),
+    *_routes("POST /playlists/{id}/copy", "playlist", protected=True),
     *_routes("GET /playlists/{id}/collaborators", "playlist", protected=True),
     *_routes("DELETE /playlists/{id}/collaborators/me", "playlist", protected=True),
     *_routes("GET /playlists/{id}/activities", "playlist", protected=True),

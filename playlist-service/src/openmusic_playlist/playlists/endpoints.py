@@ -4,7 +4,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit.ids import created_at_of
-from openmusic_kit.web.openapi import PAGED, REPEATABLE, error_responses
+from openmusic_kit.web.openapi import LOCATED, PAGED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, first_page
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
@@ -13,6 +13,7 @@ from openmusic_playlist.invalidation import playlists_headers
 from openmusic_playlist.playlists.errors import NotYourPlaylist, OwnerOnly, PlaylistNotFound
 from openmusic_playlist.playlists.models import DetailChanges
 from openmusic_playlist.playlists.schemas import (
+    CopyPayload,
     DetailsData,
     DetailsPayload,
     Owner,
@@ -104,6 +105,25 @@ async def update_playlist(
 async def delete_playlist(playlist_id: str, user_id: CurrentUser, playlists: Playlists) -> MessageResponse:
     await playlists.delete(playlist_id, user_id)
     return MessageResponse(message="Playlist deleted")
+
+
+@router.post(
+    "/{playlist_id}/copy",
+    status_code=201,
+    responses={**error_responses(PlaylistNotFound, NotYourPlaylist), **LOCATED},
+    openapi_extra=REPEATABLE,
+)
+async def copy_playlist(
+    playlist_id: str,
+    user_id: CurrentUser,
+    playlists: Playlists,
+    response: Response,
+    payload: CopyPayload | None = None,
+) -> CreatedResponse[PlaylistId]:
+    """A private playlist of yours with the same songs in the same order, of one that you may read."""
+    copy_id = await playlists.copy(playlist_id, user_id, (payload and payload.name) or None)
+    response.headers["Location"] = f"/playlists/{copy_id}"
+    return CreatedResponse(message="Playlist copied", data=PlaylistId(playlist_id=copy_id))
 
 
 @internal_router.get("/{playlist_id}/owner")

@@ -30,6 +30,15 @@ class PlaylistDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyResult:
+    """What the statement found: a user who is not deleted, the playlist; and whether the user may read it."""
+
+    user: bool
+    playlist: bool
+    copied: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DetailChanges:
     """None keeps the present value."""
 

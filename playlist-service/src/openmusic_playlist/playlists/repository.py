@@ -3,7 +3,7 @@ from dataclasses import asdict
 from psycopg.rows import class_row
 
 from openmusic_kit.database.database import Connection
-from openmusic_playlist.playlists.models import Access, DetailChanges, PlaylistDetails, PlaylistRow
+from openmusic_playlist.playlists.models import Access, CopyResult, DetailChanges, PlaylistDetails, PlaylistRow
 
 
 class PlaylistRepository:
@@ -27,6 +27,44 @@ class PlaylistRepository:
             {"id": playlist_id, "name": name, "owner_id": owner_id, "compared_in": compared_in},
         )
         return cursor.rowcount == 1
+
+    async def copy(self, copy_id: str, playlist_id: str, user_id: str, name: str | None) -> CopyResult:
+        """Makes a playlist of the user's with the songs of one that the user may read, and by default its name.
+
+        Copies of the songs are locked against deletion, as in an addition.
+        """
+        cursor = await self._connection.cursor(row_factory=class_row(CopyResult)).execute(
+            """
+            WITH owner AS MATERIALIZED (
+                SELECT id FROM users WHERE id = %(user_id)s AND NOT deleted FOR SHARE
+            ), original AS MATERIALIZED (
+                SELECT p.id, p.name, p.compared_in, owner.id AS owner_id FROM playlists p CROSS JOIN owner
+                WHERE p.id = %(playlist_id)s AND (p.public OR p.owner_id = owner.id OR EXISTS (
+                    SELECT 1 FROM collaborations c WHERE c.playlist_id = p.id AND c.user_id = owner.id
+                ))
+            ), song AS MATERIALIZED (
+                SELECT s.id, coalesce(ps.place, ps.position) AS place
+                FROM original JOIN playlist_songs ps ON ps.playlist_id = original.id JOIN songs s ON s.id = ps.song_id
+                WHERE NOT s.deleted ORDER BY s.id FOR SHARE OF s
+            ), copy AS (
+                INSERT INTO playlists (id, name, owner_id, compared_in)
+                SELECT %(id)s, coalesce(%(name)s, name), owner_id, compared_in FROM original
+                RETURNING id, name, owner_id
+            ), copied AS (
+                INSERT INTO playlist_songs (playlist_id, song_id)
+                SELECT copy.id, song.id FROM copy CROSS JOIN song ORDER BY song.place
+            ), recorded AS (
+                INSERT INTO playlist_edits (playlist_id, user_id, title, action)
+                SELECT id, owner_id, name, 'copy' FROM copy
+            )
+            SELECT EXISTS (SELECT FROM owner) AS user, EXISTS (SELECT FROM copy) AS copied,
+                   EXISTS (SELECT FROM playlists WHERE id = %(playlist_id)s) AS playlist
+            """,
+            {"id": copy_id, "playlist_id": playlist_id, "user_id": user_id, "name": name},
+        )
+        result = await cursor.fetchone()
+        assert result is not None  # noqa: S101 - a SELECT without FROM gives a row
+        return result
 
     async def access(self, playlist_id: str, user_id: str) -> Access | None:
         cursor = await self._connection.cursor(row_factory=class_row(Access)).execute(

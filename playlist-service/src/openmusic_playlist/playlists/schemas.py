@@ -13,6 +13,12 @@ class PlaylistPayload(WireModel):
     name: Text
 
 
+class CopyPayload(WireModel):
+    """The factory only keeps a default out of the document."""
+
+    name: Text = Field(default_factory=str)
+
+
 Description = Annotated[
     StoredText, StringConstraints(max_length=1000), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
 ]

@@ -10,7 +10,7 @@ from openmusic_kit.idempotency.results import Result
 from openmusic_kit.ids import new_id, require_id
 from openmusic_playlist.invalidation import playlist_added, playlist_changed
 from openmusic_playlist.playlists.access import access_to
-from openmusic_playlist.playlists.errors import OwnerOnly, PlaylistNotFound
+from openmusic_playlist.playlists.errors import NotYourPlaylist, OwnerOnly, PlaylistNotFound
 from openmusic_playlist.playlists.models import DetailChanges, PlaylistDetails, PlaylistRow
 from openmusic_playlist.playlists.repository import PlaylistRepository
 from openmusic_playlist.projections.directories import UserDirectory
@@ -42,6 +42,25 @@ class PlaylistService:
         async with self._cache.autocommit(playlist_added(user_id), result=Result(playlist_id)) as connection:
             if not await PlaylistRepository(connection).add(playlist_id, name, user_id, compared_in):
                 raise Unauthenticated
+
+    @repeatable
+    async def copy(self, playlist_id: str, user_id: str, name: str | None) -> str:
+        """Returns the id of the copy, which is private and the user's. ``name`` is by default that of the original."""
+        async with self._database.read() as connection:
+            (await access_to(connection, playlist_id, user_id)).require_reader()
+        if not await self._users.exists(user_id):
+            raise Unauthenticated
+        await self._freshness.catch_up()  # a song that was deleted is in it no longer
+        copy_id = new_id("playlist")
+        async with self._cache.autocommit(playlist_added(user_id), result=Result(copy_id)) as connection:
+            result = await PlaylistRepository(connection).copy(copy_id, playlist_id, user_id, name)
+            if not result.user:
+                raise Unauthenticated
+            if not result.playlist:
+                raise PlaylistNotFound
+            if not result.copied:
+                raise NotYourPlaylist
+        return copy_id
 
     async def visible_to(self, user_id: str, after: str, limit: int) -> list[PlaylistRow]:
         async with self._database.read() as connection:
