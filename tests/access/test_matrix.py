@@ -38,6 +38,7 @@ GET    /songs                             200    200     200      200    200    
 GET    /songs/{song_id}                   200    200     200      200    200          200
 PUT    /songs/{song_id}                   200    200     200      200    200          200
 DELETE /songs/{song_id}                   200    200     200      200    200          200
+GET    /search                            200    200     200      200    200          200
 
 POST   /users                             201    201     201      201    201          201
 GET    /users                             401    401     200      200    200          200
@@ -169,7 +170,7 @@ def _refresh_token(world: World) -> dict[str, str]:
     return {"refreshToken": world.made("/authentications", world.login())["refreshToken"]}
 
 
-QUERIES = {"/users": "?username=nobody"}
+QUERIES = {"/users": "?username=nobody", "/search": "?q=nothing"}
 ALBUM = {"name": "X&Y", "year": 2005}
 SONG = {"title": "Talk", "year": 2005, "genre": "Rock", "performer": "Coldplay"}
 BODIES: dict[tuple[str, str], Callable[[World], Any]] = {

@@ -178,7 +178,7 @@ def test_every_setting_is_in_the_example() -> None:
 def test_the_gateway_routes_nothing_internal_and_every_public_prefix() -> None:
     patterns = {route.pattern.split("/")[1] for route in ROUTES}
     public = {"albums", "songs", "users", "authentications", "playlists", "collaborations", "export", "covers"}
-    assert patterns == public | {".well-known"}
+    assert patterns == public | {"search", ".well-known"}
 
 
 @pytest.mark.parametrize("document", [openapi, asyncapi], ids=lambda module: module.__name__)

@@ -29,3 +29,24 @@ def test_songs_come_in_the_order_asked_for(client: Any) -> None:
     assert found == [[ids["Amsterdam"], ids["Clocks"]], [ids["Yellow"]]]
     assert "next" not in second.links
     assert client.call("GET", "/songs", params={"sort": "tempo"}).status_code == 400
+
+
+def test_one_search_finds_songs_albums_and_performers(client: Any) -> None:
+    mark = secrets.token_hex(6)
+    album_id = client.album(f"Médúlla {mark}", 2004)
+    song_id = client.song(f"Öll birtan {mark}", performer=f"Björk {mark}", albumId=album_id)
+
+    def search(q: str) -> Any:
+        answer = client.call("GET", "/search", params={"q": q})
+        assert answer.status_code == 200
+        return answer.json()["data"]
+
+    song = {"id": song_id, "title": f"Öll birtan {mark}", "performer": f"Björk {mark}"}
+    album = {"id": album_id, "name": f"Médúlla {mark}", "year": 2004, "coverUrl": None}
+    performer = {"name": f"Björk {mark}"}
+    assert search(f"{mark}") == {"songs": [song], "albums": [album], "performers": [performer]}
+    assert search(f"BJORK {mark} oll") == {"songs": [song], "albums": [], "performers": []}
+    assert search(f"medulla x{mark}")["albums"] == [album]
+    assert client.call("DELETE", f"/songs/{song_id}").status_code == 200
+    assert search(f"{mark}") == {"songs": [], "albums": [album], "performers": []}
+    assert client.call("GET", "/search").status_code == 400

@@ -44,6 +44,7 @@ READS = {
     "other likes": Read("/albums/{other_album}/likes"),
     "song": Read("/songs/{song}"),
     "songs": Read("/songs?performer={name}"),
+    "search": Read("/search?q={name}"),
     "single": Read("/songs/{single}"),
     "owner": Read("/users/{owner}"),
     "friend": Read("/users/{friend}"),
@@ -90,31 +91,37 @@ class Write:
 
 
 WRITES = [
-    Write("POST /albums", "/albums", renews="albums", body={"name": "New", "year": 1}, status=201),
-    Write("PUT /albums/{album}", "/albums/{id}", "album, albums", renews="song", body={"name": "New", "year": 1}),
-    Write("DELETE /albums/{album}", "/albums/{id}", "album, albums, likes, song"),
-    Write("POST /albums/{album}/covers", "/albums/{id}/covers", "album, albums", renews="song", status=201),
+    Write("POST /albums", "/albums", renews="albums, search", body={"name": "New", "year": 1}, status=201),
+    Write(
+        "PUT /albums/{album}", "/albums/{id}", "album, albums, search", renews="song", body={"name": "New", "year": 1}
+    ),
+    Write("DELETE /albums/{album}", "/albums/{id}", "album, albums, search, likes, song"),
+    Write("POST /albums/{album}/covers", "/albums/{id}/covers", "album, albums, search", renews="song", status=201),
     Write("POST /albums/{album}/likes", "/albums/{id}/likes", "likes", user="owner", status=201),
     Write("DELETE /albums/{album}/likes", "/albums/{id}/likes", "likes", user="friend"),
-    Write("POST /songs", "/songs", renews="songs", body=SONG, status=201),
-    Write("POST /songs", "/songs", "album", "song, songs, albums", body=SONG | {"albumId": "{album}"}, status=201),
-    Write("PUT /songs/{single}", "/songs/{id}", "single, songs, other songs", body=SONG, renews="other activities"),
+    Write("POST /songs", "/songs", renews="songs, search", body=SONG, status=201),
+    Write(
+        "POST /songs", "/songs", "album", "song, songs, search, albums", body=SONG | {"albumId": "{album}"}, status=201
+    ),
+    Write(
+        "PUT /songs/{single}", "/songs/{id}", "single, songs, search, other songs", body=SONG, renews="other activities"
+    ),
     Write(
         "PUT /songs/{song}",
         "/songs/{id}",
-        f"song, songs, album, {SONGS}",
+        f"song, songs, search, album, {SONGS}",
         f"albums, {ACTIVITIES}",
         body=SONG | {"albumId": "{album}"},
     ),
     Write(
         "PUT /songs/{song}",
         "/songs/{id}",
-        f"song, songs, album, other album, {SONGS}",
+        f"song, songs, search, album, other album, {SONGS}",
         f"albums, {ACTIVITIES}",
         body=SONG | {"albumId": "{other_album}"},
     ),
-    Write("DELETE /songs/{song}", "/songs/{id}", f"song, songs, album, {SONGS}", f"albums, {ACTIVITIES}"),
-    Write("DELETE /songs/{single}", "/songs/{id}", "single, songs, other songs", "other activities"),
+    Write("DELETE /songs/{song}", "/songs/{id}", f"song, songs, search, album, {SONGS}", f"albums, {ACTIVITIES}"),
+    Write("DELETE /songs/{single}", "/songs/{id}", "single, songs, search, other songs", "other activities"),
     Write(
         "POST /users",
         "/users",

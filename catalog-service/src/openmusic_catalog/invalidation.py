@@ -38,6 +38,11 @@ def songs_headers() -> dict[str, str]:
     return public("song")
 
 
+def search_headers() -> dict[str, str]:
+    """Every change of a song or an album invalidates every search."""
+    return public("song", "album")
+
+
 def album_changed(album_id: str) -> Invalidation:
     return Invalidation(keys=(album_key(album_id),), tags=(_album_tag(album_id),))
 

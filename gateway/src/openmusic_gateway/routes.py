@@ -76,6 +76,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET,HEAD /covers/{album}/{file}", "media"),
     *_routes("GET,POST /songs", "catalog"),
     *_routes("GET,PUT,DELETE /songs/{id}", "catalog"),
+    *_routes("GET /search", "catalog"),
     *_routes("POST /users", "auth", limit="registration"),
     *_routes("GET /users", "auth", protected=True),
     *_routes("GET /users/{id}", "auth"),
