@@ -86,6 +86,7 @@ def something(http: httpx.Client) -> Something:
     others, more = ([registered("other")[0] for _ in range(count)] for count in (FEW, MANY))
     albums, songs = made(FEW, "/albums", ALBUM), made(FEW, "/songs", SONG)
     playlists = [playlist() for _ in range(FEW)]
+    ordered = [playlist()]  # one from which no request deletes songs
     listed = http.get("/users/me/sessions", headers=authorized).json()["data"]["sessions"]
     ended = [each["id"] for each in listed]
     payload = {"targetEmail": "fuzz@mail.test"}
@@ -109,7 +110,7 @@ def something(http: httpx.Client) -> Something:
             "DELETE /albums/{album_id}": {"album_id": made(MANY, "/albums", ALBUM)},
             "DELETE /albums/{album_id}/likes": {"album_id": [liked(each) for each in made(MANY, "/albums", ALBUM)]},
             "POST /playlists/{playlist_id}/songs": {"songId": [*songs, *made(MANY, "/songs", SONG)]},
-            "PUT /playlists/{playlist_id}/songs/order": {"after": songs},
+            "PUT /playlists/{playlist_id}/songs/order": {"playlist_id": ordered, "songId": songs, "after": songs},
             "POST /playlists/{playlist_id}/songs/batch": {"songIds": [[each] for each in made(MANY, "/songs", SONG)]},
             "DELETE /playlists/{playlist_id}/songs/batch": {"songIds": [[each] for each in songs]},
             "POST /collaborations": {"userId": [*others, *more]},
