@@ -54,7 +54,8 @@ def test_connections_that_do_not_suffice_are_a_warning_that_says_how_many_would(
 def test_the_connections_of_processes_elsewhere_count_with_the_default() -> None:
     wanted = databases.wanted_connections([lost("catalog")], {"catalog": 2, "auth": 3})
 
-    assert wanted == {"auth": 39, "catalog": 26, "playlist": 13, "export": 13, "export-worker": 13}
+    assert (wanted.pop("auth"), wanted.pop("catalog")) == (39, 26)
+    assert set(wanted.values()) == {13}
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(0.1, "ok"), (-1.9, "ok"), (2.5, "warning"), (-3600, "warning")])
