@@ -53,6 +53,11 @@ async def test_a_list_is_outdated_by_every_change_of_its_kind(client: httpx.Asyn
         assert kept(await client.get(f"{path}{query}")) == {tag}
 
 
+async def test_a_search_is_outdated_by_every_change_of_a_song_or_an_album(client: httpx.AsyncClient) -> None:
+    for query in ("lost", "nothing at all", "lost&limit=1"):
+        assert kept(await client.get(f"/search?q={query}")) == {"song", "album"}
+
+
 async def test_a_change_of_an_album_purges_what_shows_it(
     client: httpx.AsyncClient, add_album: Any, bearer: Any
 ) -> None:
@@ -141,4 +146,5 @@ def test_every_public_route_is_among_those_above(app: FastAPI) -> None:
         "GET /songs/{song_id}",
         "PUT /songs/{song_id}",
         "DELETE /songs/{song_id}",
+        "GET /search",
     }

@@ -192,6 +192,8 @@ def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outages, "OUTAGE", 0.02)
 
 
+RUNS = 20  # of steps that show a violation in most runs
+
 actors = st.integers(0, PROCESSES - 1)
 steps = st.lists(
     st.one_of(
@@ -246,10 +248,13 @@ def test_a_read_after_an_acknowledged_change_never_gives_an_older_value(
 
 @pytest.fixture
 def noticed(redis_server: tuple[str, int], database_settings: DatabaseSettings) -> Callable[[list[Step]], Any]:
-    """Whether a few runs of these steps show a violation; one may not, as processes that are slow cache nothing."""
+    """Whether some run of these steps shows a violation. Not each does: which process is the faster one differs."""
 
     async def look(steps: list[Step]) -> bool:
-        return any([await violations(redis_server, database_settings, steps) for _ in range(3)])
+        for _ in range(RUNS):
+            if await violations(redis_server, database_settings, steps):
+                return True
+        return False
 
     return look
 

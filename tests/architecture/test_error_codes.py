@@ -17,6 +17,7 @@ FOR_OPERATORS = {
     "export_busy",
     "export_in_doubt",
     "export_settled",
+    "file_unusable",
     "user_changed",
 }
 """Of commands, not of requests."""

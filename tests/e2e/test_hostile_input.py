@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -63,6 +64,12 @@ NUMBERS = [
 ]
 
 
+def visible(text: str) -> str:
+    """What a search compares: without letter case, marks, and characters that have no width."""
+    letters = (each for each in unicodedata.normalize("NFKD", text) if unicodedata.category(each) not in {"Mn", "Cf"})
+    return "".join(letters).casefold()
+
+
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_it_is_stored_and_read_back_as_it_was(client: Any, alice: Any, text: str) -> None:
     album_id = client.album(text)
@@ -77,7 +84,7 @@ def test_it_is_stored_and_read_back_as_it_was(client: Any, alice: Any, text: str
     assert (song["title"], song["performer"], song["genre"]) == (text, text, text)
     found = client.call("GET", "/songs", params={"title": text, "performer": text}).json()["data"]["songs"]
     assert listed in found
-    assert all(text.casefold() in each["title"].casefold() for each in found), "no sign in it is a wildcard"
+    assert all(visible(text) in visible(each["title"]) for each in found), "no sign in it is a wildcard"
     answer = client.call("GET", f"/playlists/{playlist_id}/songs", user=alice)
     assert answer.json()["data"]["playlist"]["name"] == text
     assert answer.json()["data"]["playlist"]["songs"] == [listed]
