@@ -17,8 +17,9 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 FROM wheels AS install
 ARG SERVICE
 RUN python -m venv --without-pip /opt/openmusic
-# Only what this service and the kit ask for, from the wheels whose hashes were checked, without what nothing here uses: tests,
-# other brokers, and the syntax of languages that no traceback shows. A change of our code leaves this layer as it is.
+# Only what this service and the kit ask for, from the wheels whose hashes were checked. Without what nothing here uses: tests, the
+# sources of compiled modules, other brokers, and the syntax of languages that no traceback shows. A change of our code leaves this
+# layer as it is.
 COPY kit/pyproject.toml kit/
 COPY deploy/operations/pyproject.toml deploy/operations/
 COPY ${SERVICE}/pyproject.toml ${SERVICE}/
@@ -28,6 +29,7 @@ RUN python dependencies.py kit/pyproject.toml deploy/operations/pyproject.toml $
     && find /opt/openmusic -name '*.so' -not -path '*.libs/*' -exec strip --strip-unneeded {} + \
     && cd /opt/openmusic/lib/python3.*/site-packages \
     && rm -rf Crypto/SelfTest faststream/confluent faststream/kafka faststream/mqtt faststream/nats faststream/redis \
+    && find . \( -name '*.py[xi]' -o -name '*.pxd' \) -delete \
     && find pygments/lexers -type f ! -name '__init__*' ! -name '_mapping*' ! -name 'python.*' -delete
 COPY VERSION .
 COPY kit kit
