@@ -66,10 +66,11 @@ async def test_songs_of_both_kinds_of_files_are_found_and_announced(
 
     async with listening() as events:
         done = [await operate("import", str(path)) for path in (table, lines)]
-        created = [await events.next("song.created.v1") for _ in done]
+        wanted = {"Song 00000", song["title"]}
+        while wanted:  # events of other tests may still wait to be published
+            wanted.discard((await events.next("song.created.v1"))["data"]["title"])
 
     assert [each.output for each in done] == ["1 songs imported, 0 rows rejected\n"] * 2
-    assert {each["data"]["title"] for each in created} == {"Song 00000", song["title"]}
     found = (await client.get("/songs", params={"title": genre})).json()["data"]["songs"]
     assert [each["title"] for each in found] == [song["title"]]
 
