@@ -1,6 +1,7 @@
 """Writes the tables and plots of ``bench/results/`` into ``docs/performance.md``, between its markers."""
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -227,6 +228,12 @@ def _between(content: str, markers: re.Match[str]) -> str:
     return f"{markers[1]}{content}{markers[2]}"
 
 
+def _wrapped(text: str) -> str:
+    """Prose in lines of at most 100 characters; tables and pictures as they are."""
+    lines = (line if line.startswith(("|", "!")) else textwrap.fill(line, 100) for line in text.splitlines())
+    return "\n".join(lines)
+
+
 def main() -> None:
     page = PAGE.read_text()
     for name, sections in SECTIONS.items():
@@ -235,7 +242,7 @@ def main() -> None:
             continue
         for section in sections:
             pattern = rf"(<!-- {section.__name__} -->\n).*?(<!-- end -->)"
-            content = f"\n{section(result)}\n\n"
+            content = f"\n{_wrapped(section(result))}\n\n"
             page, replaced = re.subn(pattern, partial(_between, content), page, flags=re.DOTALL)
             assert replaced, f"{PAGE} has no place for {section.__name__}"
     PAGE.write_text(page)
