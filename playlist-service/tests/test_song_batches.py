@@ -170,13 +170,19 @@ async def test_a_batch_that_waits_for_the_removal_of_its_collaborator_changes_no
     assert await titles(alice, playlist_id) == ("ab" if method == "DELETE" else "")
 
 
+async def shared_playlist(peers: Any, alice: Any, bob: Any) -> list[str]:
+    """The ids of a playlist of Alice and Bob, and of its three songs."""
+    playlist_id, songs = await alice.add_playlist(), [peers.add_song(title) for title in "abc"]
+    await alice.share(playlist_id, bob)
+    await batch(alice, "POST", playlist_id, *songs)
+    return [playlist_id, *songs]
+
+
 async def test_of_deletions_that_overlap_the_second_deletes_nothing(
     peers: Any, alice: Any, bob: Any, connection: Any, blocked: Any
 ) -> None:
     """The second sees the playlist as it was before the first committed, unless it looks again."""
-    playlist_id, (a, b, c) = await alice.add_playlist(), [peers.add_song(title) for title in "abc"]
-    await alice.share(playlist_id, bob)
-    await batch(alice, "POST", playlist_id, a, b, c)
+    playlist_id, a, b, c = await shared_playlist(peers, alice, bob)
     async with connection.transaction():
         await connection.execute("SELECT 1 FROM playlists WHERE id = %s FOR UPDATE", [playlist_id])
         first = asyncio.create_task(batch(alice, "DELETE", playlist_id, a, b))
@@ -193,9 +199,7 @@ async def test_of_deletions_that_overlap_the_second_deletes_nothing(
 async def test_a_deletion_that_waits_for_a_new_order_deletes_songs_that_were_moved(
     peers: Any, alice: Any, bob: Any, connection: Any, blocked: Any
 ) -> None:
-    playlist_id, (a, b, c) = await alice.add_playlist(), [peers.add_song(title) for title in "abc"]
-    await alice.share(playlist_id, bob)
-    await batch(alice, "POST", playlist_id, a, b, c)
+    playlist_id, a, b, c = await shared_playlist(peers, alice, bob)
     async with connection.transaction():
         await connection.execute("SELECT 1 FROM playlists WHERE id = %s FOR UPDATE", [playlist_id])
         body = {"songIds": [c, b, a]}

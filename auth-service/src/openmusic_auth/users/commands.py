@@ -1,6 +1,5 @@
 """``openmusic users list | show | set-password | disable | enable | delete``."""
 
-import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,6 +14,7 @@ from openmusic_auth.settings import Settings
 from openmusic_auth.users.administration import UserAdministration
 from openmusic_auth.users.schemas import NewPassword
 from openmusic_kit.commands.output import Json, Yes, confirm, done, group, show, show_one
+from openmusic_kit.commands.running import run_with
 from openmusic_kit.commands.settings import settings_of
 from openmusic_kit.database.database import open_database
 
@@ -91,11 +91,7 @@ def delete_user(user: UserName, yes: Yes = False, as_json: Json = False) -> None
 
 
 def _run(action: Callable[[UserAdministration], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with _administration() as users:
-            return await action(users)
-
-    return asyncio.run(run())
+    return run_with(_administration(), action)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
 from psycopg.rows import class_row
 
@@ -39,6 +40,13 @@ class Credentials:
     password_hash: str
     password_changes: int
     """How often the password was changed; a login must not outlive such a change."""
+
+
+_DETAILS: LiteralString = """
+    SELECT id, username, fullname, disabled_at,
+           (SELECT count(*) FROM refresh_tokens t WHERE t.user_id = u.id AND t.expires_at > now()) AS sessions
+    FROM users u
+"""
 
 
 class UserRepository:
@@ -117,11 +125,7 @@ class UserRepository:
         """Users whose name begins with ``prefix`` and whose id sorts after ``after``, in the order of ids."""
         cursor = self._connection.cursor(row_factory=class_row(UserDetails))
         await cursor.execute(
-            """
-            SELECT id, username, fullname, disabled_at,
-                   (SELECT count(*) FROM refresh_tokens t WHERE t.user_id = u.id AND t.expires_at > now()) AS sessions
-            FROM users u WHERE starts_with(username, %(prefix)s) AND id > %(after)s ORDER BY id LIMIT %(limit)s
-            """,
+            f"{_DETAILS} WHERE starts_with(username, %(prefix)s) AND id > %(after)s ORDER BY id LIMIT %(limit)s",
             {"prefix": prefix, "after": after, "limit": limit},
         )
         return await cursor.fetchall()
@@ -130,11 +134,7 @@ class UserRepository:
         """By username or by id."""
         cursor = self._connection.cursor(row_factory=class_row(UserDetails))
         await cursor.execute(
-            """
-            SELECT id, username, fullname, disabled_at,
-                   (SELECT count(*) FROM refresh_tokens t WHERE t.user_id = u.id AND t.expires_at > now()) AS sessions
-            FROM users u WHERE username = %(username)s OR id = %(user_id)s
-            """,
+            f"{_DETAILS} WHERE username = %(username)s OR id = %(user_id)s",
             {"username": username, "user_id": user_id},
         )
         return await cursor.fetchone()

@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from openmusic_catalog.events import SongCreated
 from openmusic_catalog.songs.repository import SongFields
@@ -39,7 +38,7 @@ class ImportRepository:
 
     async def add_songs(self, songs: dict[str, SongFields]) -> None:
         """By their ids, with the event of each."""
-        columns = {name: [asdict(song)[name] for song in songs.values()] for name in SongFields.__slots__}
+        columns = {name: [getattr(song, name) for song in songs.values()] for name in SongFields.__slots__}
         await self._connection.execute(
             """
             INSERT INTO songs (id, title, year, genre, performer, duration, album_id)

@@ -1,5 +1,5 @@
 from openmusic_export.exports.errors import ExportBusy, ExportInDoubt, ExportNotFound, ExportSettled
-from openmusic_export.exports.repository import JobDetails, JobRepository, Status
+from openmusic_export.exports.repository import JobDetails, JobRepository, LockedJob, Status
 from openmusic_kit.database.database import Database
 from openmusic_kit.ids import require_id
 
@@ -31,12 +31,12 @@ class ExportAdministration:
         """
         async with self._database.unit_of_work() as work:
             jobs = JobRepository(work.connection)
-            status = await self._lock(jobs, export_id)
-            if status not in {"pending", "failed"}:
-                raise ExportSettled(f"The export is {status}: it is not tried again")
-            if await jobs.in_doubt(export_id) and not even_in_doubt:
+            job = await self._lock(jobs, export_id)
+            if job.status not in {"pending", "failed"}:
+                raise ExportSettled(f"The export is {job.status}: it is not tried again")
+            if job.copies and not even_in_doubt:
                 raise ExportInDoubt
-            if status == "failed":
+            if job.status == "failed":
                 await jobs.reopen(export_id)
             await jobs.make_due(export_id)
             await work.commit()
@@ -45,15 +45,15 @@ class ExportAdministration:
         """Raises ExportNotFound, ExportSettled and ExportBusy."""
         async with self._database.unit_of_work() as work:
             jobs = JobRepository(work.connection)
-            status = await self._lock(jobs, export_id)
-            if status != "pending":
-                raise ExportSettled(f"The export is {status}: there is nothing to cancel")
+            job = await self._lock(jobs, export_id)
+            if job.status != "pending":
+                raise ExportSettled(f"The export is {job.status}: there is nothing to cancel")
             await jobs.cancel(export_id)
             await work.commit()
 
-    async def _lock(self, jobs: JobRepository, export_id: str) -> Status:
+    async def _lock(self, jobs: JobRepository, export_id: str) -> LockedJob:
         require_id("export", export_id, ExportNotFound)
         job = await jobs.lock(export_id)
         if job is None:
             raise ExportBusy if await jobs.exists(export_id) else ExportNotFound
-        return job.status
+        return job

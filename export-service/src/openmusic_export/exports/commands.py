@@ -1,11 +1,10 @@
 """``openmusic exports list | show | retry | cancel``."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -13,8 +12,11 @@ from openmusic_export.exports.administration import ExportAdministration
 from openmusic_export.exports.repository import JobDetails, Status
 from openmusic_export.settings import Settings
 from openmusic_kit.commands.output import Json, Yes, confirm, done, group, show, show_one
+from openmusic_kit.commands.running import run_with
 from openmusic_kit.commands.settings import settings_of
 from openmusic_kit.database.database import open_database
+
+T = TypeVar("T")
 
 app = group("The exports of all users: which of them wait or failed, and why; try them again, or give them up.")
 
@@ -41,23 +43,14 @@ def list_exports(
     as_json: Json = False,
 ) -> None:
     """Lists exports, the newest first. `--status failed` shows those that were given up."""
-
-    async def run() -> list[JobDetails]:
-        async with _administration() as exports:
-            return await exports.list_all(status, before, limit)
-
-    show([_line(job) for job in asyncio.run(run())], as_json, "There are no such exports.")
+    jobs = _run(lambda exports: exports.list_all(status, before, limit))
+    show([_line(job) for job in jobs], as_json, "There are no such exports.")
 
 
 @app.command("show")
 def show_export(export_id: ExportId, as_json: Json = False) -> None:
     """Shows all that is known of one, with the address that it goes to."""
-
-    async def run() -> JobDetails:
-        async with _administration() as exports:
-            return await exports.get(export_id)
-
-    show_one(asyncio.run(run()), as_json)
+    show_one(_run(lambda exports: exports.get(export_id)), as_json)
 
 
 @app.command("retry")
@@ -69,26 +62,20 @@ def retry_export(
     as_json: Json = False,
 ) -> None:
     """Has a worker try one at once. One that failed starts over; its dead letter may be discarded then."""
-
-    async def run() -> None:
-        async with _administration() as exports:
-            await exports.retry(export_id, even_in_doubt=in_doubt)
-
-    asyncio.run(run())
+    _run(lambda exports: exports.retry(export_id, even_in_doubt=in_doubt))
     done(f"{export_id} is tried within seconds", as_json, id=export_id)
 
 
 @app.command("cancel")
 def cancel_export(export_id: ExportId, yes: Yes = False, as_json: Json = False) -> None:
     """Gives up one that waits. Its user sees that it was cancelled."""
-
-    async def run() -> None:
-        async with _administration() as exports:
-            await exports.cancel(export_id)
-
     confirm(f"{export_id} will never be sent.", yes)
-    asyncio.run(run())
+    _run(lambda exports: exports.cancel(export_id))
     done(f"{export_id} is cancelled", as_json, id=export_id)
+
+
+def _run(action: Callable[[ExportAdministration], Awaitable[T]]) -> T:
+    return run_with(_administration(), action)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, LiteralString
 
 from psycopg.rows import class_row
 
@@ -83,6 +83,13 @@ class Attempt:
     file_format: FormatName = "json"
 
 
+_DETAILS: LiteralString = """
+    SELECT id, playlist_id, target_email, requested_by, status, reason, attempts, copies,
+           created_at, next_attempt_at, settled_at, dead_event_id
+    FROM export_jobs
+"""
+
+
 class JobRepository:
     """Times are PostgreSQL's, so that the clocks of workers may differ."""
 
@@ -149,11 +156,8 @@ class JobRepository:
         """Newest first. ``before`` is the id of the last job of the previous page, or empty."""
         cursor = self._connection.cursor(row_factory=class_row(JobDetails))
         await cursor.execute(
-            """
-            SELECT id, playlist_id, target_email, requested_by, status, reason, attempts, copies,
-                   created_at, next_attempt_at, settled_at, dead_event_id
-            FROM export_jobs
-            WHERE (%(status)s::text IS NULL OR status = %(status)s) AND (%(before)s = '' OR id < %(before)s)
+            f"""
+            {_DETAILS} WHERE (%(status)s::text IS NULL OR status = %(status)s) AND (%(before)s = '' OR id < %(before)s)
             ORDER BY id DESC LIMIT %(limit)s
             """,
             {"status": status, "before": before, "limit": limit},
@@ -163,21 +167,10 @@ class JobRepository:
     async def find_details(self, job_id: str) -> JobDetails | None:
         cursor = self._connection.cursor(row_factory=class_row(JobDetails))
         await cursor.execute(
-            """
-            SELECT id, playlist_id, target_email, requested_by, status, reason, attempts, copies,
-                   created_at, next_attempt_at, settled_at, dead_event_id
-            FROM export_jobs WHERE id = %(id)s
-            """,
+            f"{_DETAILS} WHERE id = %(id)s",
             {"id": job_id},
         )
         return await cursor.fetchone()
-
-    async def in_doubt(self, job_id: str) -> bool:
-        """Whether a mail of it may have arrived."""
-        cursor = await self._connection.execute(
-            "SELECT 1 FROM export_jobs WHERE id = %(id)s AND copies > 0", {"id": job_id}
-        )
-        return await cursor.fetchone() is not None
 
     async def make_due(self, job_id: str) -> None:
         """The job is announced at the next poll. Its failures count from now on."""
