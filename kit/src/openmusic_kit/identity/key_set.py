@@ -61,13 +61,8 @@ class KeySet:
         return key
 
     async def fetch(self) -> None:
-        """Joins the fetch under way, or starts one as soon as the cooldown is over. Raises Unavailable.
-
-        After a failure it raises at once until the cooldown is over.
-        """
+        """Joins the fetch under way, or starts one as soon as the cooldown is over. Raises Unavailable."""
         if self._fetching is None or self._fetching.done():
-            if self._failed and time.monotonic() < self._rested_at:
-                raise Unavailable("Tokens cannot be verified at the moment")
             self._fetching = asyncio.create_task(self._fetch(), name="signing-keys")
         fetching = self._fetching
         await asyncio.wait([fetching])  # a cancellation ends this wait, not the fetch
@@ -98,6 +93,6 @@ class KeySet:
 
     async def _renew_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(KEYS_LIFETIME)
             with suppress(Unavailable):
                 await self.fetch()
+            await asyncio.sleep(KEYS_LIFETIME if self else REFETCH_COOLDOWN)
