@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 from PIL import Image
 
 from openmusic_kit.ids import new_id
+from openmusic_kit.web.clients import ServiceClient
 from openmusic_media.covers import thumbnails
 from openmusic_media.covers.archive import export_covers
+from openmusic_media.covers.errors import CoverNotFound
 from openmusic_media.covers.keys import ThumbnailSize
+from openmusic_media.covers.service import CoverService
 from openmusic_media.settings import Settings
 from openmusic_media.storage.factory import create_storage
 from openmusic_media.storage.folder import FolderStorage
@@ -169,6 +173,27 @@ async def test_a_cover_that_is_deleted_meanwhile_leaves_no_thumbnail(
 
     with pytest.raises(ObjectNotFound):
         await found.get(key, ThumbnailSize.SMALL)
+    assert await storage.keys() == []
+
+
+async def test_one_that_is_asked_for_amid_the_deletion_of_its_cover_is_not_left(
+    tmp_path: Path, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = f"{new_id('album')}/{'a' * 32}-{'b' * 32}.png"
+    storage = FolderStorage(tmp_path)
+    await storage.put(key, draw("PNG"), "image/png")
+    covers = CoverService(storage, ServiceClient("catalog", "", ""))
+    delete = storage.delete
+
+    async def delete_then_ask(name: str) -> None:
+        await delete(name)
+        for size in ThumbnailSize:
+            with suppress(CoverNotFound):
+                await covers.get(key, size)
+
+    monkeypatch.setattr(storage, "delete", delete_then_ask)
+    await covers.delete(key.partition("/")[0], f"/covers/{key}")
+
     assert await storage.keys() == []
 
 
