@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import urllib3
@@ -89,8 +89,7 @@ class S3Storage:
         def modified_at() -> datetime:
             with _missing(key):
                 found = self._client.stat_object(bucket_name=self._bucket, object_name=key)
-            modified_at: datetime = found.last_modified
-            return modified_at
+            return found.last_modified or datetime.now(UTC)
 
         return await self._run(modified_at)
 
