@@ -68,6 +68,16 @@ async def test_a_question_is_asked_once_more(peer: Peer, client: ServiceClient, 
     assert json.loads((await client.get("/internal/thing")).body) == {"data": 2}
 
 
+@pytest.mark.parametrize("failure", [-1, 0, 500, 503])
+async def test_a_question_with_a_body_is_asked_once_more_as_well(
+    peer: Peer, client: ServiceClient, failure: int
+) -> None:
+    peer.statuses = [failure]
+
+    assert json.loads((await client.query("/internal/things", {"value": 1})).body) == {"data": 2}
+    assert [request.method for request in peer.asked] == ["POST", "POST"]
+
+
 @pytest.mark.parametrize("failure", [0, 500])
 async def test_a_question_is_not_asked_for_ever(peer: Peer, client: ServiceClient, failure: int) -> None:
     peer.statuses = [failure] * 10

@@ -74,7 +74,8 @@ def checks() -> dict[str, HardCheck | SoftCheck]:
 @pytest.fixture
 async def client(checks: dict[str, HardCheck | SoftCheck]) -> AsyncIterator[httpx.AsyncClient]:
     settings = ServiceSettings(port=1, service_credential="shared", body_limit=1000)
-    app = create_service_app("test", settings, start=_start, routers=[router, protected, internal])
+    routers, limits = [router, protected, internal], {"/mine": 2000}
+    app = create_service_app("test", settings, start=_start, routers=routers, body_limits=limits)
     app.state.token_verifier = OneUser(Unauthenticated)
     app.state.health = Health(checks)
     async with client_of(app) as client:
@@ -102,6 +103,19 @@ async def test_a_body_that_makes_no_sense_is_400_in_the_one_shape(client: httpx.
     assert answer.json().keys() == {"status", "message"}
     assert answer.json()["status"] == "fail"
     assert answer.json()["message"]
+
+
+@pytest.mark.parametrize(("path", "size", "status"), [("/things", 1000, 400), ("/things", 1001, 413)])
+@pytest.mark.parametrize("more", [0, 1000])
+async def test_a_path_may_have_a_larger_body_than_others(
+    client: httpx.AsyncClient, path: str, size: int, status: int, more: int
+) -> None:
+    if more:
+        path, size = "/mine", size + more
+    headers = {"Content-Type": "application/json", "Authorization": "Bearer good"}
+    answer = await client.post(path, content=b"x" * size, headers=headers)
+    assert answer.status_code == status
+    assert status == 400 or answer.json()["message"].endswith(f"at most {size - 1} bytes")
 
 
 @pytest.mark.parametrize(("written", "status"), [("2008.0", 200), ("2e3", 200), ("2008.5", 400), ("1e300", 400)])

@@ -35,6 +35,8 @@ class Peers(FakePeer):
 
     songs: dict[str, dict[str, Any]] = field(default_factory=dict)
     users: dict[str, str] = field(default_factory=dict)
+    wanted: list[int] = field(default_factory=list)
+    """How many songs each request wanted to be matched."""
     holding: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when an answer about a song is ready but held back."""
     after_page: Callable[[], Awaitable[None]] | None = None
@@ -47,6 +49,7 @@ class Peers(FakePeer):
             web.get("/internal/songs", self.answer_songs),
             web.get("/internal/users", self.answer_users),
             web.get("/internal/songs/by-ids", self.answer_songs_by_ids),
+            web.post("/internal/songs/matches", self.answer_matches),
             web.get("/internal/songs/{id}", self.answer_song),
             web.get("/internal/users/{id}", self.answer_user),
         ]
@@ -76,6 +79,14 @@ class Peers(FakePeer):
 
     async def answer_songs_by_ids(self, request: web.Request) -> web.Response:
         found = [dict(self.songs[song_id]) for song_id in request.query["ids"].split(",") if song_id in self.songs]
+        return await self._held_back(self.reply(request, {"songs": found}, "songs"))
+
+    async def answer_matches(self, request: web.Request) -> web.Response:
+        """Letter case aside."""
+        known = {(song["title"].lower(), song["performer"].lower()): song for song in reversed(self.songs.values())}
+        wanted = (await request.json())["songs"]
+        found = [known.get((each["title"].lower(), each["performer"].lower())) for each in wanted]
+        self.wanted.append(len(wanted))
         return await self._held_back(self.reply(request, {"songs": found}, "songs"))
 
     async def _held_back(self, answer: web.Response) -> web.Response:
@@ -170,6 +181,11 @@ class Person:
         self, method: str, path: str, body: Any = None, *, through: httpx.AsyncClient | None = None
     ) -> httpx.Response:
         return await (through or self._client).request(method, path, json=body, headers=self.headers)
+
+    async def upload(self, path: str, content: bytes, media_type: str, **headers: str) -> httpx.Response:
+        return await self._client.post(
+            path, content=content, headers={**self.headers, "Content-Type": media_type, **headers}
+        )
 
     async def add_playlist(self, name: str = "On the road") -> str:
         answer = await self.call("POST", "/playlists", {"name": name})

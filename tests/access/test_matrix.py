@@ -57,6 +57,7 @@ DELETE /authentications                   200    200     200      200    200    
 
 POST   /playlists                         401    401     201      201    201          201
 GET    /playlists                         401    401     200      200    200          200
+POST   /playlists/import                  401    401     201      201    201          201
 GET    /playlists/{playlist_id}           401    401     403      403    200          200
 PATCH  /playlists/{playlist_id}           401    401     403      403    403          200
 DELETE /playlists/{playlist_id}           401    401     403      403    403          200
@@ -186,6 +187,9 @@ BODIES: dict[tuple[str, str], Callable[[World], Any]] = {
     ("PUT", "/authentications"): _refresh_token,
     ("DELETE", "/authentications"): _refresh_token,
     ("POST", "/playlists"): lambda _: {"name": "Another"},
+    ("POST", "/playlists/import"): lambda world: {
+        "playlist": {"name": "Taken along", "songs": [{"id": world.song_id}]}
+    },
     ("PATCH", "/playlists/{playlist_id}"): lambda world: {"name": world.secret, "public": False},
     ("POST", "/playlists/{playlist_id}/songs"): lambda world: {"songId": world.new_song()},
     ("DELETE", "/playlists/{playlist_id}/songs"): lambda world: {"songId": world.song_id},

@@ -152,6 +152,14 @@ WRITES = [
     Write("DELETE /authentications", "/authentications", body={"refreshToken": "{refresh_token}"}),
     Write("POST /playlists", "/playlists", LISTS_OF_OWNER, user="owner", body={"name": "{name}"}, status=201),
     Write(
+        "POST /playlists/import",
+        "/playlists/import",
+        LISTS_OF_OWNER,
+        user="owner",
+        body={"playlist": {"songs": [{"id": "{song}"}]}},
+        status=201,
+    ),
+    Write(
         "PATCH /playlists/{playlist}",
         "/playlists/{id}",
         f"{LISTS_OF_OWNER}, friend's playlists, {SONGS}",
@@ -266,6 +274,7 @@ REFUSED = [
     Write("DELETE /users/me", "", user="owner", body={"password": "wrong"}, status=403),
     Write("DELETE /users/me", "", body={"password": "secret"}, status=401),
     Write("POST /playlists", "", user="owner", body={}, status=400),
+    Write("POST /playlists/import", "", user="owner", body={"playlist": {"songs": [1]}}, status=400),
     Write("DELETE /playlists/{playlist}", "", user="friend", status=403),
     Write("PATCH /playlists/{playlist}", "", user="friend", body={"name": "Mine"}, status=403),
     Write("PATCH /playlists/{playlist}", "", user="owner", body={"public": "yes"}, status=400),

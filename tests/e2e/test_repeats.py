@@ -32,7 +32,10 @@ def test_the_document_says_which_requests_may_have_a_key(client: Any) -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["album", "song", "like", "user", "playlist", "playlist song", "playlist songs", "copy", "collaborator", "export"],
+    [
+        *("album", "song", "like", "user", "playlist", "playlist song", "playlist songs", "copy", "import"),
+        *("collaborator", "export"),
+    ],
 )
 def test_a_repeated_request_gets_the_first_answer(client: Any, key: dict[str, str], what: str) -> None:
     owner, friend = client.register("owner"), client.register("friend")
@@ -46,6 +49,11 @@ def test_a_repeated_request_gets_the_first_answer(client: Any, key: dict[str, st
         "playlist song": (f"/playlists/{playlist}/songs", {"songId": song}, owner),
         "playlist songs": (f"/playlists/{playlist}/songs/batch", {"songIds": [song]}, owner),
         "copy": (f"/playlists/{playlist}/copy", {"name": "Mine"}, owner),
+        "import": (
+            "/playlists/import",
+            {"playlist": {"songs": [{"id": song}, {"title": "Lost", "performer": "?"}]}},
+            owner,
+        ),
         "collaborator": ("/collaborations", {"playlistId": playlist, "userId": friend.id}, owner),
         "export": (f"/export/playlists/{playlist}", {"targetEmail": "repeat@mail.test"}, owner),
     }[what]

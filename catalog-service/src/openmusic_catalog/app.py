@@ -7,6 +7,8 @@ from openmusic_catalog.albums.service import AlbumService
 from openmusic_catalog.likes import endpoints as likes
 from openmusic_catalog.likes.consumer import SUBSCRIPTION
 from openmusic_catalog.likes.service import LikeService
+from openmusic_catalog.matching import endpoints as matching
+from openmusic_catalog.matching.service import MatchingService
 from openmusic_catalog.search import endpoints as search
 from openmusic_catalog.search.service import SearchService
 from openmusic_catalog.settings import Settings
@@ -24,6 +26,7 @@ ROUTERS = (
     albums.internal_router,
     songs.router,
     songs.internal_router,
+    matching.internal_router,
     search.router,
 )
 
@@ -36,6 +39,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         cache = await resources.cache("catalog", database)
         app.state.token_verifier = await resources.token_verifier()
         app.state.albums = AlbumService(database, cache, settings.public_url, settings.album_cache_ttl)
+        app.state.matching = MatchingService(database)
         app.state.search = SearchService(database, settings.public_url)
         app.state.likes = LikeService(database, cache, resources.purge_publisher(), settings.album_cache_ttl)
         broker = resources.broker()

@@ -15,6 +15,9 @@ the size (BREACH)."""
 LimitedAttempt = Literal["login", "password", "registration", "export"]
 """What is limited by its outcome: logins, password checks and registrations that fail, exports that are accepted."""
 
+BodyKind = Literal["message", "cover", "import"]
+"""Each has a limit of its own."""
+
 
 @dataclass(frozen=True)
 class Route:
@@ -23,8 +26,7 @@ class Route:
     service: str
     protected: bool = False
     """Whether it asks for an access token."""
-    upload: bool = False
-    """Whether its body is a cover, which may be larger than others."""
+    body: BodyKind = "message"
     cacheable: bool = False
     """Whether the edge cache may keep its responses: for one user if it is protected, else for everyone."""
     limit: LimitedAttempt | None = None
@@ -49,7 +51,7 @@ def _routes(
     service: str,
     *,
     protected: bool = False,
-    upload: bool = False,
+    body: BodyKind = "message",
     limit: LimitedAttempt | None = None,
 ) -> list[Route]:
     methods, pattern = line.split()
@@ -59,7 +61,7 @@ def _routes(
             pattern,
             service,
             protected,
-            upload,
+            body,
             cacheable=method == "GET" and service != GATEWAY and pattern not in UNCACHEABLE,
             limit=limit,
         )
@@ -70,7 +72,7 @@ def _routes(
 ROUTES: tuple[Route, ...] = (
     *_routes("GET,POST /albums", "catalog"),
     *_routes("GET,PUT,DELETE /albums/{id}", "catalog"),
-    *_routes("POST /albums/{id}/covers", "media", upload=True),
+    *_routes("POST /albums/{id}/covers", "media", body="cover"),
     *_routes("POST,DELETE /albums/{id}/likes", "catalog", protected=True),
     *_routes("GET /albums/{id}/likes", "catalog"),
     *_routes("GET,HEAD /covers/{album}/{file}", "media"),
@@ -90,6 +92,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("PUT,DELETE /authentications", "auth"),
     *_routes("GET /.well-known/jwks.json", "auth"),
     *_routes("GET,POST /playlists", "playlist", protected=True),
+    *_routes("POST /playlists/import", "playlist", protected=True, body="import"),
     *_routes("GET,PATCH,DELETE /playlists/{id}", "playlist", protected=True),
     *_routes("GET,POST,DELETE /playlists/{id}/songs", "playlist", protected=True),
     *_routes("POST,DELETE /playlists/{id}/songs/batch", "playlist", protected=True),

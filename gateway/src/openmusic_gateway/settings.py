@@ -17,6 +17,8 @@ class Settings(CacheSettings, IdentitySettings, ServiceSettings):
     export_url: str = "http://127.0.0.1:5105"
     cover_body_limit: int = 512_000 + 65_536
     """Bytes of a cover upload: the image and its multipart form."""
+    import_body_limit: int = 8_388_608
+    """Bytes of a playlist that is imported."""
     connect_timeout: float = 1.0
     """Seconds to connect to a service."""
     upstream_timeout: float = 12.0

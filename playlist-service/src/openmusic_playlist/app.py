@@ -8,6 +8,9 @@ from openmusic_playlist.activities import endpoints as activities
 from openmusic_playlist.activities.service import ActivityService
 from openmusic_playlist.collaborations import endpoints as collaborations
 from openmusic_playlist.collaborations.service import CollaborationService
+from openmusic_playlist.imports import endpoints as imports
+from openmusic_playlist.imports.matching import SongMatching
+from openmusic_playlist.imports.service import ImportService
 from openmusic_playlist.playlist_songs import endpoints as playlist_songs
 from openmusic_playlist.playlist_songs.reader import PlaylistReader
 from openmusic_playlist.playlist_songs.service import PlaylistSongService
@@ -25,6 +28,7 @@ from openmusic_playlist.user_data import endpoints as user_data
 from openmusic_playlist.user_data.service import UserDataService
 
 ROUTERS = (
+    imports.router,
     playlists.router,
     playlists.internal_router,
     playlist_songs.router,
@@ -55,11 +59,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         freshness = app.state.freshness = Freshness(database, cache, purges, pending, lookup)
         users = UserDirectory(database, auth)
         app.state.playlists = PlaylistService(database, cache, users, freshness)
-        app.state.playlist_songs = PlaylistSongService(database, cache, SongDirectory(database, lookup, freshness))
+        songs = SongDirectory(database, lookup, freshness)
+        app.state.playlist_songs = PlaylistSongService(database, cache, songs)
+        matching = SongMatching(songs, catalog)
+        app.state.imports = ImportService(database, cache, users, songs, matching, freshness)
         app.state.song_order = SongOrderService(database, cache, freshness)
         app.state.playlist_reader = PlaylistReader(database, cache, freshness, settings.songs_cache_ttl)
         app.state.user_data = UserDataService(database)
         app.state.activities = ActivityService(database)
         app.state.collaborations = CollaborationService(database, cache, users)
 
-    return create_service_app("playlist", settings, start=start, routers=ROUTERS)
+    limits = {imports.PATH: settings.import_body_limit}
+    return create_service_app("playlist", settings, start=start, routers=ROUTERS, body_limits=limits)

@@ -8,3 +8,5 @@ class Settings(DatabaseSettings, CacheSettings, BrokerSettings, IdentitySettings
     catalog_url: str = "http://127.0.0.1:5102"
     songs_cache_ttl: int = 1800
     """Seconds that the songs of a playlist may stay cached when nothing changes them."""
+    import_body_limit: int = 8_388_608
+    """Bytes of a playlist that is imported: 10 000 songs with all that migration tools write of them."""

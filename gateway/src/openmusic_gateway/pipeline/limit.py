@@ -17,6 +17,7 @@ from openmusic_gateway.limits.counting import Counters
 from openmusic_gateway.limits.policy import Limit
 from openmusic_gateway.limits.rates import Rate, Share
 from openmusic_gateway.request import Request
+from openmusic_gateway.routes import BodyKind
 from openmusic_gateway.settings import Settings
 
 
@@ -41,13 +42,16 @@ class RateLimit:
 
 class BodyLimit:
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._timeout = settings.body_timeout
+        self._limits: dict[BodyKind, int] = {
+            "message": settings.body_limit,
+            "cover": settings.cover_body_limit,
+            "import": settings.import_body_limit,
+        }
 
     async def open(self, request: Request) -> Body:
         """The body, buffered if it is small. Raises HttpError (408 or 413)."""
-        settings = self._settings
-        limit = settings.cover_body_limit if request.route.upload else settings.body_limit
-        body = Body(request.receive, request.headers, limit, settings.body_timeout)
+        body = Body(request.receive, request.headers, self._limits[request.route.body], self._timeout)
         await body.buffer_if_small()
         return body
 

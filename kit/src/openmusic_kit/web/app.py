@@ -1,6 +1,6 @@
 """The application that every service is: its routes, middlewares, error handlers and health routes."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 
@@ -36,10 +36,12 @@ def create_service_app(
     *,
     start: Callable[[FastAPI, Resources], Awaitable[None]],
     routers: Iterable[APIRouter],
+    body_limits: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """A FastAPI application that answers in the one shape.
 
     ``start`` opens resources and sets the application's state, when the server starts; they are closed at its end.
+    ``body_limits`` are in bytes, by the paths that take larger bodies than others.
     """
 
     @asynccontextmanager
@@ -64,7 +66,7 @@ def create_service_app(
     for router in (*routers, _health_router()):
         _add_routes(app, router)
     app.add_middleware(PurgeHeader)
-    app.add_middleware(BodyLimit, limit=settings.body_limit)
+    app.add_middleware(BodyLimit, limit=settings.body_limit, limit_of_path=body_limits or {})
     app.add_middleware(RequestContext, service=name)
     app.add_exception_handler(errors.ServiceError, on_service_error)
     app.add_exception_handler(RequestValidationError, on_invalid_request)

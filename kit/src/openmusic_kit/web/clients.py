@@ -32,6 +32,13 @@ class ConnectionBroke(aiohttp.ClientError):
     """The connection ended after the request, or a part of it, was sent, and before the answer's headers had come."""
 
 
+class _Refused(Exception):
+    """The other service answered, but with a failure of its own."""
+
+
+_FAILURES = (aiohttp.ClientError, OSError, TimeoutError, _Refused)
+
+
 async def send_once(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
     """aiohttp repeats PUT and DELETE as well when a connection breaks, unless the error is one that it does not know.
 
@@ -86,7 +93,11 @@ class ServiceClient:
 
     async def get(self, path: str) -> Reply:
         """The answer if it is 2xx or 404; whatever else happens, twice, is Unavailable."""
-        return await self._send("GET", path, TIMEOUT, repeat_on=(aiohttp.ClientError, OSError, TimeoutError, _Refused))
+        return await self._send("GET", path, TIMEOUT, repeat_on=_FAILURES)
+
+    async def query(self, path: str, content: Any) -> Reply:
+        """Like :meth:`get`, with a JSON body: a POST that changes nothing."""
+        return await self._send("POST", path, TIMEOUT, content, repeat_on=_FAILURES)
 
     async def put(self, path: str, content: Any) -> Reply:
         """Like :meth:`get`, but repeated only if it was never sent: a repeat could undo what another did meanwhile.
@@ -102,7 +113,7 @@ class ServiceClient:
         for left in reversed(range(ATTEMPTS)):
             try:
                 return await self._exchange(method, path, seconds, content)
-            except (aiohttp.ClientError, OSError, TimeoutError, _Refused) as error:
+            except _FAILURES as error:
                 if left and isinstance(error, repeat_on):
                     continue
                 logger.warning("call failed", extra={"peer": self._name, "path": path, "error": repr(error)})
@@ -128,7 +139,3 @@ class ServiceClient:
             return Reply(answer.status != 404, body, self._name)
         logger.error("unexpected answer", extra={"peer": self._name, "path": path, "status": answer.status})
         raise Unavailable(f"{self._name} refused the call")
-
-
-class _Refused(Exception):
-    """The other service answered, but with a failure of its own."""

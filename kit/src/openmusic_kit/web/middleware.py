@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 import time
+from collections.abc import Mapping
 from functools import cached_property
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,24 +26,26 @@ _GIVEN_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class BodyLimit:
-    """Refuses bodies over ``limit`` bytes, whether their length was announced or not."""
+    """Refuses bodies over ``limit`` bytes, or over that of their path, whether their length was announced or not."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, limit_of_path: Mapping[str, int]) -> None:
         self._app = app
         self._limit = limit
+        self._limit_of_path = limit_of_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         received = 0
+        limit = self._limit_of_path.get(scope["path"], self._limit)
 
         async def limited() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._limit:
-                raise HTTPException(413, f"{errors.TooLarge.message}: at most {self._limit} bytes")
+            if received > limit:
+                raise HTTPException(413, f"{errors.TooLarge.message}: at most {limit} bytes")
             return message
 
         await self._app(scope, limited, send)

@@ -4,7 +4,7 @@ An endpoint declares only what is its own: the errors that its rules raise (:fun
 its success. What follows from the kind of route is added here, in one place, to all of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from openmusic_kit import errors
@@ -89,13 +89,18 @@ REPEATABLE: dict[str, Any] = {
         }
     ]
 }
-"""``openapi_extra`` of an endpoint whose service method is ``repeatable``."""
+"""``openapi_extra``, or a part of it, of an endpoint whose service method is ``repeatable``."""
 
 LOCATED: Responses = {201: {"headers": {"Location": {"description": "The path of what was created", **_TEXT}}}}
 """What an endpoint declares that names the path of what it created."""
 
 PAGED: Responses = {200: {"headers": _LINK}}
 """What an endpoint declares whose answer is one page of a list."""
+
+
+def is_repeatable(operation: Mapping[str, Any]) -> bool:
+    """Whether the operation, or its ``openapi_extra``, has the parameter of :data:`REPEATABLE`."""
+    return REPEATABLE["parameters"][0] in operation.get("parameters", [])
 
 
 def error_responses(*kinds: type[errors.ServiceError]) -> Responses:
@@ -145,7 +150,7 @@ def operations(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _complete(operation: dict[str, Any]) -> None:
     declared = operation.pop("responses")
-    keyed = [KeyReused.message] if REPEATABLE["parameters"][0] in operation.get("parameters", []) else []
+    keyed = [KeyReused.message] if is_repeatable(operation) else []
     takes = "requestBody" in operation or any(each["in"] == "query" for each in operation.get("parameters", []))
     known = {
         500: "Something went wrong on our side",

@@ -13,21 +13,25 @@ from openmusic_kit import errors
 from openmusic_kit.idempotency.keys import HEADER, RequestKey, serving
 from openmusic_kit.identity.token_verifier import CREDENTIAL_HEADER, bearer_token
 from openmusic_kit.web.compiled import Handler, compile_endpoint, read_body
-from openmusic_kit.web.openapi import REPEATABLE
+from openmusic_kit.web.openapi import is_repeatable
 
 HANDLING_TIME = 10.0  # seconds until a route gives up; the gateway waits longer, by UPSTREAM_TIMEOUT
+MAX_UPLOADS = 8  # for each route; their bodies are in memory
 
 
 class TimedRoute(APIRoute):
     """Answers within HANDLING_TIME: what a client has given up on is not carried out long after."""
 
     def get_route_handler(self) -> Handler:
-        handle = self._endpoint_handler()
-        return _in_time(self.authorized(_keyed(handle) if self.openapi_extra is REPEATABLE else handle))
+        return _in_time(self.authorized(self._handler()))
 
     def authorized(self, handle: Handler) -> Handler:
         """The handler for those who may use the route; here, everyone."""
         return handle
+
+    def _handler(self) -> Handler:
+        handle = self._endpoint_handler()
+        return _keyed(handle) if is_repeatable(self.openapi_extra or {}) else handle
 
     def _endpoint_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -46,6 +50,22 @@ class ProtectedRoute(TimedRoute):
             return await handle(request)
 
         return authenticated
+
+
+class UploadRoute(ProtectedRoute):
+    """Takes large bodies, MAX_UPLOADS at once. Its time begins when a body is there: the gateway bounds the sending."""
+
+    def get_route_handler(self) -> Handler:
+        handle, uploads = _in_time(self._handler()), asyncio.Semaphore(MAX_UPLOADS)
+
+        async def received(request: Request) -> Response:
+            if uploads.locked():
+                raise errors.Unavailable("Too many large requests are under way")
+            async with uploads:
+                await read_body(request)
+                return await handle(request)
+
+        return self.authorized(received)
 
 
 class InternalRoute(TimedRoute):

@@ -47,4 +47,5 @@ class ChangeResult(Membership):
     def require_all(self, song_ids: Sequence[str]) -> None:
         """Raises SongsNotFound unless each of these was found."""
         if not self.changed:
-            raise SongsNotFound(each for each in song_ids if each not in self.found)
+            found = set(self.found)
+            raise SongsNotFound(each for each in song_ids if each not in found)

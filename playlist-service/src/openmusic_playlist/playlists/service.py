@@ -28,12 +28,7 @@ class PlaylistService:
     async def add(self, name: str, user_id: str) -> str:
         """Returns the id of the new playlist."""
         playlist_id = new_id("playlist")
-        try:
-            await self._add(playlist_id, name, user_id)
-        except Unauthenticated:
-            if not await self._users.exists(user_id):
-                raise
-            await self._add(playlist_id, name, user_id)  # the user has a copy now
+        await self._users.with_copy(user_id, lambda: self._add(playlist_id, name, user_id))
         return playlist_id
 
     async def _add(self, playlist_id: str, name: str, user_id: str) -> None:

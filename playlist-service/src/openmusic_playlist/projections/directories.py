@@ -1,7 +1,9 @@
 """Looks up songs and users, asking the services that own them where the copies cannot answer."""
 
+from collections.abc import Awaitable, Callable
+
 from openmusic_kit.database.database import Database
-from openmusic_kit.errors import Unavailable
+from openmusic_kit.errors import Unauthenticated, Unavailable
 from openmusic_kit.ids import is_id
 from openmusic_kit.web.clients import ServiceClient
 from openmusic_kit.web.schemas import DataResponse
@@ -73,6 +75,15 @@ class UserDirectory:
     def __init__(self, database: Database, auth: ServiceClient) -> None:
         self._database = database
         self._auth = auth
+
+    async def with_copy(self, user_id: str, change: Callable[[], Awaitable[None]]) -> None:
+        """Makes the change, and once more if it raised Unauthenticated because the user had no copy yet."""
+        try:
+            await change()
+        except Unauthenticated:
+            if not await self.exists(user_id):
+                raise
+            await change()
 
     async def exists(self, user_id: str) -> bool:
         """Trusts a copy: soon after a user is deleted, it is a tombstone. Raises Unavailable."""
