@@ -144,3 +144,45 @@ async def test_internal_routes_demand_the_service_credential(
     song = await client.get(f"/internal/songs/{await add_song()}", headers=raw)
 
     assert (cover.status_code, song.status_code) == (401, 401)
+
+
+async def test_the_colour_of_a_cover_is_shown_to_whoever_asks(client: httpx.AsyncClient, add_album: Any) -> None:
+    album_id = await add_album()
+    path, cover = f"/albums/{album_id}", f"/internal/albums/{album_id}/cover"
+
+    async def seen() -> Any:
+        album = (await client.get(path)).json()["data"]["album"]
+        colored = (await client.get(path, params={"color": "true"})).json()["data"]["album"]
+        assert "coverColor" not in album
+        assert {name: value for name, value in colored.items() if name != "coverColor"} == album
+        return colored["coverColor"]
+
+    assert await seen() is None
+    for color in ("#0a1b2c", "#ffffff"):
+        assert (await client.put(cover, json=COVER | {"color": color}, headers=TRUSTED)).is_success
+        assert await seen() == color
+    assert (await client.put(path, json={"name": "Renamed", "year": 1})).is_success
+    assert await seen() == "#ffffff"
+    assert (await client.put(cover, json=COVER, headers=TRUSTED)).is_success  # by a version that knows no colours
+    assert await seen() is None
+    for wrong in ("red", "#12345", "#1234567", "#FFFFFF", "", 1):
+        assert (await client.put(cover, json=COVER | {"color": wrong}, headers=TRUSTED)).status_code == 400
+    assert (await client.get(f"/albums/album-{'0' * 32}", params={"color": "true"})).status_code == 404
+
+
+async def test_the_service_that_keeps_covers_learns_in_pages_which_are_in_use(
+    client: httpx.AsyncClient, add_album: Any
+) -> None:
+    albums = [await add_album() for _ in range(5)]
+    used = {album_id: f"/covers/{album_id}/x.png" for album_id in albums[1:4]}
+    for album_id, path in used.items():
+        assert (await client.put(f"/internal/albums/{album_id}/cover", json={"path": path}, headers=TRUSTED)).is_success
+    await client.delete(f"/albums/{albums[2]}")
+    address = "/internal/albums/covers"
+
+    first = await client.get(address, params={"after": albums[0], "limit": 1}, headers=TRUSTED)
+    second = await client.get(address, params={"after": albums[1], "limit": 2}, headers=TRUSTED)
+
+    assert first.json()["data"] == {"covers": [{"id": albums[1], "path": used[albums[1]]}]}
+    assert second.json()["data"]["covers"][0] == {"id": albums[3], "path": used[albums[3]]}
+    assert (await client.get(address)).status_code == 401

@@ -36,13 +36,18 @@ class Catalogue(FakePeer):
 
     covers: dict[str, str | None] = field(default_factory=dict)
     """Of each album, the path that it refers to."""
+    colors: dict[str, str] = field(default_factory=dict)
+    """Of each album, the colour of its cover."""
     silent: asyncio.Event | None = None
     """When there is one, nothing is answered before it is set."""
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Of each call, the album and the request id."""
 
     def routes(self) -> Iterable[web.RouteDef]:
-        return [web.put("/internal/albums/{id}/cover", self.answer)]
+        return [
+            web.get("/internal/albums/covers", self.list_covers),
+            web.put("/internal/albums/{id}/cover", self.answer),
+        ]
 
     def release(self) -> None:
         if self.silent is not None:
@@ -58,6 +63,11 @@ class Catalogue(FakePeer):
         assert path is not None, "the album has no cover"
         return path
 
+    async def list_covers(self, request: web.Request) -> web.Response:
+        after, limit = request.query["after"], int(request.query["limit"])
+        used = [{"id": album_id, "path": path} for album_id, path in sorted(self.covers.items()) if path]
+        return self.reply(request, {"covers": [each for each in used if each["id"] > after][:limit]}, "covers")
+
     async def answer(self, request: web.Request) -> web.Response:
         album_id = request.match_info["id"]
         self.calls.append((album_id, request.headers["X-Request-ID"]))
@@ -65,7 +75,8 @@ class Catalogue(FakePeer):
             await self.silent.wait()
         answer = self.reply(request, {} if album_id in self.covers else None, "albums")
         if answer.status == 200:
-            self.covers[album_id] = (await request.json())["path"]
+            cover = await request.json()
+            self.covers[album_id], self.colors[album_id] = cover["path"], cover["color"]
             answer.headers["Cache-Purge"] = f"album:{album_id}"
             answer.headers["Cache-Lift"] = f"hold of {album_id}"
         return answer

@@ -1,6 +1,8 @@
 """One set of rules that both backends keep."""
 
 import asyncio
+import io
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,35 @@ async def test_everything_of_one_album_can_be_deleted(storage: Storage) -> None:
         with pytest.raises(ObjectNotFound):
             await storage.get(key)
     assert (await storage.get("album-ab/1.png")).content == b"x"
+
+
+async def test_what_is_stored_while_an_album_is_deleted_goes_as_well(
+    s3_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = S3Storage(_settings(s3_server.endpoint, s3_server.access_key, s3_server.secret_key))
+    await storage.put("album-c/1.png", b"x", "image/png")
+    remove, late = storage._client.remove_object, ["album-c/2.webp"]
+
+    def store_one_more(bucket_name: str, object_name: str) -> None:
+        for name in [late.pop()] if late else []:
+            storage._client.put_object(bucket_name, name, io.BytesIO(b"x"), 1)
+        remove(bucket_name=bucket_name, object_name=object_name)
+
+    monkeypatch.setattr(storage._client, "remove_object", store_one_more)
+    await storage.delete_all("album-c/")
+
+    with pytest.raises(ObjectNotFound):
+        await storage.get("album-c/2.webp")
+
+
+async def test_the_time_of_an_object_is_known(storage: Storage) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=5)  # servers cut off fractions of seconds
+    await storage.put(KEY, b"x", "image/png")
+
+    assert before < await storage.modified_at(KEY) < datetime.now(UTC) + timedelta(seconds=5)
+    await storage.delete(KEY)
+    with pytest.raises(ObjectNotFound):
+        await storage.modified_at(KEY)
 
 
 async def test_a_wrong_secret_is_refused(s3_server: Any) -> None:

@@ -4,16 +4,26 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_catalog.albums.errors import AlbumNotFound
 from openmusic_catalog.albums.repository import AlbumWithSongs
-from openmusic_catalog.albums.schemas import AlbumData, AlbumId, AlbumPayload, AlbumsData, AlbumSort, CoverPayload
+from openmusic_catalog.albums.schemas import (
+    AlbumData,
+    AlbumId,
+    AlbumPayload,
+    AlbumsData,
+    AlbumSort,
+    ColoredAlbumData,
+    CoverPayload,
+    CoverReferences,
+)
 from openmusic_catalog.albums.service import AlbumService
 from openmusic_catalog.invalidation import album_headers, albums_headers
 from openmusic_catalog.listing.schemas import SearchText, Year
 from openmusic_catalog.listing.sorting import parse_sort
+from openmusic_kit.cache.cache import Cached
 from openmusic_kit.web.openapi import CACHED, LOCATED, PAGED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
 from openmusic_kit.web.responses import cacheable_answer
 from openmusic_kit.web.routes import InternalRoute, TimedRoute
-from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
+from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse, StoredText
 
 
 async def _albums(request: Request) -> AlbumService:
@@ -58,10 +68,17 @@ async def list_albums(
 
 
 @router.get(
-    "/{album_id}", response_model=DataResponse[AlbumData], responses={**error_responses(AlbumNotFound), **CACHED}
+    "/{album_id}",
+    response_model=DataResponse[AlbumData] | DataResponse[ColoredAlbumData],
+    responses={**error_responses(AlbumNotFound), **CACHED},
 )
-async def get_album(album_id: str, albums: Albums) -> Response:
-    return cacheable_answer(await albums.get(album_id, _encoded), album_headers(album_id))
+async def get_album(album_id: str, albums: Albums, color: bool = False) -> Response:
+    """With ``color`` the album has ``coverColor``, the main colour of its cover: to show until that is loaded."""
+    if color:
+        album = Cached(_encoded(await albums.load(album_id), ColoredAlbumData), hit=False)
+    else:
+        album = await albums.get(album_id, _encoded)
+    return cacheable_answer(album, album_headers(album_id))
 
 
 @router.put("/{album_id}", responses=error_responses(AlbumNotFound))
@@ -76,12 +93,21 @@ async def delete_album(album_id: str, albums: Albums) -> MessageResponse:
     return MessageResponse(message="Album deleted")
 
 
+@internal_router.get("/covers")
+async def get_covers(
+    albums: Albums, after: StoredText = "", limit: PageSize = PAGE_SIZE
+) -> DataResponse[CoverReferences]:
+    """The covers in use, for the service that keeps them."""
+    covers = await albums.covers(after, limit)
+    return DataResponse(data=CoverReferences.model_validate({"covers": covers}, from_attributes=True))
+
+
 @internal_router.put("/{album_id}/cover")
 async def set_cover(album_id: str, payload: CoverPayload, albums: Albums) -> MessageResponse:
-    await albums.set_cover(album_id, payload.path)
+    await albums.set_cover(album_id, payload.path, payload.color)
     return MessageResponse(message="Cover set")
 
 
-def _encoded(album: AlbumWithSongs) -> bytes:
-    data = AlbumData.model_validate({"album": album}, from_attributes=True)
+def _encoded(album: AlbumWithSongs, shape: type[AlbumData] | type[ColoredAlbumData] = AlbumData) -> bytes:
+    data = shape.model_validate({"album": album}, from_attributes=True)
     return DataResponse(data=data).model_dump_json(by_alias=True).encode()

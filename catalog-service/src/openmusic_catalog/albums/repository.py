@@ -19,6 +19,9 @@ class AlbumSummary:
 
 @dataclass(frozen=True, slots=True)
 class AlbumWithSongs(AlbumSummary):
+    """``cover_color`` is ``#rrggbb``."""
+
+    cover_color: str | None
     songs: list[SongSummary]
 
 
@@ -27,6 +30,14 @@ class ListedAlbum(AlbumSummary):
     """Has the key if the order of its list needs it."""
 
     name_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CoverReference:
+    """``id`` is the album's."""
+
+    id: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ class AlbumRepository:
         """Returns the songs in the order of their creation. The URL of the cover begins with ``public_url``."""
         cursor = await self._connection.execute(
             """
-            SELECT a.id, a.name, a.year, %(public_url)s || a.cover_path AS cover_url,
+            SELECT a.id, a.name, a.year, %(public_url)s || a.cover_path AS cover_url, a.cover_color,
                    coalesce(
                        json_agg(json_build_object('id', s.id, 'title', s.title, 'performer', s.performer) ORDER BY s.id)
                            FILTER (WHERE s.id IS NOT NULL),
@@ -100,19 +111,31 @@ class AlbumRepository:
         )
         return cursor.rowcount == 1
 
-    async def set_cover(self, album_id: str, path: str) -> CoverChange | None:
+    async def set_cover(self, album_id: str, path: str, color: str | None) -> CoverChange | None:
         """Returns None when the album does not exist."""
         cursor = self._connection.cursor(row_factory=class_row(CoverChange))
         await cursor.execute(
             """
             WITH previous AS (SELECT id, cover_path FROM albums WHERE id = %(id)s FOR UPDATE)
-            UPDATE albums a SET cover_path = %(path)s, version = version + 1
+            UPDATE albums a SET cover_path = %(path)s, cover_color = %(color)s, version = version + 1
             FROM previous WHERE a.id = previous.id
             RETURNING a.version, previous.cover_path AS previous_path
             """,
-            {"id": album_id, "path": path},
+            {"id": album_id, "path": path, "color": color},
         )
         return await cursor.fetchone()
+
+    async def covers(self, after: str, limit: int) -> list[CoverReference]:
+        """Returns the covers in use, in the order of their albums' ids."""
+        cursor = self._connection.cursor(row_factory=class_row(CoverReference))
+        await cursor.execute(
+            """
+            SELECT id, cover_path AS path FROM albums
+            WHERE id > %(after)s AND cover_path IS NOT NULL ORDER BY id LIMIT %(limit)s
+            """,
+            {"after": after, "limit": limit},
+        )
+        return await cursor.fetchall()
 
     async def delete(self, album_id: str) -> int | None:
         """Returns the version of the deletion, or None when the album does not exist."""

@@ -8,6 +8,7 @@ from openmusic_kit.ids import id_schema
 from openmusic_kit.web.schemas import Int32, Text, WireModel
 
 Id = Annotated[str, WithJsonSchema(id_schema("album"))]
+Color = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
 AlbumSort = Annotated[str, Field(pattern=sort_pattern("name", "year"))]
 
 
@@ -28,6 +29,10 @@ class Album(WireModel):
     songs: list[SongSummary]
 
 
+class ColoredAlbum(Album):
+    cover_color: Color | None
+
+
 class AlbumSummary(WireModel):
     id: Id
     name: str
@@ -43,5 +48,21 @@ class AlbumData(WireModel):
     album: Album
 
 
+class ColoredAlbumData(WireModel):
+    album: ColoredAlbum
+
+
 class CoverPayload(WireModel):
     path: Text
+    color: Color | None = None
+
+
+class CoverReference(WireModel):
+    """``id`` is the album's."""
+
+    id: str
+    path: str
+
+
+class CoverReferences(WireModel):
+    covers: list[CoverReference]

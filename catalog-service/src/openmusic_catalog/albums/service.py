@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 from openmusic_catalog.albums.errors import AlbumNotFound
-from openmusic_catalog.albums.repository import AlbumRepository, AlbumWithSongs, ListedAlbum
+from openmusic_catalog.albums.repository import AlbumRepository, AlbumWithSongs, CoverReference, ListedAlbum
 from openmusic_catalog.events import AlbumCoverReplaced, AlbumDeleted
 from openmusic_catalog.invalidation import album_changed, album_key, likes_changed
 from openmusic_catalog.listing.sorting import Order
@@ -36,11 +36,16 @@ class AlbumService:
         return await self._cache.read(album_key(album_id), lambda: self._load(album_id, encode), self._cache_ttl)
 
     async def _load(self, album_id: str, encode: Encode) -> bytes:
+        return encode(await self.load(album_id))
+
+    async def load(self, album_id: str) -> AlbumWithSongs:
+        """Returns the album as the database has it. Raises AlbumNotFound."""
+        require_id("album", album_id, AlbumNotFound)
         async with self._database.read() as connection:
             album = await AlbumRepository(connection).get_with_songs(album_id, self._public_url)
         if album is None:
             raise AlbumNotFound
-        return encode(album)
+        return album
 
     async def search(self, name: str, year: int | None, order: Order, cursor: str, limit: int) -> list[ListedAlbum]:
         """Raises CursorInvalid."""
@@ -55,11 +60,11 @@ class AlbumService:
             if not await AlbumRepository(connection).update(album_id, name, year):
                 raise AlbumNotFound
 
-    async def set_cover(self, album_id: str, path: str) -> None:
+    async def set_cover(self, album_id: str, path: str, color: str | None) -> None:
         """Announces that the previous cover is no longer used. Raises AlbumNotFound."""
         require_id("album", album_id, AlbumNotFound)
         async with self._cache.unit_of_work(album_changed(album_id)) as work:
-            change = await AlbumRepository(work.connection).set_cover(album_id, path)
+            change = await AlbumRepository(work.connection).set_cover(album_id, path, color)
             if change is None:
                 raise AlbumNotFound
             previous = change.previous_path
@@ -67,6 +72,11 @@ class AlbumService:
                 event = AlbumCoverReplaced(album_id=album_id, path=previous)
                 await outbox.append(work.connection, event, aggregate_id=album_id, sequence=change.version)
             await work.commit()
+
+    async def covers(self, after: str, limit: int) -> list[CoverReference]:
+        """Returns the covers in use of the albums after that id."""
+        async with self._database.read() as connection:
+            return await AlbumRepository(connection).covers(after, limit)
 
     async def delete(self, album_id: str) -> None:
         """Deletes the album with its likes and its cover. Its songs stay, without an album. Raises AlbumNotFound."""

@@ -44,7 +44,7 @@ def _request_header(name: str, description: str) -> dict[str, Any]:
 
 
 _CACHING = {
-    "ETag": _response_header("Names the content", '^"[0-9a-f]{32}"$'),
+    "ETag": _response_header("Names the content", '^"[0-9a-f]{32}(-[0-9]+)?"$'),
     "Cache-Control": _response_header("An address never gets another image", "^public, max-age=[0-9]+, immutable$"),
     "Accept-Ranges": _response_header("The unit of ranges", "^bytes$"),
 }

@@ -9,6 +9,7 @@ from openmusic_kit.web.schemas import MessageResponse
 from openmusic_media.covers import documentation
 from openmusic_media.covers.errors import CoverTooLarge
 from openmusic_media.covers.forms import extract_cover
+from openmusic_media.covers.keys import ThumbnailSize
 from openmusic_media.covers.ranges import RangeNotSatisfiable, requested_range
 from openmusic_media.covers.service import CoverService
 
@@ -60,9 +61,12 @@ async def _uploaded(request: Request) -> bytes:
     responses={**documentation.WHOLE, **documentation.PART},
     openapi_extra={"parameters": [documentation.IF_NONE_MATCH, *documentation.RANGE]},
 )
-async def get_cover(album_id: str, file: str, request: Request, covers: Covers) -> Response:
-    cover, digest = await covers.get(f"{album_id}/{file}")
-    etag = f'"{digest}"'
+async def get_cover(
+    album_id: str, file: str, request: Request, covers: Covers, size: ThumbnailSize | None = None
+) -> Response:
+    """With ``size`` a thumbnail: WebP that fits into a square of so many pixels, of an animation the first frame."""
+    cover, tag = await covers.get(f"{album_id}/{file}", size)
+    etag = f'"{tag}"'
     headers = {
         "ETag": etag,
         "Cache-Control": FOREVER,
@@ -74,14 +78,14 @@ async def get_cover(album_id: str, file: str, request: Request, covers: Covers) 
     asked = request.headers.get("if-none-match", "")
     if asked == "*" or etag in [each.strip().removeprefix("W/") for each in asked.split(",")]:
         return Response(status_code=304, headers=headers)
-    size = len(cover.content)
+    length = len(cover.content)
     wants_part = request.method == "GET" and request.headers.get("if-range", etag) == etag
     try:
-        part = requested_range(request.headers.get("range") if wants_part else None, size)
+        part = requested_range(request.headers.get("range") if wants_part else None, length)
     except RangeNotSatisfiable:
         failed = Failure(416, documentation.OUTSIDE)
-        return failure(failed, request.headers, {"Content-Range": f"bytes */{size}"})
+        return failure(failed, request.headers, {"Content-Range": f"bytes */{length}"})
     if part is None:
         return Response(cover.content, media_type=cover.content_type, headers=headers)
-    headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{length}"
     return Response(cover.content[part.start : part.stop], 206, headers, cover.content_type)

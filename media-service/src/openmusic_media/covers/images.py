@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from openmusic_media.covers.containers import NOISE, Container, container_of
+from openmusic_media.covers.containers import JPEG, NOISE, Container, container_of
 from openmusic_media.covers.containers.bounds import MAX_PIXELS, require_decodable
 from openmusic_media.covers.errors import ImageTooBig, NotAnImage
 
@@ -40,15 +40,15 @@ def clean(content: bytes) -> CleanImage:
 
 
 def _require_every_pixel(container: Container, content: bytes) -> None:
-    digest = _pixel_digest(container, content)
-    if container.probe is not None and _pixel_digest(container, container.probe(content, NOISE)) != digest:
+    digest = _pixel_digest(content)
+    if container.probe is not None and _pixel_digest(container.probe(content, NOISE)) != digest:
         raise NotAnImage
 
 
-def _pixel_digest(container: Container, content: bytes) -> bytes:
+def _pixel_digest(content: bytes) -> bytes:
     """Returns a hash of the pixels of all frames."""
     digest = hashlib.blake2b()
-    with _open(container, content) as image:
+    with open_image(content) as image:
         frames = getattr(image, "n_frames", 1)
         require_decodable(image.width, image.height, frames)
         for number in range(frames):
@@ -59,7 +59,9 @@ def _pixel_digest(container: Container, content: bytes) -> bytes:
     return digest.digest()
 
 
-def _open(container: Container, content: bytes) -> Image.Image:
-    if container.format == "JPEG":
-        return JpegImageFile(io.BytesIO(content))
+def open_image(content: bytes) -> Image.Image:
+    """Reads the header only. Raises NotAnImage, and what the decoder raises for a broken file."""
+    container = container_of(content)
+    if container is JPEG:
+        return JpegImageFile(io.BytesIO(content))  # Pillow would look for more pictures in the file
     return Image.open(io.BytesIO(content), formats=[container.format])

@@ -1,8 +1,6 @@
 import hashlib
 import logging
 import os
-import re
-import uuid
 
 from anyio import CapacityLimiter, to_thread
 
@@ -11,14 +9,15 @@ from openmusic_kit.ids import require_id
 from openmusic_kit.web.clients import ServiceClient
 from openmusic_media.covers.errors import AlbumNotFound, CoverNotFound, CoverTooLarge
 from openmusic_media.covers.images import clean
+from openmusic_media.covers.keys import PUBLIC_PREFIX, ThumbnailSize, new_cover_key, parse_cover_key
+from openmusic_media.covers.rendering import dominant_color
+from openmusic_media.covers.thumbnails import Thumbnails
 from openmusic_media.storage.content_types import CONTENT_TYPES
 from openmusic_media.storage.interface import ObjectNotFound, Storage, StoredObject
 
 logger = logging.getLogger(__name__)
 
 MAX_BYTES = 512_000
-PUBLIC_PREFIX = "/covers/"
-_KEY = re.compile(r"(?P<album>album-[0-9a-f]{32})/(?P<digest>[0-9a-f]{32})-[0-9a-f]{32}\.(?:png|jpg|webp|gif|avif)")
 
 
 class CoverService:
@@ -26,6 +25,7 @@ class CoverService:
         self._storage = storage
         self._catalog = catalog
         self._decoders = CapacityLimiter(max(2, os.cpu_count() or 1))
+        self._thumbnails = Thumbnails(storage, self._decoders)
 
     async def replace(self, album_id: str, content: bytes) -> str:
         """Stores the image, then makes the album refer to it. Returns its path.
@@ -38,10 +38,11 @@ class CoverService:
         image = await to_thread.run_sync(clean, content, limiter=self._decoders)
         require_id("album", album_id, AlbumNotFound)
         digest = hashlib.sha256(image.content).hexdigest()[:32]
-        # The unique part keeps the deletion of a replaced cover from deleting the same image uploaded again.
-        key = f"{album_id}/{digest}-{uuid.uuid4().hex}.{image.extension}"
+        key = new_cover_key(album_id, digest, image.extension)
+        color = await to_thread.run_sync(dominant_color, image.content, limiter=self._decoders)
         await self._storage.put(key, image.content, CONTENT_TYPES[image.extension])
-        answer = await self._catalog.put(f"/internal/albums/{album_id}/cover", {"path": PUBLIC_PREFIX + key})
+        cover = {"path": PUBLIC_PREFIX + key, "color": color}
+        answer = await self._catalog.put(f"/internal/albums/{album_id}/cover", cover)
         if not answer.found:
             await self._delete_unused(key)
             raise AlbumNotFound
@@ -53,23 +54,26 @@ class CoverService:
         except Unavailable as error:  # the client still gets AlbumNotFound
             logger.warning("unused cover not deleted", extra={"key": key, "error": repr(error)})
 
-    async def get(self, key: str) -> tuple[StoredObject, str]:
-        """Returns the image and the hash of its content. Raises CoverNotFound."""
-        match = _KEY.fullmatch(key)
+    async def get(self, key: str, size: ThumbnailSize | None) -> tuple[StoredObject, str]:
+        """Returns the image, or its thumbnail, and a text that names the content. Raises CoverNotFound."""
+        match = parse_cover_key(key)
         if match is None:
             raise CoverNotFound
         try:
-            return await self._storage.get(key), match["digest"]
+            if size is None:
+                return await self._storage.get(key), match["digest"]
+            return await self._thumbnails.get(key, size), f"{match['digest']}-{size:d}"
         except ObjectNotFound as error:
             raise CoverNotFound from error
 
     async def delete(self, album_id: str, path: str) -> None:
-        """Deletes a cover if it exists. Raises CoverNotFound when ``path`` cannot be a cover of that album."""
+        """Deletes a cover and its thumbnails. Raises CoverNotFound when ``path`` cannot be a cover of that album."""
         key = path.removeprefix(PUBLIC_PREFIX)
-        match = _KEY.fullmatch(key)
+        match = parse_cover_key(key)
         if match is None or match["album"] != album_id:
             raise CoverNotFound
         await self._storage.delete(key)
+        await self._thumbnails.delete_all(key)
 
     async def delete_all(self, album_id: str) -> None:
         await self._storage.delete_all(f"{album_id}/")

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -78,6 +79,13 @@ class FolderStorage:
     def keys(self) -> list[str]:
         files = self._root.glob("*/*")  # incomplete files lie one level above
         return sorted(str(path.relative_to(self._root)) for path in files)
+
+    @_in_thread
+    def modified_at(self, key: str) -> datetime:
+        try:
+            return datetime.fromtimestamp(self._path(key).stat().st_mtime, UTC)
+        except FileNotFoundError as error:
+            raise ObjectNotFound(key) from error
 
     @_in_thread
     def ping(self) -> None:

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
@@ -29,6 +30,9 @@ class Storage(Protocol):
 
     async def keys(self) -> list[str]:
         """Returns the keys of all objects, about 60 bytes each."""
+
+    async def modified_at(self, key: str) -> datetime:
+        """When the object was stored, in UTC. Raises ObjectNotFound."""
 
     async def ping(self) -> None:
         """Raises unless the storage can be used."""

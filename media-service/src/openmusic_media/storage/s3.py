@@ -1,7 +1,9 @@
 """S3-compatible storage. The SDK is synchronous, so each call runs in a worker thread."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import urllib3
@@ -48,12 +50,8 @@ class S3Storage:
 
     async def get(self, key: str) -> StoredObject:
         def get() -> StoredObject:
-            try:
+            with _missing(key):
                 answer = self._client.get_object(bucket_name=self._bucket, object_name=key)
-            except S3Error as error:
-                if error.code in GONE:
-                    raise ObjectNotFound(key) from error
-                raise
             try:
                 content = answer.read()
                 if answer.headers.get("Content-Length") != str(len(content)):
@@ -70,9 +68,13 @@ class S3Storage:
 
     async def delete_all(self, prefix: str) -> None:
         def delete_all() -> None:
+            while names := names_of_all():  # again: a thumbnail may have been stored before its cover was deleted
+                for name in names:
+                    self._client.remove_object(bucket_name=self._bucket, object_name=name)
+
+        def names_of_all() -> list[str]:
             found = self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True)
-            for name in [each.object_name for each in found]:  # one or two: an album has one current cover
-                self._client.remove_object(bucket_name=self._bucket, object_name=name)
+            return [each.object_name for each in found]  # a few: an album has one current cover
 
         await self._run(delete_all)
 
@@ -82,6 +84,14 @@ class S3Storage:
             return [each.object_name for each in found if each.object_name]
 
         return await self._run(keys)
+
+    async def modified_at(self, key: str) -> datetime:
+        def modified_at() -> datetime:
+            with _missing(key):
+                found = self._client.stat_object(bucket_name=self._bucket, object_name=key)
+            return found.last_modified or datetime.now(UTC)
+
+        return await self._run(modified_at)
 
     async def ping(self) -> None:
         self._has_bucket = False  # checks for it again
@@ -111,3 +121,14 @@ class S3Storage:
             raise Unavailable("The cover storage refused") from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Unavailable("The cover storage is not available") from error
+
+
+@contextmanager
+def _missing(key: str) -> Iterator[None]:
+    """Raises ObjectNotFound if the storage says so."""
+    try:
+        yield
+    except S3Error as error:
+        if error.code in GONE:
+            raise ObjectNotFound(key) from error
+        raise

@@ -1,0 +1,41 @@
+"""Keys of covers and of their thumbnails in the storage: ``album-…/HASH-UNIQUE.png`` and ``….640.webp``."""
+
+import re
+import uuid
+from enum import IntEnum
+
+PUBLIC_PREFIX = "/covers/"
+_STEM = r"(?P<album>album-[0-9a-f]{32})/(?P<digest>[0-9a-f]{32})-[0-9a-f]{32}"
+_COVER = re.compile(_STEM + r"\.(?:png|jpg|webp|gif|avif)")
+_THUMBNAIL = re.compile(_STEM + r"\.[0-9]+\.webp")
+
+
+class ThumbnailSize(IntEnum):
+    """The longer side of a thumbnail, at most."""
+
+    SMALL = 64
+    MEDIUM = 256
+    LARGE = 640
+
+
+def new_cover_key(album_id: str, digest: str, extension: str) -> str:
+    """The unique part keeps the deletion of a replaced cover from deleting the same image uploaded again."""
+    return f"{album_id}/{digest}-{uuid.uuid4().hex}.{extension}"
+
+
+def parse_cover_key(key: str) -> re.Match[str] | None:
+    """Finds the groups ``album`` and ``digest``."""
+    return _COVER.fullmatch(key)
+
+
+def thumbnail_key(cover_key: str, size: ThumbnailSize) -> str:
+    return f"{stem_of(cover_key)}.{size:d}.webp"
+
+
+def stem_of(key: str) -> str:
+    """What a cover and its thumbnails have in common."""
+    return key.partition(".")[0]
+
+
+def is_thumbnail_key(key: str) -> bool:
+    return _THUMBNAIL.fullmatch(key) is not None
