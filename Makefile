@@ -1,14 +1,14 @@
 # OpenMusic: everything that people run, in one place. `make` alone lists it.
 
 VENV := .venv/bin
-PACKAGES := kit testkit gateway auth-service catalog-service playlist-service media-service export-service deploy/local deploy/operations
+PACKAGES := kit testkit gateway $(wildcard *-service) deploy/local deploy/operations
 TYPED := $(PACKAGES:=/src) bench contracts demo deploy/containers deploy/kubernetes
 
 # Without it, every process compiles our code again, and pytest rewrites every test.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs reset demo test test-python test-bare test-faults test-faults-short interleavings mutation soak lint format openapi manifests
+.PHONY: help install up down status logs reset demo test test-python test-bare test-faults test-faults-short interleavings mutation soak lint format openapi manifests new-service
 .PHONY: bench bench-mix bench-growth bench-soak bench-report bench-data requirements engine images e2e-compose audit
 
 help: ## lists these commands
@@ -38,7 +38,7 @@ demo: install ## plays the whole story against the running stack
 test: install ## runs the tests of all services, on servers of their own, JOBS (3) at once
 	@FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),8) $(VENV)/pytest --numprocesses $(or $(JOBS),3) --dist loadscope
 
-SIDE_BY_SIDE := kit gateway auth catalog playlist media export
+SIDE_BY_SIDE := kit gateway $(patsubst %-service,%,$(wildcard *-service))
 
 test-%: install ## runs the tests of one part, e.g. test-catalog
 	@$(VENV)/pytest $(if $(filter $*,$(SIDE_BY_SIDE)),--numprocesses $(or $(WORKERS),2) --dist loadscope) $(firstword $(wildcard $*-service/tests $*/tests deploy/$*/tests tests/$*))
@@ -117,6 +117,11 @@ e2e-compose: images install ## runs compose.yaml for real, and the tests of test
 audit: install ## checks pins, hashes and what is installed; asks for known weaknesses where the network allows it
 	@$(VENV)/pytest -q tests/architecture/test_requirements.py
 	@requirements/audit
+
+new-service: install ## makes a service from templates/service; NAME=reviews
+	@$(VENV)/python templates/new_service.py $(NAME)
+	@$(VENV)/ruff check --quiet --fix $(NAME)-service
+	@$(MAKE) install manifests openapi
 
 manifests: install ## renews the files of Kubernetes from the description of the system
 	@$(VENV)/python deploy/kubernetes/manifests.py
