@@ -94,7 +94,7 @@ def _headers(told: dict[str, Any], step: Step) -> list[dict[str, str]]:
     """A key with each request that may be repeated, which every run makes new."""
     names = {each["name"] for each in told.get("parameters", []) if each["in"] == "header"}
     keyed = [{"key": "Idempotency-Key", "value": "{{$guid}}"}] if "Idempotency-Key" in names else []
-    typed = [{"key": "Content-Type", "value": step.content_type}] if step.body is not None else []
+    typed = [{"key": "Content-Type", "value": "application/json"}] if step.body is not None else []
     return [*keyed, *typed]
 
 
@@ -124,8 +124,6 @@ def _body(content: dict[str, Any], step: Step) -> dict[str, Any]:
         return {"mode": "formdata", "formdata": files}
     if step.body is None:
         return {}
-    if isinstance(step.body, str):
-        return {"mode": "raw", "raw": step.body}
     raw = json.dumps(step.body, indent=2, ensure_ascii=False)
     return {"mode": "raw", "raw": raw, "options": {"raw": {"language": "json"}}}
 

@@ -11,8 +11,6 @@ class Step:
     operation: str
     """Its id in the document."""
     body: Any = None
-    """JSON, or the text of a file."""
-    content_type: str = "application/json"
     name: str = ""
     """In place of the operation's summary."""
     query: dict[str, str] = field(default_factory=dict)
@@ -98,6 +96,12 @@ STORY = {
         Step("get_playlist_songs"),
         Step("list_playlists"),
         Step("copy_playlist", saves={"copyId": _data("playlistId")}),
+        Step(
+            "import_playlist",
+            {"playlist": {"songs": [{"id": "{{songId}}"}, {"title": "Fix You", "performer": "Coldplay"}]}},
+            query={"name": "Imported"},
+            saves={"importedId": _data("playlistId")},
+        ),
         Step("add_collaboration", COLLABORATION),
         Step("list_collaborators"),
         Step("leave_playlist", bearer="friendToken"),

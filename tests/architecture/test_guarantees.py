@@ -13,6 +13,7 @@ from openmusic_gateway.settings import Settings as Gateway
 from openmusic_kit.idempotency import keys, results
 from openmusic_media.covers import service as covers
 from openmusic_media.covers.containers import bounds
+from openmusic_playlist.imports.models import MAX_ROWS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "guarantees.md"
 TEXT = DOCUMENT.read_text()
@@ -61,6 +62,8 @@ def test_the_limits_are_those_of_the_code(document: dict[str, Any]) -> None:
     (page,) = {parameter(document, path, "limit")["maximum"] for path in ("/songs", "/albums", "/playlists")}
     expected = {
         "body of a request": f"{default(Gateway, 'body_limit')} bytes",
+        "file of an import": f"{default(Gateway, 'import_body_limit')} bytes",
+        "songs in the file of an import": f"{MAX_ROWS} songs",
         "all headers of a request": f"{default(Gateway, 'header_limit')} bytes",
         "number of headers": f"{MAX_HEADERS}",
         "time until a service responds": f"{default(Gateway, 'upstream_timeout')} seconds",

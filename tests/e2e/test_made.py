@@ -13,12 +13,12 @@ class Made(NamedTuple):
     """What a POST answers: the key of the id in ``data``, and the path in ``Location``."""
 
     path: str
-    body: dict[str, str | int | list[str]] | None
+    body: dict[str, Any] | None
     id_key: str | None
     location: str | None
 
 
-SONG: dict[str, str | int | list[str]] = {"title": "Talk", "year": 2005, "genre": "Rock", "performer": "Coldplay"}
+SONG = {"title": "Talk", "year": 2005, "genre": "Rock", "performer": "Coldplay"}
 MADE = {
     "/albums": Made("/albums", {"name": "X&Y", "year": 2005}, "albumId", "/albums/{id}"),
     "/albums/{id}/covers": Made("/albums/{album}/covers", None, None, r"/covers/{album}/[0-9a-f-]+\.png"),
@@ -27,6 +27,9 @@ MADE = {
     "/users": Made("/users", {"username": "{login}", "password": "secret", "fullname": "A User"}, "userId", None),
     "/authentications": Made("/authentications", {"username": "{user}", "password": "secret"}, None, None),
     "/playlists": Made("/playlists", {"name": "Mine"}, "playlistId", None),
+    "/playlists/import": Made(
+        "/playlists/import", {"playlist": {"songs": [{"id": "{song}"}]}}, "playlistId", "/playlists/{id}"
+    ),
     "/playlists/{id}/songs": Made("/playlists/{playlist}/songs", {"songId": "{song}"}, None, None),
     "/playlists/{id}/songs/batch": Made("/playlists/{playlist}/songs/batch", {"songIds": ["{song}"]}, None, None),
     "/playlists/{id}/copy": Made("/playlists/{playlist}/copy", None, "playlistId", "/playlists/{id}"),
