@@ -7,7 +7,6 @@ routes are public at all. It serves the outcome, ``gateway/src/openmusic_gateway
 import copy
 import importlib
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator
 from operator import itemgetter
@@ -16,8 +15,9 @@ from typing import Any
 
 from openmusic_gateway import responses
 from openmusic_gateway.routes import ROUTES, Route
+from openmusic_kit.errors import PreconditionFailed
 from openmusic_kit.version import VERSION
-from openmusic_kit.web.openapi import CACHED, RETRY_AFTER, SHOWN_LIMITS, failure, operations
+from openmusic_kit.web.openapi import CACHED, RETRY_AFTER, SHOWN_LIMITS, TAGGED, failure, operations
 from openmusic_kit.web.schemas import MessageResponse
 from openmusic_operations.system import SERVICES
 
@@ -31,7 +31,11 @@ too slowly to become a request, gets 400, 408 or 431 in the same shape, and no `
 are ignored; a protected operation looks at the token before it looks at anything else.
 
 After 502, 503 or 504 to a POST, send it again with the same `Idempotency-Key`: it is carried out once, and the repeat
-gets the first answer. Other methods can be repeated as they are."""
+gets the first answer. Other methods can be repeated as they are, but for one with `If-Match`: 412 may then mean that
+the first request was carried out.
+
+The `ETag` of a response to GET, sent back as `If-Match`, makes a change of the same thing depend on it: if anybody has
+changed the thing meanwhile, the answer is 412, and nothing is changed."""
 
 Document = dict[str, Any]
 LIMITS = {name: {"$ref": f"#/components/headers/{name}"} for name in SHOWN_LIMITS}
@@ -80,8 +84,7 @@ def _take_components(whole: Document, service: str, part: Document) -> dict[str,
         free = taken.get(name, schema) == schema
         renamed[name] = name if free else service.capitalize() + name
     for name, schema in part["components"]["schemas"].items():
-        titled = schema if renamed[name] == name else schema | {"title": renamed[name]}  # generators name types by it
-        taken[renamed[name]] = _with_references(titled, renamed)
+        taken[renamed[name]] = _with_references(schema, renamed)
     whole["components"]["securitySchemes"] |= part["components"].get("securitySchemes", {})
     return renamed
 
@@ -130,26 +133,31 @@ def _add_what_the_gateway_does(operation: dict[str, Any], route: Route) -> None:
             answer.pop("content", None)
     if route.cacheable:
         _add_the_edge(operation)
+    _add_conditions(operation)
     operation["responses"] = dict(sorted(said.items()))
 
 
 def _add_the_edge(operation: dict[str, Any]) -> None:
-    success = operation["responses"]["200"]
-    etag = {
-        "ETag": {
-            "description": "Names the content",
-            "required": True,
-            "schema": {"type": "string", "pattern": '^"[0-9a-f]{24}(-gzip)?"$'},
-        }
-    }
     encoding = {"Content-Encoding": {"description": "Of a large body", "schema": {"type": "string", "const": "gzip"}}}
-    success["headers"] |= etag | encoding | CACHED[200]["headers"]
-    operation["responses"]["304"] = {
-        "description": "The client has this version already",
-        "headers": success["headers"],
+    operation["responses"]["200"]["headers"] |= TAGGED[200]["headers"] | encoding | CACHED[200]["headers"]
+
+
+def _add_conditions(operation: dict[str, Any]) -> None:
+    """On a read whose service leaves them to the gateway."""
+    said = operation["responses"]
+    headers = said.get("200", {}).get("headers", {})
+    if "ETag" not in headers or "304" in said:
+        return
+    said["304"] = {"description": "The client has this version already", "headers": headers}
+    said["412"] = failure(412, PreconditionFailed.message)
+    conditions = {
+        "If-None-Match": "The entity tag that the client has",
+        "If-Match": "The entity tag of what the client wants to read, and of nothing newer",
     }
-    asked = {"name": "If-None-Match", "in": "header", "description": "The entity tag that the client has"}
-    operation.setdefault("parameters", []).append(asked | {"schema": {"type": "string"}})
+    operation.setdefault("parameters", []).extend(
+        {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+        for name, description in conditions.items()
+    )
 
 
 def _data(properties: dict[str, Any]) -> dict[str, Any]:
@@ -215,14 +223,13 @@ def _add_head(methods: dict[str, Any]) -> None:
 def _add_options(path: str, methods: dict[str, Any]) -> None:
     """What may be asked of the path; anybody may know."""
     first = next(iter(methods.values()))
-    parts = [re.sub(r"[.-]", "_", part.strip("{}.")) for part in path.split("/") if part]
     allow = {"Allow": {"description": "The methods of this path", "required": True, "schema": {"type": "string"}}}
     told = {"description": "There is such a path", "headers": failure(500, "")["headers"] | allow}
     refused = {404: responses.NOT_FOUND, 431: responses.HEADERS_TOO_LARGE}
     methods["options"] = {
         "tags": first["tags"],
         "summary": "The methods of this path",
-        "operationId": "_".join(["options", *parts]),
+        "operationId": "_".join(["options", *(part.strip("{}.").replace(".", "_") for part in path.split("/")[1:])]),
         "parameters": [each for each in first.get("parameters", []) if each["in"] == "path"],
         "responses": {"204": told} | {str(status): failure(status, said) for status, said in refused.items()},
     }
@@ -233,34 +240,33 @@ def _add_links(whole: Document) -> None:
     targets = [operation for _, operation in operations(whole)]
     for _, operation in operations(whole):
         created = operation["responses"].get("201", {})
-        given = data_keys_of(whole, created)
+        given = _data_of(whole, created)
         links = {target["operationId"]: _link(whole, target, given) for target in targets if target is not operation}
         if found := {name: link for name, link in links.items() if link}:
             created["links"] = found
 
 
-def data_keys_of(whole: Document, answer: dict[str, Any]) -> list[str]:
+def _data_of(whole: Document, answer: dict[str, Any]) -> list[str]:
     """The keys of its ``data``."""
-    content = answer.get("content", {}).get("application/json")
-    if content is None:
+    if "content" not in answer:
         return []
-    data = _resolved(whole, content["schema"]).get("properties", {}).get("data", {})
+    data = _resolved(whole, answer["content"]["application/json"]["schema"])["properties"].get("data", {})
     return list(_resolved(whole, data).get("properties", {}))
 
 
 def _link(whole: Document, target: dict[str, Any], given: list[str]) -> dict[str, Any]:
     link: dict[str, Any] = {}
     for parameter in target.get("parameters", []):
-        key = camel(parameter["name"])
+        key = _camel(parameter["name"])
         if parameter["in"] == "path" and key in given:
             link.setdefault("parameters", {})[parameter["name"]] = f"$response.body#/data/{key}"
-    wanted = keys_of_body(whole, target)
+    wanted = _keys_of_body(whole, target)
     if wanted and wanted <= set(given):
         link["requestBody"] = {key: f"$response.body#/data/{key}" for key in sorted(wanted)}
     return {"operationId": target["operationId"], **link} if link else {}
 
 
-def keys_of_body(whole: Document, operation: dict[str, Any]) -> set[str]:
+def _keys_of_body(whole: Document, operation: dict[str, Any]) -> set[str]:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     return set(_resolved(whole, content["schema"]).get("required", [])) if content else set()
 
@@ -272,7 +278,7 @@ def _resolved(whole: Document, schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def camel(name: str) -> str:
+def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(map(str.capitalize, rest))
 

@@ -6,8 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
+from psycopg import AsyncConnection
 
+from openmusic_auth.settings import Settings
+from openmusic_kit.database.database import connection_string
 from openmusic_kit.ids import new_id
+from openmusic_testkit.waiting import eventually
 
 ME = "/users/me"
 NEW = "another secret"
@@ -353,3 +357,31 @@ async def test_logging_out_everywhere_ends_all_of_my_sessions_and_nobody_elses(
     assert (answer.status_code, answer.json()["status"]) == (200, "success")
     assert [await refreshes(each) for each in (tokens, mine, other)] == [False, False, True]
     assert await log_in(username), "a new login begins a new session"
+
+
+async def test_an_account_that_was_changed_meanwhile_is_not_changed(
+    client: httpx.AsyncClient, me: dict[str, str], connection: Any, user_id: str, settings: Settings
+) -> None:
+    read = {**me, "If-Match": (await client.get(ME, headers=me)).headers["ETag"]}
+
+    async with connection.transaction():
+        await connection.execute("SELECT 1 FROM users WHERE id = %s FOR UPDATE", [user_id])
+        changes = [asyncio.create_task(client.patch(ME, json={"fullname": name}, headers=read)) for name in ("A", "B")]
+        async with await AsyncConnection.connect(connection_string(settings), autocommit=True) as observer:
+
+            async def both_wait() -> bool:
+                cursor = await observer.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+                return len(await cursor.fetchall()) == len(changes)
+
+            await eventually(both_wait)
+
+    answers = [await each for each in changes]
+    assert sorted(answer.status_code for answer in answers) == [200, 412]
+    kept = next(answer for answer in answers if answer.status_code == 200).json()["data"]
+    now = await client.get(ME, headers=me)
+    assert now.json()["data"] == kept
+    again = await client.patch(ME, json={"fullname": "C"}, headers={**me, "If-Match": now.headers["ETag"]})
+    assert again.json()["data"]["user"]["fullname"] == "C"
+    assert (await client.patch(ME, json={"fullname": "D"}, headers={**me, "If-None-Match": "*"})).status_code == 412

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from openmusic_gateway.conditions import not_modified
 from openmusic_gateway.edge.cache import EdgeCache, FetchedResponse
 from openmusic_gateway.edge.channel import LEASE, MARGIN, SHORT_LIFETIME, Listener, PurgeChannel
 from openmusic_gateway.edge.entries import Key
 from openmusic_gateway.edge.generations import Generation, Generations
-from openmusic_gateway.edge.sending import not_modified
 from openmusic_testkit.interleavings import Crash, World, explore
 
 KEY: Key = ("/thing", b"", "")

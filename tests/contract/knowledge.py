@@ -60,7 +60,8 @@ def _with_what_is_there(context: HookContext, generated: Any) -> SearchStrategy[
 
 def _is_name(there: dict[str, list[Any]], name: str, value: Any) -> bool:
     """Or a list of names."""
-    return name in there and isinstance(value, (str, list)) and 0 < len(value) <= LONGEST
+    names = value if isinstance(value, list) else [value]
+    return name in there and all(isinstance(each, str) for each in names) and 0 < len(value) <= LONGEST
 
 
 @schemathesis.hook

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from multidict import CIMultiDict
 
 from openmusic_gateway.asgi import Headers, Send, Sent
+from openmusic_gateway.compression import without_encoding
 from openmusic_gateway.request import Request
 
 # RFC 9110, section 7.6.1: these belong to one connection.
@@ -38,6 +39,7 @@ _FORGEABLE = frozenset(
         b"x-user-id",
     }
 )
+_CONDITIONS = frozenset({b"if-match", b"if-none-match"})
 # On every response. None is a web page, so a browser must not run, frame or sniff it, nor send a referrer.
 SECURITY = (
     (b"x-content-type-options", b"nosniff"),
@@ -57,7 +59,7 @@ def to_service(request: Request) -> CIMultiDict[str]:
     passed: CIMultiDict[str] = CIMultiDict()
     for name, value in raw:
         if name not in dropped and not name.startswith(b"x-openmusic-"):
-            passed.add(name.decode("latin-1"), _text(value))
+            passed.add(name.decode("latin-1"), _text(without_encoding(value) if name in _CONDITIONS else value))
         elif name == b"host":
             passed["X-Forwarded-Host"] = _text(value)
     passed["X-Forwarded-For"] = request.address

@@ -33,6 +33,13 @@ class Reply:
     def headers(self) -> Iterable[tuple[bytes, bytes]]:
         return self._response.raw_headers
 
+    @property
+    def etag(self) -> bytes | None:
+        """The entity tag of what GET asked for, if it has one."""
+        if self.status != 200:
+            return None
+        return next((value for name, value in self.headers if name.lower() == b"etag"), None)
+
     def values(self, header: str) -> list[str]:
         """The comma-separated values of a header."""
         return [each.strip() for each in self._response.headers.get(header, "").split(",") if each.strip()]

@@ -1,13 +1,14 @@
 """What can go wrong, without a word of transport.
 
 ServiceError
-├── Invalid          the request makes no sense
-├── Unauthenticated  nobody knows who is asking
-├── Forbidden        it is known who asks, and they may not
-├── NotFound         there is no such thing
-├── Conflict         it makes sense, but not in the present state
-├── TooLarge         more than is accepted
-└── Unavailable      something we depend on does not answer; asking again later may help
+├── Invalid             the request makes no sense
+├── Unauthenticated     nobody knows who is asking
+├── Forbidden           it is known who asks, and they may not
+├── NotFound            there is no such thing
+├── Conflict            it makes sense, but not in the present state
+├── PreconditionFailed  the client makes it depend on a state that is not the present one
+├── TooLarge            more than is accepted
+└── Unavailable         something we depend on does not answer; asking again later may help
 """
 
 import re
@@ -54,6 +55,10 @@ class NotFound(ServiceError):
 
 class Conflict(ServiceError):
     message = "This is not possible in the present state"
+
+
+class PreconditionFailed(ServiceError):
+    message = "What is there now does not meet If-Match or If-None-Match; read it again"
 
 
 class TooLarge(ServiceError):

@@ -18,9 +18,11 @@ from openmusic_auth.account.service import AccountService
 from openmusic_auth.account.user_data import UserDataCollector
 from openmusic_auth.invalidation import account_headers
 from openmusic_auth.users.errors import UsernameTaken
-from openmusic_auth.users.schemas import User, UserData
-from openmusic_kit.web.openapi import PAGED, error_responses
+from openmusic_auth.users.schemas import User, UserData, encode_user
+from openmusic_kit.web.conditions import RequestCondition
+from openmusic_kit.web.openapi import CONDITIONAL, PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
+from openmusic_kit.web.responses import tagged_answer
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
 from openmusic_kit.web.schemas import DataResponse, MessageResponse
 
@@ -43,11 +45,9 @@ MAX_SESSIONS = 10_000  # in the file with all data; the newest
 router = APIRouter(prefix="/users/me", tags=["account"], route_class=ProtectedRoute)
 
 
-@router.get("")
-async def get_account(user_id: CurrentUser, account: Account, response: Response) -> DataResponse[UserData]:
-    user = User.model_validate(await account.get(user_id), from_attributes=True)
-    response.headers.update(account_headers(user_id))
-    return DataResponse(data=UserData(user=user))
+@router.get("", response_model=DataResponse[UserData])
+async def get_account(user_id: CurrentUser, account: Account) -> Response:
+    return tagged_answer(encode_user(await account.get(user_id)), account_headers(user_id))
 
 
 @router.get("/data", response_model=DataResponse[AllData])
@@ -60,11 +60,14 @@ async def get_all_data(user_id: CurrentUser, account: Account, collector: Collec
     return StreamingResponse(pieces, media_type="application/json", headers=headers)
 
 
-@router.patch("", responses=error_responses(UsernameTaken))
-async def update_account(payload: AccountPayload, user_id: CurrentUser, account: Account) -> DataResponse[UserData]:
+@router.patch("", responses=error_responses(UsernameTaken), openapi_extra=CONDITIONAL)
+async def update_account(
+    payload: AccountPayload, condition: RequestCondition, user_id: CurrentUser, account: Account
+) -> DataResponse[UserData]:
     """Changes what the body names. Playlists and activities show a new username within seconds."""
     names = payload.model_dump(exclude_unset=True)
-    user = await account.update(user_id, names.get("username"), names.get("fullname"))
+    check = condition.on(encode_user)
+    user = await account.update(user_id, names.get("username"), names.get("fullname"), check)
     return DataResponse(data=UserData(user=User.model_validate(user, from_attributes=True)))
 
 

@@ -14,6 +14,7 @@ from openmusic_kit.edge.answers import purge_with_answer
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.ids import require_id
 from openmusic_kit.messaging import outbox
+from openmusic_kit.web.conditions import Check
 
 
 class AccountService:
@@ -30,20 +31,25 @@ class AccountService:
             raise Unauthenticated
         return user
 
-    async def update(self, user_id: str, username: str | None, fullname: str | None) -> User:
-        """None keeps the present name. Announces a new username to the services that show it. Raises UsernameTaken."""
+    async def update(self, user_id: str, username: str | None, fullname: str | None, check: Check[User] | None) -> User:
+        """None keeps the present name. Announces a new username to the services that show it.
+
+        Raises UsernameTaken, and what ``check`` raises.
+        """
         async with self._database.unit_of_work() as work:
             users = UserRepository(work.connection)
+            present = await users.lock(user_id)
+            if present is None:
+                raise Unauthenticated
+            if check is not None:
+                check(present)
             if username is not None:
                 await self._rename(work, user_id, username)
             if fullname is not None:
                 await users.set_fullname(user_id, fullname)
-            user = await users.find(user_id)
-            if user is None:
-                raise Unauthenticated
             await work.commit()
         await purge_with_answer(user_changed(user_id))
-        return user
+        return User(user_id, username or present.username, fullname or present.fullname)
 
     async def _rename(self, work: UnitOfWork, user_id: str, username: str) -> None:
         try:

@@ -4,10 +4,11 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_auth.invalidation import user_headers
 from openmusic_auth.users.errors import UsernameTaken, UserNotFound
-from openmusic_auth.users.schemas import Registration, User, UserCopies, UserCopy, UserData, UserId, UsersData
+from openmusic_auth.users.schemas import Registration, UserCopies, UserCopy, UserData, UserId, UsersData, encode_user
 from openmusic_auth.users.service import UserService
 from openmusic_kit.web.openapi import REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, PageSize
+from openmusic_kit.web.responses import tagged_answer
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, StoredText
 
@@ -37,11 +38,9 @@ async def find_users(username: StoredText, _: CurrentUser, users: Users) -> Data
     return DataResponse(data=UsersData.model_validate({"users": found}, from_attributes=True))
 
 
-@router.get("/{user_id}", responses=error_responses(UserNotFound))
-async def get_user(user_id: str, users: Users, response: Response) -> DataResponse[UserData]:
-    user = User.model_validate(await users.get(user_id), from_attributes=True)
-    response.headers.update(user_headers(user_id))
-    return DataResponse(data=UserData(user=user))
+@router.get("/{user_id}", response_model=DataResponse[UserData], responses=error_responses(UserNotFound))
+async def get_user(user_id: str, users: Users) -> Response:
+    return tagged_answer(encode_user(await users.get(user_id)), user_headers(user_id))
 
 
 @internal_router.get("")

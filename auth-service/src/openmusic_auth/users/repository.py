@@ -68,6 +68,12 @@ class UserRepository:
         await cursor.execute("SELECT id, username, fullname FROM users WHERE id = %(id)s", {"id": user_id})
         return await cursor.fetchone()
 
+    async def lock(self, user_id: str) -> User | None:
+        """The user, whom nobody else changes until the transaction ends."""
+        cursor = self._connection.cursor(row_factory=class_row(User))
+        await cursor.execute("SELECT id, username, fullname FROM users WHERE id = %(id)s FOR UPDATE", {"id": user_id})
+        return await cursor.fetchone()
+
     async def list_copies(self, after: str, limit: int) -> list[UserCopy]:
         """Users whose id sorts after ``after``, in the order of ids."""
         cursor = self._connection.cursor(row_factory=class_row(UserCopy))

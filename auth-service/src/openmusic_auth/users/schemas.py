@@ -2,8 +2,9 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
+from openmusic_auth.users import repository
 from openmusic_kit.ids import id_schema
-from openmusic_kit.web.schemas import Text, WireModel
+from openmusic_kit.web.schemas import DataResponse, Text, WireModel
 
 Id = Annotated[str, WithJsonSchema(id_schema("user"))]
 Username = Annotated[Text, Field(max_length=255)]
@@ -44,3 +45,8 @@ class UserCopy(WireModel):
 
 class UserCopies(WireModel):
     users: list[UserCopy]
+
+
+def encode_user(user: repository.User) -> bytes:
+    data = UserData.model_validate({"user": user}, from_attributes=True)
+    return DataResponse(data=data).model_dump_json(by_alias=True).encode()

@@ -19,7 +19,8 @@ from openmusic_catalog.invalidation import album_headers, albums_headers
 from openmusic_catalog.listing.schemas import SearchText, Year
 from openmusic_catalog.listing.sorting import parse_sort
 from openmusic_kit.cache.cache import Cached
-from openmusic_kit.web.openapi import CACHED, LOCATED, PAGED, REPEATABLE, error_responses
+from openmusic_kit.web.conditions import RequestCondition
+from openmusic_kit.web.openapi import CACHED, CONDITIONAL, LOCATED, PAGED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
 from openmusic_kit.web.responses import cacheable_answer
 from openmusic_kit.web.routes import InternalRoute, TimedRoute
@@ -75,21 +76,23 @@ async def list_albums(
 async def get_album(album_id: str, albums: Albums, color: bool = False) -> Response:
     """With ``color`` the album has ``coverColor``, the main colour of its cover: to show until that is loaded."""
     if color:
-        album = Cached(_encoded(await albums.load(album_id), ColoredAlbumData), hit=False)
+        album = Cached(_encoded_with_color(await albums.load(album_id)), hit=False)
     else:
         album = await albums.get(album_id, _encoded)
     return cacheable_answer(album, album_headers(album_id))
 
 
-@router.put("/{album_id}", responses=error_responses(AlbumNotFound))
-async def update_album(album_id: str, payload: AlbumPayload, albums: Albums) -> MessageResponse:
-    await albums.update(album_id, payload.name, payload.year)
+@router.put("/{album_id}", responses=error_responses(AlbumNotFound), openapi_extra=CONDITIONAL)
+async def update_album(
+    album_id: str, payload: AlbumPayload, condition: RequestCondition, albums: Albums
+) -> MessageResponse:
+    await albums.update(album_id, payload.name, payload.year, condition.on(_encoded, _encoded_with_color))
     return MessageResponse(message="Album updated")
 
 
-@router.delete("/{album_id}", responses=error_responses(AlbumNotFound))
-async def delete_album(album_id: str, albums: Albums) -> MessageResponse:
-    await albums.delete(album_id)
+@router.delete("/{album_id}", responses=error_responses(AlbumNotFound), openapi_extra=CONDITIONAL)
+async def delete_album(album_id: str, condition: RequestCondition, albums: Albums) -> MessageResponse:
+    await albums.delete(album_id, condition.on(_encoded, _encoded_with_color))
     return MessageResponse(message="Album deleted")
 
 
@@ -108,6 +111,11 @@ async def set_cover(album_id: str, payload: CoverPayload, albums: Albums) -> Mes
     return MessageResponse(message="Cover set")
 
 
-def _encoded(album: AlbumWithSongs, shape: type[AlbumData] | type[ColoredAlbumData] = AlbumData) -> bytes:
-    data = shape.model_validate({"album": album}, from_attributes=True)
+def _encoded(album: AlbumWithSongs) -> bytes:
+    data = AlbumData.model_validate({"album": album}, from_attributes=True)
+    return DataResponse(data=data).model_dump_json(by_alias=True).encode()
+
+
+def _encoded_with_color(album: AlbumWithSongs) -> bytes:
+    data = ColoredAlbumData.model_validate({"album": album}, from_attributes=True)
     return DataResponse(data=data).model_dump_json(by_alias=True).encode()

@@ -103,6 +103,10 @@ class AlbumRepository:
         )
         return await cursor.fetchall()
 
+    async def lock(self, album_id: str) -> None:
+        """Until the transaction ends, nobody else changes the album, or adds a song to it."""
+        await self._connection.execute("SELECT 1 FROM albums WHERE id = %(id)s FOR UPDATE", {"id": album_id})
+
     async def update(self, album_id: str, name: str, year: int) -> bool:
         """Returns whether the album exists."""
         cursor = await self._connection.execute(

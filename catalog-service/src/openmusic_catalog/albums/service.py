@@ -6,13 +6,15 @@ from openmusic_catalog.events import AlbumCoverReplaced, AlbumDeleted
 from openmusic_catalog.invalidation import album_changed, album_key, likes_changed
 from openmusic_catalog.listing.sorting import Order
 from openmusic_kit.cache.cache import Cache, Cached
-from openmusic_kit.database.database import Database
+from openmusic_kit.database.database import Connection, Database
 from openmusic_kit.idempotency.repeatable import repeatable
 from openmusic_kit.idempotency.results import Result
 from openmusic_kit.ids import new_id, require_id
 from openmusic_kit.messaging import outbox
+from openmusic_kit.web.conditions import Check
 
 Encode = Callable[[AlbumWithSongs], bytes]
+AlbumCheck = Check[AlbumWithSongs]
 
 
 class AlbumService:
@@ -42,7 +44,11 @@ class AlbumService:
         """Returns the album as the database has it. Raises AlbumNotFound."""
         require_id("album", album_id, AlbumNotFound)
         async with self._database.read() as connection:
-            album = await AlbumRepository(connection).get_with_songs(album_id, self._public_url)
+            return await self._get(connection, album_id)
+
+    async def _get(self, connection: Connection, album_id: str) -> AlbumWithSongs:
+        """Raises AlbumNotFound."""
+        album = await AlbumRepository(connection).get_with_songs(album_id, self._public_url)
         if album is None:
             raise AlbumNotFound
         return album
@@ -53,12 +59,18 @@ class AlbumService:
         async with self._database.read() as connection:
             return await AlbumRepository(connection).search(name, year, order, after, limit, self._public_url)
 
-    async def update(self, album_id: str, name: str, year: int) -> None:
-        """Raises AlbumNotFound."""
+    async def update(self, album_id: str, name: str, year: int, check: AlbumCheck | None) -> None:
+        """Raises AlbumNotFound, and what ``check`` raises."""
         require_id("album", album_id, AlbumNotFound)
-        async with self._cache.autocommit(album_changed(album_id)) as connection:
-            if not await AlbumRepository(connection).update(album_id, name, year):
-                raise AlbumNotFound
+        if check is None:
+            async with self._cache.autocommit(album_changed(album_id)) as connection:
+                if not await AlbumRepository(connection).update(album_id, name, year):
+                    raise AlbumNotFound
+            return
+        async with self._cache.unit_of_work(album_changed(album_id)) as work:
+            await self._check(work.connection, album_id, check)
+            await AlbumRepository(work.connection).update(album_id, name, year)
+            await work.commit()
 
     async def set_cover(self, album_id: str, path: str, color: str | None) -> None:
         """Announces that the previous cover is no longer used. Raises AlbumNotFound."""
@@ -78,13 +90,23 @@ class AlbumService:
         async with self._database.read() as connection:
             return await AlbumRepository(connection).covers(after, limit)
 
-    async def delete(self, album_id: str) -> None:
-        """Deletes the album with its likes and its cover. Its songs stay, without an album. Raises AlbumNotFound."""
+    async def delete(self, album_id: str, check: AlbumCheck | None) -> None:
+        """Deletes the album with its likes and its cover. Its songs stay, without an album.
+
+        Raises AlbumNotFound, and what ``check`` raises.
+        """
         require_id("album", album_id, AlbumNotFound)
         async with self._cache.unit_of_work(album_changed(album_id), likes_changed(album_id)) as work:
+            if check is not None:
+                await self._check(work.connection, album_id, check)
             version = await AlbumRepository(work.connection).delete(album_id)
             if version is None:
                 raise AlbumNotFound
             event = AlbumDeleted(album_id=album_id)
             await outbox.append(work.connection, event, aggregate_id=album_id, sequence=version)
             await work.commit()
+
+    async def _check(self, connection: Connection, album_id: str, check: AlbumCheck) -> None:
+        """The album stays as it was checked until the transaction ends. Raises AlbumNotFound."""
+        await AlbumRepository(connection).lock(album_id)
+        check(await self._get(connection, album_id))

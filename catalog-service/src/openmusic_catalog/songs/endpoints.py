@@ -7,9 +7,8 @@ from openmusic_catalog.invalidation import song_headers, songs_headers
 from openmusic_catalog.listing.schemas import ExactText, SearchText, Year
 from openmusic_catalog.listing.sorting import parse_sort
 from openmusic_catalog.songs.errors import SongNotFound
-from openmusic_catalog.songs.repository import SongFields, SongFilter
+from openmusic_catalog.songs.repository import Song, SongFields, SongFilter
 from openmusic_catalog.songs.schemas import (
-    Song,
     SongCopies,
     SongCopy,
     SongData,
@@ -19,8 +18,10 @@ from openmusic_catalog.songs.schemas import (
     SongSort,
 )
 from openmusic_catalog.songs.service import SongService
-from openmusic_kit.web.openapi import LOCATED, PAGED, REPEATABLE, error_responses
+from openmusic_kit.web.conditions import RequestCondition
+from openmusic_kit.web.openapi import CONDITIONAL, LOCATED, PAGED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
+from openmusic_kit.web.responses import tagged_answer
 from openmusic_kit.web.routes import InternalRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse, StoredText
 
@@ -74,22 +75,21 @@ async def search_songs(
     return DataResponse(data=SongsData.model_validate({"songs": page}, from_attributes=True))
 
 
-@router.get("/{song_id}", responses=error_responses(SongNotFound))
-async def get_song(song_id: str, songs: Songs, response: Response) -> DataResponse[SongData]:
-    song = Song.model_validate(await songs.get(song_id), from_attributes=True)
-    response.headers.update(song_headers(song_id, song.album_id))
-    return DataResponse(data=SongData(song=song))
+@router.get("/{song_id}", response_model=DataResponse[SongData], responses=error_responses(SongNotFound))
+async def get_song(song_id: str, songs: Songs) -> Response:
+    song = await songs.get(song_id)
+    return tagged_answer(_encoded(song), song_headers(song_id, song.album_id))
 
 
-@router.put("/{song_id}", responses=error_responses(SongNotFound, AlbumNotFound))
-async def update_song(song_id: str, payload: SongPayload, songs: Songs) -> MessageResponse:
-    await songs.update(song_id, _fields(payload))
+@router.put("/{song_id}", responses=error_responses(SongNotFound, AlbumNotFound), openapi_extra=CONDITIONAL)
+async def update_song(song_id: str, payload: SongPayload, condition: RequestCondition, songs: Songs) -> MessageResponse:
+    await songs.update(song_id, _fields(payload), condition.on(_encoded))
     return MessageResponse(message="Song updated")
 
 
-@router.delete("/{song_id}", responses=error_responses(SongNotFound))
-async def delete_song(song_id: str, songs: Songs) -> MessageResponse:
-    await songs.delete(song_id)
+@router.delete("/{song_id}", responses=error_responses(SongNotFound), openapi_extra=CONDITIONAL)
+async def delete_song(song_id: str, condition: RequestCondition, songs: Songs) -> MessageResponse:
+    await songs.delete(song_id, condition.on(_encoded))
     return MessageResponse(message="Song deleted")
 
 
@@ -117,3 +117,8 @@ async def get_song_copy(song_id: str, songs: Songs) -> DataResponse[SongCopy]:
 
 def _fields(payload: SongPayload) -> SongFields:
     return SongFields(**payload.model_dump())
+
+
+def _encoded(song: Song) -> bytes:
+    data = SongData.model_validate({"song": song}, from_attributes=True)
+    return DataResponse(data=data).model_dump_json(by_alias=True).encode()

@@ -76,13 +76,12 @@ class SongCopy:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class SongState:
-    album_id: str | None
-    version: int
-
-
 class SongRepository:
+    """A change is made of the version that was read before, or not at all.
+
+    The deletion of its album takes the album from a song and leaves its version, so a change compares both.
+    """
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -160,13 +159,8 @@ class SongRepository:
         )
         return await cursor.fetchall()
 
-    async def get_state(self, song_id: str) -> SongState | None:
-        cursor = self._connection.cursor(row_factory=class_row(SongState))
-        await cursor.execute("SELECT album_id, version FROM songs WHERE id = %(id)s", {"id": song_id})
-        return await cursor.fetchone()
-
-    async def update(self, song_id: str, version: int, song: SongFields, updated: SongUpdated) -> bool:
-        """Stores the event in the same statement. Returns False when the song no longer has that version.
+    async def update(self, before: Song, song: SongFields, updated: SongUpdated) -> bool:
+        """Stores the event in the same statement. Returns False when the song is no longer as it was before.
 
         Raises ForeignKeyViolation when the album does not exist.
         """
@@ -175,21 +169,24 @@ class SongRepository:
             """
             UPDATE songs SET title = %(title)s, year = %(year)s, genre = %(genre)s, performer = %(performer)s,
                              duration = %(duration)s, album_id = %(album_id)s, version = version + 1
-            WHERE id = %(id)s AND version = %(version)s RETURNING 1
+            WHERE id = %(id)s AND version = %(version)s AND album_id IS NOT DISTINCT FROM %(previous_album)s RETURNING 1
             """,
-            {"id": song_id, "version": version, **asdict(song)},
+            {"id": before.id, "version": before.version, "previous_album": before.album_id, **asdict(song)},
             updated,
-            aggregate_id=song_id,
-            sequence=version + 1,
+            aggregate_id=before.id,
+            sequence=before.version + 1,
         )
 
-    async def delete(self, song_id: str, version: int, deleted: SongDeleted) -> bool:
-        """Stores the event in the same statement. Returns False when the song no longer has that version."""
+    async def delete(self, before: Song, deleted: SongDeleted) -> bool:
+        """Stores the event in the same statement. Returns False when the song is no longer as it was before."""
         return await outbox.append_with(
             self._connection,
-            "DELETE FROM songs WHERE id = %(id)s AND version = %(version)s RETURNING 1",
-            {"id": song_id, "version": version},
+            """
+            DELETE FROM songs
+            WHERE id = %(id)s AND version = %(version)s AND album_id IS NOT DISTINCT FROM %(previous_album)s RETURNING 1
+            """,
+            {"id": before.id, "version": before.version, "previous_album": before.album_id},
             deleted,
-            aggregate_id=song_id,
-            sequence=version + 1,
+            aggregate_id=before.id,
+            sequence=before.version + 1,
         )

@@ -24,9 +24,10 @@ from openmusic_kit.database.database import Database
 from openmusic_kit.idempotency.repeatable import repeatable
 from openmusic_kit.idempotency.results import Result
 from openmusic_kit.ids import new_id, require_id
+from openmusic_kit.web.conditions import Check
 
-Change = Callable[[SongRepository, int], Awaitable[bool]]
-"""Changes a song of the given version. Returns False when it no longer has that version."""
+Change = Callable[[SongRepository, Song], Awaitable[bool]]
+"""Changes a song. Returns False when it is no longer as given."""
 
 
 class SongService:
@@ -76,44 +77,45 @@ class SongService:
         async with self._database.read() as connection:
             return await SongRepository(connection).list_copies_of(song_ids)
 
-    async def update(self, song_id: str, song: SongFields) -> None:
-        """Raises SongNotFound or AlbumNotFound."""
+    async def update(self, song_id: str, song: SongFields, check: Check[Song] | None) -> None:
+        """Raises SongNotFound or AlbumNotFound, and what ``check`` raises."""
         require_id("song", song_id, SongNotFound)
         _require_possible_album(song)
         updated = SongUpdated.model_validate({"song_id": song_id, **asdict(song)})
 
-        async def update(songs: SongRepository, version: int) -> bool:
+        async def update(songs: SongRepository, before: Song) -> bool:
             try:
-                return await songs.update(song_id, version, song, updated)
+                return await songs.update(before, song, updated)
             except ForeignKeyViolation as error:
                 raise AlbumNotFound from error
 
-        version = await self._change(song_id, update, songs_of_album_changed(song.album_id))
+        version = await self._change(song_id, check, update, songs_of_album_changed(song.album_id))
         await self._notifier.notify(song_id, version, song)
 
-    async def delete(self, song_id: str) -> None:
-        """Raises SongNotFound."""
+    async def delete(self, song_id: str, check: Check[Song] | None) -> None:
+        """Raises SongNotFound, and what ``check`` raises."""
         require_id("song", song_id, SongNotFound)
         deleted = SongDeleted(song_id=song_id)
-        version = await self._change(song_id, lambda songs, version: songs.delete(song_id, version, deleted))
+        version = await self._change(song_id, check, lambda songs, before: songs.delete(before, deleted))
         await self._notifier.notify(song_id, version, None)
 
-    async def _change(self, song_id: str, change: Change, *invalidations: Invalidation) -> int:
-        """Applies ``change`` to the current version, and returns the next one. Raises SongNotFound.
+    async def _change(
+        self, song_id: str, check: Check[Song] | None, change: Change, *invalidations: Invalidation
+    ) -> int:
+        """Applies ``change`` to the song that passed ``check``, and returns its next version. Raises SongNotFound.
 
-        The album of that version is invalidated as well. When another change comes first, this reads the song again.
+        The present album is invalidated as well. When another change comes first, this reads and checks the song again.
         """
         while True:
-            async with self._database.read() as connection:
-                state = await SongRepository(connection).get_state(song_id)
-            if state is None:
-                raise SongNotFound
-            outdated = (song_changed(song_id), songs_of_album_changed(state.album_id), *invalidations)
+            before = await self.get(song_id)
+            if check is not None:
+                check(before)
+            outdated = (song_changed(song_id), songs_of_album_changed(before.album_id), *invalidations)
             with suppress(_Overtaken):
                 async with self._cache.autocommit(*outdated) as connection:
-                    if not await change(SongRepository(connection), state.version):
+                    if not await change(SongRepository(connection), before):
                         raise _Overtaken
-                return state.version + 1
+                return before.version + 1
 
 
 class _Overtaken(Exception):

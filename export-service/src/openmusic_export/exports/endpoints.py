@@ -7,8 +7,9 @@ from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistN
 from openmusic_export.exports.schemas import Export, ExportData, ExportId, ExportPayload, ExportsData
 from openmusic_export.exports.service import ExportService
 from openmusic_export.formats import FORMATS, FormatName
-from openmusic_kit.web.openapi import LOCATED, PAGED, REPEATABLE, Responses, error_responses
+from openmusic_kit.web.openapi import LOCATED, PAGED, REPEATABLE, TAGGED, Responses, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, Section, decode_cursor, first_page, section
+from openmusic_kit.web.responses import tagged_answer
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, StoredText
 
@@ -78,9 +79,14 @@ async def get_exports_of(user_id: str, exports: Exports, after: StoredText = "")
     return DataResponse(data=section(items, PAGE_SIZE, attrgetter("id")))
 
 
-@router.get("/{export_id}", responses=error_responses(ExportNotFound))
-async def get_export(export_id: str, user_id: CurrentUser, exports: Exports) -> DataResponse[ExportData]:
-    return DataResponse(data=ExportData(export=Export.of(await exports.get(export_id, user_id))))
+@router.get(
+    "/{export_id}",
+    response_model=DataResponse[ExportData],
+    responses={**error_responses(ExportNotFound), **TAGGED},
+)
+async def get_export(export_id: str, user_id: CurrentUser, exports: Exports) -> Response:
+    shown = DataResponse(data=ExportData(export=Export.of(await exports.get(export_id, user_id))))
+    return tagged_answer(shown.model_dump_json(by_alias=True).encode())
 
 
 @playlists_router.get(

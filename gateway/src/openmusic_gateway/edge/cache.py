@@ -1,7 +1,6 @@
 """The edge cache as the gateway uses it: get, share one fetch among all who ask at once, purge."""
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +15,7 @@ from openmusic_gateway.edge.channel import MARGIN, SHORT_LIFETIME, Listener, Pur
 from openmusic_gateway.edge.entries import Entries, Entry, Key
 from openmusic_gateway.edge.generations import Generations
 from openmusic_gateway.edge.holds import Holds
+from openmusic_kit.web.entity_tags import entity_tag
 
 LIFETIME = 120.0  # seconds that a response may be kept while all its changes are announced
 
@@ -45,11 +45,16 @@ class FetchedResponse:
 
     @cached_property
     def etag(self) -> bytes:
-        return b'"%s"' % hashlib.blake2b(self.body, digest_size=12).hexdigest().encode()
+        """The one that the service gave, or else one of the body."""
+        given = next((value for name, value in self.headers if name == b"etag"), None)
+        return given or entity_tag(self.body).encode()
+
+    @property
+    def tagged_headers(self) -> Headers:
+        return [*(header for header in self.headers if header[0] != b"etag"), (b"etag", self.etag)]
 
     def to_entry(self, expires_at: float, *, announced: bool) -> Entry:
-        headers = [header for header in self.headers if header[0] != b"x-data-source"]
-        headers.append((b"etag", self.etag))
+        headers = [header for header in self.tagged_headers if header[0] != b"x-data-source"]
         return Entry(headers, self.body, self.etag, self.tags, expires_at, announced, self.compressed)
 
 

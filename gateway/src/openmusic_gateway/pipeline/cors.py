@@ -10,7 +10,7 @@ from openmusic_gateway.asgi import Headers, Send
 from openmusic_gateway.responses import allowed, send_empty
 
 ANY = "*"
-ALLOWED_HEADERS = b"authorization, content-type, idempotency-key, if-none-match, x-request-id"
+ALLOWED_HEADERS = b"authorization, content-type, idempotency-key, if-match, if-none-match, x-request-id"
 EXPOSED_HEADERS = (
     b"etag, link, location, ratelimit, ratelimit-limit, ratelimit-policy, ratelimit-remaining, "
     b"ratelimit-reset, retry-after, x-data-source, x-request-id"

@@ -5,7 +5,7 @@ from openmusic_gateway.body import Body
 from openmusic_gateway.compression import Compressed, is_compressible
 from openmusic_gateway.edge.cache import EdgeCache, FetchedResponse
 from openmusic_gateway.edge.entries import MAX_BODY
-from openmusic_gateway.edge.sending import send_cached, send_fetched
+from openmusic_gateway.edge.sending import send_cached, send_fetched, send_streamed
 from openmusic_gateway.forwarding import Forwarder
 from openmusic_gateway.reply import Reply
 from openmusic_gateway.request import Request
@@ -33,7 +33,7 @@ class Proxy:
         except BaseException:
             reply.close()
             raise
-        return await reply.stream(request)
+        return await send_streamed(request, reply)
 
     async def _read(self, request: Request, body: Body, deadline: float) -> int:
         service = request.route.service
@@ -62,7 +62,7 @@ class Proxy:
         if response is not None:
             return await send_fetched(request, response)
         assert uncached is not None  # noqa: S101 - fetch has just set it
-        return await uncached.stream(request)  # after the fetch: nobody should wait for a client that reads slowly
+        return await send_streamed(request, uncached)  # after the fetch: nobody waits for a client that reads slowly
 
 
 def _is_cacheable(reply: Reply, user_id: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from openmusic_kit import errors
 from openmusic_kit.idempotency.keys import HEADER, PATTERN, KeyReused
+from openmusic_kit.web.entity_tags import ConditionInvalid
 from openmusic_kit.web.failures import JSON, PROBLEM, TYPE_PREFIX
 
 Document = dict[str, Any]
@@ -20,6 +21,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.PreconditionFailed: 412,
     errors.TooLarge: 413,
     errors.Unavailable: 503,
 }
@@ -91,6 +93,39 @@ REPEATABLE: dict[str, Any] = {
 }
 """``openapi_extra``, or a part of it, of an endpoint whose service method is ``repeatable``."""
 
+CONDITIONAL: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "If-Match",
+            "in": "header",
+            "required": False,
+            "description": "Entity tags that GET has given: the change is made only if one of them is still right",
+            "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$'},
+        },
+        {
+            "name": "If-None-Match",
+            "in": "header",
+            "required": False,
+            "description": "The change is made only if none of these entity tags is right",
+            "schema": {"type": "string"},
+        },
+    ]
+}
+"""``openapi_extra`` of an endpoint that takes a ``RequestCondition``."""
+
+TAGGED: Responses = {
+    200: {
+        "headers": {
+            "ETag": {
+                "description": "Names the content",
+                "required": True,
+                "schema": {"type": "string", "pattern": '^"[0-9a-f]{24}(-gzip)?"$'},
+            }
+        }
+    }
+}
+"""What an endpoint declares whose answer has an entity tag."""
+
 LOCATED: Responses = {201: {"headers": {"Location": {"description": "The path of what was created", **_TEXT}}}}
 """What an endpoint declares that names the path of what it created."""
 
@@ -150,13 +185,19 @@ def operations(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _complete(operation: dict[str, Any]) -> None:
     declared = operation.pop("responses")
-    keyed = [KeyReused.message] if is_repeatable(operation) else []
-    takes = "requestBody" in operation or any(each["in"] == "query" for each in operation.get("parameters", []))
+    parameters = operation.get("parameters", [])
+    conditional = CONDITIONAL["parameters"][0] in parameters
+    refused = [
+        *([KeyReused.message] if is_repeatable(operation) else []),
+        *([ConditionInvalid.message] if conditional else []),
+    ]
+    takes = "requestBody" in operation or any(each["in"] == "query" for each in parameters)
     known = {
         500: "Something went wrong on our side",
         503: errors.Unavailable.message,
-        **({400: "; or ".join([errors.Invalid.message, *keyed])} if takes or keyed else {}),
+        **({400: "; or ".join([errors.Invalid.message, *refused])} if takes or refused else {}),
         **({401: errors.Unauthenticated.message} if "security" in operation else {}),
+        **({412: errors.PreconditionFailed.message} if conditional else {}),
         **({413: errors.TooLarge.message} if "requestBody" in operation else {}),
     }
     answers = {str(status): failure(status, description) for status, description in known.items()}
@@ -164,7 +205,7 @@ def _complete(operation: dict[str, Any]) -> None:
         if status == "422":
             continue  # what FastAPI would answer to an invalid request, if it were not 400 here
         if int(status) >= 400:
-            others = [*([known[400]] if takes else []), *keyed] if status == "400" else []
+            others = [*([known[400]] if takes else []), *refused] if status == "400" else []
             reasons = dict.fromkeys([answer["description"], *others])
             answers[status] = failure(int(status), "; or ".join(reasons))
         else:

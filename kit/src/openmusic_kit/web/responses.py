@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from openmusic_kit import errors
 from openmusic_kit.web import openapi
+from openmusic_kit.web.entity_tags import entity_tag
 from openmusic_kit.web.failures import Failure
 
 if TYPE_CHECKING:  # not every service has a cache, and its client is six megabytes
@@ -22,7 +23,13 @@ if TYPE_CHECKING:  # not every service has a cache, and its client is six megaby
 def cacheable_answer(cached: Cached, headers: Mapping[str, str]) -> Response:
     """Sends the bytes as they are, and tells whether they came from a cache."""
     source = {"X-Data-Source": "cache"} if cached.hit else {}
-    return Response(cached.value, media_type="application/json", headers={**headers, **source})
+    return tagged_answer(cached.value, {**headers, **source})
+
+
+def tagged_answer(content: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    """Sends JSON with its entity tag."""
+    tag = {"ETag": entity_tag(content)}
+    return Response(content, media_type="application/json", headers={**(headers or {}), **tag})
 
 
 def failure(failed: Failure, asked: Headers, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -5,18 +5,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from openmusic_kit.web.openapi import CACHED, REPEATABLE, error_responses
 from openmusic_kit.web.responses import cacheable_answer
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
-from openmusic_kit.web.schemas import DataResponse, MessageResponse, WireModel
+from openmusic_kit.web.schemas import DataResponse, MessageResponse
 from openmusic_playlist.invalidation import songs_headers
+from openmusic_playlist.playlist_songs.document import encode_for_client, encode_for_export
 from openmusic_playlist.playlist_songs.errors import AlreadyInPlaylist, NotInPlaylist, SongNotFound, SongsNotFound
-from openmusic_playlist.playlist_songs.models import StoredPlaylist
 from openmusic_playlist.playlist_songs.reader import PlaylistReader
-from openmusic_playlist.playlist_songs.schemas import (
-    PlaylistCopy,
-    PlaylistData,
-    PlaylistWithSongs,
-    SongPayload,
-    SongsPayload,
-)
+from openmusic_playlist.playlist_songs.schemas import PlaylistCopy, PlaylistData, SongPayload, SongsPayload
 from openmusic_playlist.playlist_songs.service import PlaylistSongService
 from openmusic_playlist.playlists.errors import NotYourPlaylist, PlaylistNotFound
 
@@ -57,7 +51,7 @@ async def add_playlist_song(
     responses={**error_responses(PlaylistNotFound, NotYourPlaylist), **CACHED},
 )
 async def get_playlist_songs(playlist_id: str, user_id: CurrentUser, reader: Reader) -> Response:
-    found = await reader.read_document(playlist_id, user_id, _encode)
+    found = await reader.read_document(playlist_id, user_id, encode_for_client)
     return cacheable_answer(found.document, songs_headers(playlist_id, found.song_ids))
 
 
@@ -94,17 +88,4 @@ async def delete_playlist_songs(
 
 @internal_router.get("/{playlist_id}", response_model=DataResponse[PlaylistCopy])
 async def get_playlist_copy(playlist_id: str, reader: Reader) -> Response:
-    playlist = await reader.read(playlist_id)
-    copy = PlaylistCopy(id=playlist.id, name=playlist.name, songs=[])
-    return Response(_with_songs(DataResponse(data=copy), playlist.songs), media_type="application/json")
-
-
-def _encode(playlist: StoredPlaylist) -> bytes:
-    shown = PlaylistWithSongs(id=playlist.id, name=playlist.name, username=playlist.username, songs=[])
-    return _with_songs(DataResponse(data=PlaylistData(playlist=shown)), playlist.songs)
-
-
-def _with_songs(empty: WireModel, songs: str) -> bytes:
-    """Puts the JSON array ``songs`` into a document whose last array is empty, without parsing it."""
-    head, _, tail = empty.model_dump_json(by_alias=True).rpartition("[]")
-    return f"{head}{songs}{tail}".encode()
+    return Response(encode_for_export(await reader.read(playlist_id)), media_type="application/json")

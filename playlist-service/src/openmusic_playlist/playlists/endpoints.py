@@ -4,20 +4,22 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit.ids import created_at_of
-from openmusic_kit.web.openapi import LOCATED, PAGED, REPEATABLE, error_responses
+from openmusic_kit.web.conditions import RequestCondition
+from openmusic_kit.web.openapi import CONDITIONAL, LOCATED, PAGED, REPEATABLE, TAGGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, first_page
+from openmusic_kit.web.responses import tagged_answer
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 from openmusic_kit.web.streaming import stream_list
 from openmusic_playlist.invalidation import playlists_headers
+from openmusic_playlist.playlists import schemas
 from openmusic_playlist.playlists.errors import NotYourPlaylist, OwnerOnly, PlaylistNotFound
-from openmusic_playlist.playlists.models import DetailChanges
+from openmusic_playlist.playlists.models import DetailChanges, PlaylistDetails
 from openmusic_playlist.playlists.schemas import (
     CopyPayload,
     DetailsData,
     DetailsPayload,
     Owner,
-    PlaylistDetails,
     PlaylistId,
     PlaylistOwner,
     PlaylistPayload,
@@ -71,39 +73,35 @@ async def list_playlists(
     return DataResponse(data=PlaylistsData(playlists=page))
 
 
-@router.get("/{playlist_id}", responses=error_responses(PlaylistNotFound, NotYourPlaylist))
-async def get_playlist(playlist_id: str, user_id: CurrentUser, playlists: Playlists) -> DataResponse[DetailsData]:
+@router.get(
+    "/{playlist_id}",
+    response_model=DataResponse[DetailsData],
+    responses={**error_responses(PlaylistNotFound, NotYourPlaylist), **TAGGED},
+)
+async def get_playlist(playlist_id: str, user_id: CurrentUser, playlists: Playlists) -> Response:
     """For its members; for every user if it is public. ``revision`` grows with each change."""
-    found = await playlists.details(playlist_id, user_id)
-    created_at = created_at_of(playlist_id)
-    details = PlaylistDetails(
-        id=found.id,
-        name=found.name,
-        description=found.description,
-        public=found.public,
-        owner=PlaylistOwner(id=found.owner_id, username=found.username),
-        song_count=found.song_count,
-        collaborator_count=found.collaborator_count,
-        created_at=created_at,
-        changed_at=found.changed_at or created_at,
-        revision=found.revision,
-    )
-    return DataResponse(data=DetailsData(playlist=details))
+    return tagged_answer(_encoded(await playlists.details(playlist_id, user_id)))
 
 
-@router.patch("/{playlist_id}", responses=error_responses(PlaylistNotFound, OwnerOnly))
+@router.patch("/{playlist_id}", responses=error_responses(PlaylistNotFound, OwnerOnly), openapi_extra=CONDITIONAL)
 async def update_playlist(
-    playlist_id: str, payload: DetailsPayload, user_id: CurrentUser, playlists: Playlists
+    playlist_id: str,
+    payload: DetailsPayload,
+    condition: RequestCondition,
+    user_id: CurrentUser,
+    playlists: Playlists,
 ) -> MessageResponse:
     """Changes what the body names. Every user may read a public playlist, but not find it."""
     changes = DetailChanges(**payload.model_dump(exclude_unset=True))
-    await playlists.update(playlist_id, user_id, changes)
+    await playlists.update(playlist_id, user_id, changes, condition.on(_encoded))
     return MessageResponse(message="Playlist updated")
 
 
-@router.delete("/{playlist_id}", responses=error_responses(PlaylistNotFound, OwnerOnly))
-async def delete_playlist(playlist_id: str, user_id: CurrentUser, playlists: Playlists) -> MessageResponse:
-    await playlists.delete(playlist_id, user_id)
+@router.delete("/{playlist_id}", responses=error_responses(PlaylistNotFound, OwnerOnly), openapi_extra=CONDITIONAL)
+async def delete_playlist(
+    playlist_id: str, condition: RequestCondition, user_id: CurrentUser, playlists: Playlists
+) -> MessageResponse:
+    await playlists.delete(playlist_id, user_id, condition.on(_encoded))
     return MessageResponse(message="Playlist deleted")
 
 
@@ -129,3 +127,20 @@ async def copy_playlist(
 @internal_router.get("/{playlist_id}/owner")
 async def get_owner(playlist_id: str, playlists: Playlists) -> DataResponse[Owner]:
     return DataResponse(data=Owner(owner_id=await playlists.owner_of(playlist_id)))
+
+
+def _encoded(playlist: PlaylistDetails) -> bytes:
+    created_at = created_at_of(playlist.id)
+    shown = schemas.PlaylistDetails(
+        id=playlist.id,
+        name=playlist.name,
+        description=playlist.description,
+        public=playlist.public,
+        owner=PlaylistOwner(id=playlist.owner_id, username=playlist.username),
+        song_count=playlist.song_count,
+        collaborator_count=playlist.collaborator_count,
+        created_at=created_at,
+        changed_at=playlist.changed_at or created_at,
+        revision=playlist.revision,
+    )
+    return DataResponse(data=DetailsData(playlist=shown)).model_dump_json(by_alias=True).encode()

@@ -3,11 +3,12 @@ from contextlib import asynccontextmanager
 
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.unit_of_work import CachedUnitOfWork
-from openmusic_kit.database.database import Database
+from openmusic_kit.database.database import Connection, Database
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.idempotency.repeatable import repeatable
 from openmusic_kit.idempotency.results import Result
 from openmusic_kit.ids import new_id, require_id
+from openmusic_kit.web.conditions import Check
 from openmusic_playlist.invalidation import playlist_added, playlist_changed
 from openmusic_playlist.playlists.access import access_to
 from openmusic_playlist.playlists.errors import NotYourPlaylist, OwnerOnly, PlaylistNotFound
@@ -15,6 +16,8 @@ from openmusic_playlist.playlists.models import DetailChanges, PlaylistDetails, 
 from openmusic_playlist.playlists.repository import PlaylistRepository
 from openmusic_playlist.projections.directories import UserDirectory
 from openmusic_playlist.projections.freshness import Freshness
+
+PlaylistCheck = Check[PlaylistDetails]
 
 
 class PlaylistService:
@@ -65,23 +68,27 @@ class PlaylistService:
         await self._freshness.catch_up()  # a song that was deleted no longer counts
         async with self._database.read() as connection:
             (await access_to(connection, playlist_id, user_id)).require_reader()
-            details = await PlaylistRepository(connection).details(playlist_id)
-        if details is None:
-            raise PlaylistNotFound
-        return details
+            return await _details(connection, playlist_id)
 
-    async def update(self, playlist_id: str, user_id: str, changes: DetailChanges) -> None:
-        async with self._owned(playlist_id, user_id) as work:
+    async def update(self, playlist_id: str, user_id: str, changes: DetailChanges, check: PlaylistCheck | None) -> None:
+        async with self._owned(playlist_id, user_id, check) as work:
             await PlaylistRepository(work.connection).update(playlist_id, user_id, changes)
 
-    async def delete(self, playlist_id: str, user_id: str) -> None:
-        async with self._owned(playlist_id, user_id) as work:
+    async def delete(self, playlist_id: str, user_id: str, check: PlaylistCheck | None) -> None:
+        async with self._owned(playlist_id, user_id, check) as work:
             await PlaylistRepository(work.connection).delete(playlist_id)
 
     @asynccontextmanager
-    async def _owned(self, playlist_id: str, user_id: str) -> AsyncIterator[CachedUnitOfWork]:
-        """A change by the owner, which everyone who sees the playlist sees. Raises PlaylistNotFound and OwnerOnly."""
+    async def _owned(
+        self, playlist_id: str, user_id: str, check: PlaylistCheck | None
+    ) -> AsyncIterator[CachedUnitOfWork]:
+        """A change by the owner, which everyone who sees the playlist sees.
+
+        Raises PlaylistNotFound, OwnerOnly, and what ``check`` raises.
+        """
         require_id("playlist", playlist_id, PlaylistNotFound)
+        if check is not None:
+            await self._freshness.catch_up()  # what is checked is what a reader would get
         async with self._cache.unit_of_work() as work:
             playlists = PlaylistRepository(work.connection)
             owner_id = await playlists.lock_owner(playlist_id)
@@ -89,6 +96,8 @@ class PlaylistService:
                 raise PlaylistNotFound
             if owner_id != user_id:
                 raise OwnerOnly
+            if check is not None:
+                check(await _details(work.connection, playlist_id))
             collaborators = await playlists.collaborator_ids(playlist_id)
             yield work
             await work.invalidate(playlist_changed(playlist_id, owner_id, *collaborators))
@@ -97,3 +106,11 @@ class PlaylistService:
     async def owner_of(self, playlist_id: str) -> str:
         async with self._database.read() as connection:
             return (await access_to(connection, playlist_id, "")).owner_id
+
+
+async def _details(connection: Connection, playlist_id: str) -> PlaylistDetails:
+    """Raises PlaylistNotFound."""
+    details = await PlaylistRepository(connection).details(playlist_id)
+    if details is None:
+        raise PlaylistNotFound
+    return details
