@@ -27,6 +27,13 @@ QUEUES = ("playlist.read_copies", "media.covers", "export.jobs", "catalog.users"
 ANNOUNCING = ("auth", "catalog", "export")
 TABLES = {"/albums": ("catalog", "albums", "name"), "/songs": ("catalog", "songs", "title"),
           "/playlists": ("playlist", "playlists", "name")}  # fmt: skip
+OF_USERS = {
+    ("auth", "refresh_tokens"): "user_id",
+    ("playlist", "playlists"): "owner_id",
+    ("catalog", "album_likes"): "user_id",
+    ("export", "export_jobs"): "requested_by",
+}
+"""What goes with an account: the columns that name the user."""
 
 
 class Auditor:
@@ -80,6 +87,8 @@ class Auditor:
         await self._check_mails(crowd)
         await asyncio.to_thread(self._check_rows, crowd)
         await asyncio.to_thread(self._check_covers, crowd)
+        await asyncio.to_thread(self._check_copies, crowd)
+        await asyncio.to_thread(self._check_leavers, crowd)
         await self._check_read_copies(crowd)
         crowd.pairs[0].client.journal.lost.extend(await self._dead_letters())
 
@@ -161,6 +170,29 @@ class Auditor:
             found = self.select("auth", "SELECT username FROM users WHERE username = ANY(%s)", names)
             there = {name for (name,) in found}
             journal.lost.extend(f"user {name}" for name in names if pair.accounts[name] and name not in there)
+
+    def _check_copies(self, crowd: Crowd) -> None:
+        query = """
+            SELECT array_agg(s.song_id) FILTER (WHERE s.song_id IS NOT NULL)
+            FROM playlists p LEFT JOIN playlist_songs s ON s.playlist_id = p.id WHERE p.name = %s GROUP BY p.id
+            """
+        for pair in crowd.pairs:
+            for copy in pair.copies_in_doubt:
+                for (song_ids,) in self.select("playlist", query, copy.name):
+                    copy.check(song_ids or [], pair.client.journal)
+
+    def _check_leavers(self, crowd: Crowd) -> None:
+        for pair in crowd.pairs:
+            for leaver in pair.leavers:
+                there = bool(self.select("auth", "SELECT 1 FROM users WHERE id = %s", leaver.id))
+                found = {table for table in OF_USERS if self._has_row(*table, leaver.id)}
+                leaver.check(there, found, pair.client.journal)
+
+    def _has_row(self, service: str, table: str, user_id: str) -> bool:
+        query = sql.SQL("SELECT 1 FROM {} WHERE {} = %s LIMIT 1").format(
+            sql.Identifier(table), sql.Identifier(OF_USERS[service, table])
+        )
+        return bool(self.select(service, query, user_id))
 
     def _check_covers(self, crowd: Crowd) -> None:
         """Every album's cover is stored; what else is stored came with an upload whose outcome nobody knew."""

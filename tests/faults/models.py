@@ -7,7 +7,7 @@ or will be when a part that hung goes on. From then on a client only reads what 
 import io
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -132,26 +132,35 @@ class Album:
 class Change(NamedTuple):
     """Of a playlist, by one of those who may change it."""
 
-    action: Literal["add", "delete"]
+    action: Literal["add", "delete", "move"]
     song: Song
     username: str
+    after: Song | None = None
+    """The song that a moved one follows; None puts it first."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What a playlist may hold; ``activities`` are the changes that led to it."""
+    """What a playlist may hold; ``activities`` are the changes that led to it but for moves."""
 
     songs: tuple[Song, ...] = ()
     activities: tuple[Change, ...] = ()
 
     def after(self, changes: Iterable[Change]) -> "State":
-        songs, changes = list(self.songs), list(changes)
+        songs, noted = list(self.songs), list(self.activities)
         for change in changes:
-            songs.append(change.song) if change.action == "add" else songs.remove(change.song)
-        return State(tuple(songs), (*self.activities, *changes))
+            if change.action == "add":
+                songs.append(change.song)
+            else:
+                songs.remove(change.song)
+            if change.action == "move":
+                songs.insert(songs.index(change.after) + 1 if change.after else 0, change.song)
+            else:
+                noted.append(change)
+        return State(tuple(songs), tuple(noted))
 
     def shows_songs(self, shown: list[dict[str, str]]) -> bool:
-        """In the order added, each by its name; only a song whose deletion is in doubt may be there or not."""
+        """In their order, each by its name; only a song whose deletion is in doubt may be there or not."""
         in_doubt = {song.id for song in self.songs if not song.gone.certain}
         there = [song for song in self.songs if song.gone.possible == [False]]
         titles = {song.id: song.title.possible for song in self.songs}
@@ -189,6 +198,11 @@ class Playlist:
     def write(self, change: Change, answer: Answer) -> None:
         self.write_at_once([(change, answer)])
 
+    def write_together(self, changes: Sequence[Change], answer: Answer) -> None:
+        """What was asked for by one request takes place completely, in this order, or not at all."""
+        done = [state.after(changes) for state in self.possible]
+        self.possible = [*self.possible, *done] if answer.failed else done
+
     def write_at_once(self, changes: Sequence[tuple[Change, Answer]]) -> None:
         """What was asked for at the same time, and not refused, took place in any order."""
         acknowledged = [change for change, answer in changes if not answer.failed]
@@ -208,6 +222,13 @@ class Playlist:
             if not fitting:
                 journal.lost.append(f"activities of {self.id}: {shown.content!r}")
             self.possible = fitting or self.possible
+
+    def narrow_to_songs(self, shown: Answer) -> None:
+        """To the orders that a read shows which was checked; moves leave no activity."""
+        if shown.status == 200:
+            songs = shown.data["playlist"]["songs"]
+            fitting = dict.fromkeys(state for state in self.possible if state.shows_songs(songs))
+            self.possible = list(fitting) or self.possible
 
     def settle(self, song: Song, shown: Answer, journal: Journal) -> None:
         """A song that was added while its adder was removed, as a read shows it that began when this was answered:
@@ -267,3 +288,41 @@ class Playlist:
         }
         missing, extra = sorted(there - titles.keys()), sorted(titles.keys() - known.keys())
         return json.dumps({"missing": missing, "extra": extra, "outdated": wrong, "shown": len(shown)})
+
+
+class Copy(NamedTuple):
+    """A playlist that may have been made although its id never came."""
+
+    name: str
+    songs: tuple[Song, ...]
+
+    def check(self, shown: Collection[str], journal: Journal) -> None:
+        """``shown`` are the ids of its songs: all of them, but for those that were deleted since."""
+        missing = {song.id for song in self.songs if song.gone.possible == [False]} - set(shown)
+        extra = set(shown) - {song.id for song in self.songs}
+        if missing or extra:
+            journal.halves.append(f"the copy {self.name}: missing {sorted(missing)}, extra {sorted(extra)}")
+
+
+@dataclass
+class Leaver:
+    """One who deletes the account."""
+
+    id: str
+    username: str
+    has: set[tuple[str, str]] = field(default_factory=set)
+    """Services and their tables with a row of the user's, as far as this was acknowledged."""
+    gone: Value[bool] = field(default_factory=lambda: Value(False))
+
+    def made(self, table: tuple[str, str], answer: Answer) -> None:
+        if answer.status == 201:
+            self.has.add(table)
+
+    def check(self, there: bool, found: set[tuple[str, str]], journal: Journal) -> None:
+        """Everything goes with the account, and nothing without it. ``found`` are tables with rows of the user's."""
+        if there not in {not gone for gone in self.gone.possible}:
+            journal.lost.append(f"account of {self.username}: there: {there}, gone: {self.gone.possible}")
+        if missing := there and self.has - found:
+            journal.halves.append(f"account of {self.username}: it is there without {missing}")
+        if not there and found:
+            journal.halves.append(f"account of {self.username}: it is gone, and its {found} are not")

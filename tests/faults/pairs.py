@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import at_once
+import leaving
+import lists
 from clients import Answer, Client, User
-from models import Album, Change, Colour, Playlist, Song, Value, picture
+from lists import living
+from models import Album, Change, Colour, Copy, Leaver, Playlist, Song, Value, picture
 from reads import Reads
 
 LONGEST_PLAYLIST = 25
@@ -35,6 +38,8 @@ class Pair:
     """Kind and name of what may have been made although its id never came."""
     accounts: dict[str, bool] = field(default_factory=dict)
     """User names, and whether their registration was acknowledged."""
+    leavers: list[Leaver] = field(default_factory=list)
+    copies_in_doubt: list[Copy] = field(default_factory=list)
     _names: int = 0
     _album: Album | None = None
     _playlist: Playlist | None = None
@@ -100,6 +105,13 @@ class Pair:
             (watched(self._delete_playlist, *of_songs, *of_playlists), 1),
             (self._export, 4),
             (self._use_account, 2),
+            (lambda: leaving.an_account_is_deleted(self), 1),
+            (watched(lambda: lists.a_song_is_moved(self), *of_songs), 4),
+            (watched(lambda: lists.all_songs_are_put_in_order(self), *of_songs), 2),
+            (watched(lambda: lists.many_songs_are_added(self), *of_songs, *of_activities), 2),
+            (watched(lambda: lists.many_songs_are_deleted(self), *of_songs, *of_activities), 2),
+            (watched(lambda: lists.a_playlist_is_copied(self), *of_playlists), 1),
+            (lambda: lists.two_songs_are_moved(self), 2),
             (lambda: at_once.two_songs_are_added(self), 2),
             (lambda: at_once.two_songs_are_deleted(self), 2),
             (lambda: at_once.a_song_is_deleted_twice(self), 1),
@@ -171,6 +183,9 @@ class Pair:
         album.songs.append(song)
         return song
 
+    def has_room(self, playlist: Playlist) -> bool:
+        return len(playlist.songs) < LONGEST_PLAYLIST
+
     async def add(self, song: Song, user: User, may_be: frozenset[int] = frozenset()) -> tuple[Change, Answer]:
         path = f"/playlists/{self.now()[1].id}/songs"
         answer = await self.write("POST", path, {"songId": song.id}, user, may_be=may_be)
@@ -201,7 +216,7 @@ class Pair:
     async def _add_song(self) -> None:
         _, playlist = self.now()
         song = await self.make_song()
-        if song is not None and len(playlist.songs) < LONGEST_PLAYLIST:
+        if song is not None and self.has_room(playlist):
             user = self.friend if playlist.shared.last and self.dice.random() < 0.5 else self.owner
             playlist.write(*await self.add(song, user))
 
@@ -362,11 +377,6 @@ class Pair:
         assert self._album is not None
         assert self._playlist is not None
         return self._album, self._playlist
-
-
-def living(songs: Any) -> list[Song]:
-    """Those that nobody tried to delete."""
-    return [song for song in songs if not song.gone.last]
 
 
 def pairs_of(users: list[User], run: str, http: Client) -> list[Pair]:

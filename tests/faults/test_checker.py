@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 from clients import BROKEN, Answer, Journal, User
-from models import Album, Change, Playlist, Song, State, Value
+from models import Album, Change, Copy, Leaver, Playlist, Song, State, Value
 
 pytestmark = pytest.mark.telling
 
@@ -218,3 +218,91 @@ def test_a_change_of_a_state_is_made_in_its_order() -> None:
     state = State().after([change("add", first), change("add", second), change("delete", first)])
     assert state.songs == (second,)
     assert [each.action for each in state.activities] == ["add", "add", "delete"]
+
+
+def moved(song: Song, after: Song | None) -> Change:
+    return Change("move", song, ALICE.username, after)
+
+
+def test_a_moved_song_is_in_its_new_place_and_leaves_no_activity(journal: Journal) -> None:
+    first, second, third = song("1"), song("2"), song("3")
+    playlist = playlist_with(first, second, third)
+    playlist.write(moved(first, third), DONE)
+    playlist.write(moved(third, None), DONE)
+    playlist.check_songs(ALICE, songs("3", "2", "1"), journal)
+    playlist.check_activities(ALICE, activities("1", "2", "3"), journal)
+    assert journal.lost == []
+    playlist.check_songs(ALICE, songs("1", "2", "3"), journal)
+    playlist.check_songs(ALICE, songs("2", "3", "1"), journal)
+    assert len(journal.lost) == 2
+
+
+def test_of_two_moves_at_once_none_is_lost_and_the_order_that_is_shown_stays(journal: Journal) -> None:
+    first, second, third = song("1"), song("2"), song("3")
+    playlist = playlist_with(first, second, third)
+    playlist.write_at_once([(moved(third, None), DONE), (moved(second, None), DONE)])
+    for shown in (songs("3", "2", "1"), songs("2", "3", "1")):
+        playlist.check_songs(ALICE, shown, journal)
+    assert journal.lost == []
+    playlist.check_songs(ALICE, songs("3", "1", "2"), journal)
+    assert len(journal.lost) == 1
+    playlist.narrow_to_songs(songs("2", "3", "1"))
+    assert playlist.certain
+    playlist.check_songs(ALICE, songs("3", "2", "1"), journal)
+    assert len(journal.lost) == 2
+
+
+def test_a_batch_in_doubt_is_there_completely_or_not_at_all(journal: Journal) -> None:
+    playlist = playlist_with(song("1"))
+    playlist.write_together([change("add", song("2")), change("add", song("3"))], UNKNOWN)
+    for shown, noted in [(songs("1"), activities("1")), (songs("1", "2", "3"), activities("1", "2", "3"))]:
+        playlist.check_songs(ALICE, shown, journal)
+        playlist.check_agreement(shown, noted, journal)
+    assert (journal.lost, journal.halves) == ([], [])
+    playlist.check_songs(ALICE, songs("1", "2"), journal)
+    playlist.check_agreement(songs("1", "2"), activities("1", "2"), journal)
+    playlist.check_agreement(songs("1", "2", "3"), activities("1", "2"), journal)
+    assert (len(journal.lost), len(journal.halves)) == (1, 2)
+
+
+def test_a_batch_that_was_acknowledged_is_there(journal: Journal) -> None:
+    playlist = playlist_with(song("1"))
+    playlist.write_together([change("add", song("2")), change("add", song("3"))], DONE)
+    playlist.check_songs(ALICE, songs("1"), journal)
+    assert len(journal.lost) == 1
+
+
+def test_a_copy_in_doubt_has_every_song_but_those_deleted_since(journal: Journal) -> None:
+    deleted = song("2")
+    copy = Copy("Copy", (song("1"), deleted))
+    copy.check({"1", "2"}, journal)
+    assert journal.halves == []
+    copy.check({"1"}, journal)
+    assert len(journal.halves) == 1
+    deleted.gone.write(True, UNKNOWN)
+    copy.check({"1"}, journal)
+    assert len(journal.halves) == 1
+    copy.check({"1", "3"}, journal)
+    copy.check(set(), journal)
+    assert len(journal.halves) == 3
+
+
+LIKES, PLAYLISTS = ("catalog", "album_likes"), ("playlist", "playlists")
+
+
+def test_an_account_goes_with_all_that_it_has_or_stays_with_it(journal: Journal) -> None:
+    leaver = Leaver("user-l", "leaver", {LIKES, PLAYLISTS})
+    leaver.gone.write(True, UNKNOWN)
+    leaver.check(True, {LIKES, PLAYLISTS}, journal)
+    leaver.check(False, set(), journal)
+    assert (journal.lost, journal.halves) == ([], [])
+    leaver.check(True, {LIKES}, journal)
+    leaver.check(False, {LIKES}, journal)
+    assert len(journal.halves) == 2
+
+
+def test_a_deletion_of_an_account_that_was_acknowledged_took_place(journal: Journal) -> None:
+    leaver = Leaver("user-l", "leaver")
+    leaver.gone.write(True, DONE)
+    leaver.check(True, set(), journal)
+    assert len(journal.lost) == 1
