@@ -180,6 +180,8 @@ class Auditor:
             for copy in pair.copies_in_doubt:
                 for (song_ids,) in self.select("playlist", query, copy.name):
                     copy.check(song_ids or [], pair.client.journal)
+            made = self.select("playlist", "SELECT name FROM playlists WHERE name = ANY(%s)", pair.cut_off)
+            pair.client.journal.halves.extend(f"an import that was cut off: {name}" for (name,) in made)
 
     def _check_leavers(self, crowd: Crowd) -> None:
         for pair in crowd.pairs:

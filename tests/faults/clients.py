@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,6 +104,18 @@ class Client:
             answer = Answer(BROKEN, repr(error).encode())
         self.journal.note(f"{method} {path}", answer, time.monotonic() - started)
         return answer
+
+    async def cut_off(self, path: str, content: bytes, user: User, *, gateway: int = 0) -> None:
+        """Sends the first half of the content, and hangs up. The failure is the client's own, and not noted."""
+
+        async def half() -> AsyncIterator[bytes]:
+            yield content[: len(content) // 2]
+            raise ConnectionAbortedError
+
+        headers = {"Authorization": f"Bearer {user.token}"}
+        with suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with self._http.post(self._urls[gateway] + path, data=half(), headers=headers):
+                pass
 
     async def upload(self, path: str, content: bytes, *, gateway: int = 0) -> Answer:
         form = aiohttp.FormData()

@@ -1,8 +1,9 @@
-"""What users do with whole lists: put songs in order, add and delete many at once, and copy."""
+"""What users do with whole lists: put songs in order, add and delete many at once, copy, and import."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlencode
 
 from clients import Answer, User
 from models import Change, Copy, Playlist, Song, State
@@ -81,6 +82,38 @@ async def a_playlist_is_copied(pair: "Pair") -> None:
     elif answer.failed:
         pair.unknown.append(("/playlists", name))
         pair.copies_in_doubt.append(Copy(name, playlist.songs))
+
+
+async def a_playlist_is_imported(pair: "Pair") -> None:
+    """It has all songs that are there, each with its activity."""
+    _, playlist = pair.now()
+    songs, name = living(playlist.songs), pair.name("Import")
+    answer = await pair.write("POST", _import_as(name), None, pair.owner, data=_file(songs))
+    if answer.status == 201:
+        state = State().after(Change("add", song, pair.owner.username) for song in songs)
+        pair.playlists.append(Playlist(answer.data["playlistId"], name, pair.owner, pair.friend, [state]))
+    elif answer.failed:
+        pair.unknown.append(("/playlists", name))
+        pair.copies_in_doubt.append(Copy(name, tuple(songs)))
+
+
+async def an_import_is_cut_off(pair: "Pair") -> None:
+    """By its client, after half of the file: nothing may come of it, although the half is a whole file."""
+    _, playlist = pair.now()
+    if songs := living(playlist.songs):
+        name = pair.name("Half an import")
+        await pair.client.cut_off(
+            _import_as(name), _file(songs), pair.owner, gateway=pair.dice.choice(pair.client.gateways)
+        )
+        pair.cut_off.append(name)
+
+
+def _import_as(name: str) -> str:
+    return f"/playlists/import?{urlencode({'format': 'csv', 'name': name})}"
+
+
+def _file(songs: Sequence[Song]) -> bytes:
+    return "".join(["id\r\n", *(f"{song.id}\r\n" for song in songs)]).encode()
 
 
 async def _change_together(pair: "Pair", method: str, action: Literal["add", "delete"], songs: list[Song]) -> None:

@@ -40,6 +40,8 @@ class Pair:
     """User names, and whether their registration was acknowledged."""
     leavers: list[Leaver] = field(default_factory=list)
     copies_in_doubt: list[Copy] = field(default_factory=list)
+    cut_off: list[str] = field(default_factory=list)
+    """Names of playlists whose import its client broke off."""
     _names: int = 0
     _album: Album | None = None
     _playlist: Playlist | None = None
@@ -111,6 +113,8 @@ class Pair:
             (watched(lambda: lists.many_songs_are_added(self), *of_songs, *of_activities), 2),
             (watched(lambda: lists.many_songs_are_deleted(self), *of_songs, *of_activities), 2),
             (watched(lambda: lists.a_playlist_is_copied(self), *of_playlists), 1),
+            (watched(lambda: lists.a_playlist_is_imported(self), *of_playlists), 1),
+            (lambda: lists.an_import_is_cut_off(self), 1),
             (lambda: lists.two_songs_are_moved(self), 2),
             (lambda: at_once.two_songs_are_added(self), 2),
             (lambda: at_once.two_songs_are_deleted(self), 2),
@@ -134,10 +138,17 @@ class Pair:
     # Changes
 
     async def write(
-        self, method: str, path: str, body: Any, user: User | None = None, *, may_be: frozenset[int] = frozenset()
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        user: User | None = None,
+        *,
+        may_be: frozenset[int] = frozenset(),
+        **more: Any,
     ) -> Answer:
         """The answer; one that is neither success nor excusable nor ``may_be`` is noted as wrong."""
-        answer = await self.client.ask(method, path, body, user, gateway=self._gateway)
+        answer = await self.client.ask(method, path, body, user, gateway=self._gateway, **more)
         self._expect(answer, f"{method} {path}", may_be | {201 if method == "POST" else 200})
         return answer
 
