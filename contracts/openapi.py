@@ -7,6 +7,7 @@ routes are public at all. It serves the outcome, ``gateway/src/openmusic_gateway
 import copy
 import importlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from operator import itemgetter
@@ -84,7 +85,8 @@ def _take_components(whole: Document, service: str, part: Document) -> dict[str,
         free = taken.get(name, schema) == schema
         renamed[name] = name if free else service.capitalize() + name
     for name, schema in part["components"]["schemas"].items():
-        taken[renamed[name]] = _with_references(schema, renamed)
+        titled = schema if renamed[name] == name else schema | {"title": renamed[name]}  # generators name types by it
+        taken[renamed[name]] = _with_references(titled, renamed)
     whole["components"]["securitySchemes"] |= part["components"].get("securitySchemes", {})
     return renamed
 
@@ -223,13 +225,14 @@ def _add_head(methods: dict[str, Any]) -> None:
 def _add_options(path: str, methods: dict[str, Any]) -> None:
     """What may be asked of the path; anybody may know."""
     first = next(iter(methods.values()))
+    parts = [re.sub(r"[.-]", "_", part.strip("{}.")) for part in path.split("/") if part]
     allow = {"Allow": {"description": "The methods of this path", "required": True, "schema": {"type": "string"}}}
     told = {"description": "There is such a path", "headers": failure(500, "")["headers"] | allow}
     refused = {404: responses.NOT_FOUND, 431: responses.HEADERS_TOO_LARGE}
     methods["options"] = {
         "tags": first["tags"],
         "summary": "The methods of this path",
-        "operationId": "_".join(["options", *(part.strip("{}.").replace(".", "_") for part in path.split("/")[1:])]),
+        "operationId": "_".join(["options", *parts]),
         "parameters": [each for each in first.get("parameters", []) if each["in"] == "path"],
         "responses": {"204": told} | {str(status): failure(status, said) for status, said in refused.items()},
     }
@@ -240,33 +243,34 @@ def _add_links(whole: Document) -> None:
     targets = [operation for _, operation in operations(whole)]
     for _, operation in operations(whole):
         created = operation["responses"].get("201", {})
-        given = _data_of(whole, created)
+        given = data_keys_of(whole, created)
         links = {target["operationId"]: _link(whole, target, given) for target in targets if target is not operation}
         if found := {name: link for name, link in links.items() if link}:
             created["links"] = found
 
 
-def _data_of(whole: Document, answer: dict[str, Any]) -> list[str]:
+def data_keys_of(whole: Document, answer: dict[str, Any]) -> list[str]:
     """The keys of its ``data``."""
-    if "content" not in answer:
+    content = answer.get("content", {}).get("application/json")
+    if content is None:
         return []
-    data = _resolved(whole, answer["content"]["application/json"]["schema"])["properties"].get("data", {})
+    data = _resolved(whole, content["schema"]).get("properties", {}).get("data", {})
     return list(_resolved(whole, data).get("properties", {}))
 
 
 def _link(whole: Document, target: dict[str, Any], given: list[str]) -> dict[str, Any]:
     link: dict[str, Any] = {}
     for parameter in target.get("parameters", []):
-        key = _camel(parameter["name"])
+        key = camel(parameter["name"])
         if parameter["in"] == "path" and key in given:
             link.setdefault("parameters", {})[parameter["name"]] = f"$response.body#/data/{key}"
-    wanted = _keys_of_body(whole, target)
+    wanted = keys_of_body(whole, target)
     if wanted and wanted <= set(given):
         link["requestBody"] = {key: f"$response.body#/data/{key}" for key in sorted(wanted)}
     return {"operationId": target["operationId"], **link} if link else {}
 
 
-def _keys_of_body(whole: Document, operation: dict[str, Any]) -> set[str]:
+def keys_of_body(whole: Document, operation: dict[str, Any]) -> set[str]:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     return set(_resolved(whole, content["schema"]).get("required", [])) if content else set()
 
@@ -278,7 +282,7 @@ def _resolved(whole: Document, schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(map(str.capitalize, rest))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import asyncapi
+import collection
 import jsonschema
 import openapi
 import pytest
@@ -181,7 +182,7 @@ def test_the_gateway_routes_nothing_internal_and_every_public_prefix() -> None:
     assert patterns == public | {"search", ".well-known"}
 
 
-@pytest.mark.parametrize("document", [openapi, asyncapi], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("document", [openapi, asyncapi, collection], ids=lambda module: module.__name__)
 def test_the_served_document_is_what_the_services_say(document: ModuleType) -> None:
     assert document.PATH.read_text() == document.text(), "make openapi renews it"
 

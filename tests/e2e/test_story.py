@@ -285,6 +285,7 @@ def test_a_playlist_can_be_downloaded_in_other_formats(client: Any, alice: Any, 
     assert client.call("GET", f"{path}?format=pdf", user=alice).status_code == 400
 
 
+@pytest.mark.usefixtures("mail_url")  # where the mail is taken at once
 def test_an_export_can_be_followed_by_the_one_who_asked_for_it(client: Any, alice: Any, bob: Any) -> None:
     playlist_id = client.playlist(alice, "Followed")
     payload = {"targetEmail": "follower@listener.test", "format": "csv"}
@@ -319,22 +320,22 @@ def test_a_cover_can_be_uploaded_and_replaced(client: Any, picture: Any, kind: s
     assert client.upload(album_id, picture(kind), "anything.txt", "text/plain").status_code == 201
     first = client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["coverUrl"]
 
-    image = plain_http.get(first)
+    image = client.http.get(first)
     assert image.status_code == 200
     assert image.headers["content-type"] == f"image/{kind.lower()}"
     assert image.headers["x-content-type-options"] == "nosniff"
     assert "immutable" in image.headers["cache-control"]
-    not_modified = plain_http.get(first, headers={"If-None-Match": image.headers["etag"]})
+    not_modified = client.http.get(first, headers={"If-None-Match": image.headers["etag"]})
     assert not_modified.status_code == 304
-    part = plain_http.get(first, headers={"Range": "bytes=0-9"})
+    part = client.http.get(first, headers={"Range": "bytes=0-9"})
     assert (part.status_code, part.content) == (206, image.content[:10])
 
     assert client.upload(album_id, picture("PNG", "red")).status_code == 201
     second = client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["coverUrl"]
     assert second != first
-    wait_until(lambda: plain_http.get(first).status_code == 404)
+    wait_until(lambda: client.http.get(first).status_code == 404)
     assert client.call("DELETE", f"/albums/{album_id}").status_code == 200
-    wait_until(lambda: plain_http.get(second).status_code == 404)
+    wait_until(lambda: client.http.get(second).status_code == 404)
 
 
 def test_somebody_looks_for_an_album(client: Any) -> None:

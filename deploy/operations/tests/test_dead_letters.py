@@ -11,7 +11,7 @@ import pytest
 from openmusic_kit.messaging.broker import Broker
 from openmusic_kit.messaging.consumer import UnprocessableMessage
 from openmusic_kit.messaging.topology import Queue
-from openmusic_operations.dead_queue import WORN, connected, every
+from openmusic_operations.dead_queue import REPUBLISH_AFTER, connected, every
 from openmusic_operations.errors import QueueMissing
 from openmusic_testkit.waiting import eventually
 
@@ -52,7 +52,7 @@ async def test_what_is_looked_at_stays_as_it_was_however_often(
     for _ in range(2):
         assert (await openmusic("dead-letters", "list", QUEUE)).code == 0
         assert (await openmusic("dead-letters", "show", DEAD, ids[3])).code == 0
-    for look in range(3 * WORN):  # without the time that a process takes to start
+    for look in range(3 * REPUBLISH_AFTER):  # without the time that a process takes to start
         async with connected(rabbitmq_url) as open_queue:
             dead = await open_queue(Queue(QUEUE, ()))
             assert [letter.id for letter in await dead.letters(1 + look % 5)] == ids[: 1 + look % 5]
@@ -61,7 +61,7 @@ async def test_what_is_looked_at_stays_as_it_was_however_often(
 
     assert [message.message_id for message in left] == ids
     assert [message.headers["x-reason"] for message in left] == [f"reason {number}" for number in range(5)]
-    assert max(message.headers.get("x-delivery-count", 0) for message in left) <= WORN + 1
+    assert max(message.headers.get("x-delivery-count", 0) for message in left) <= REPUBLISH_AFTER + 1
 
 
 async def test_one_is_shown_with_all_its_headers_and_a_body_that_can_be_read(

@@ -15,8 +15,8 @@ from openmusic_operations.letters import Letter, letter_id
 EXAMPLE = "amqp://user:password@host:5672/"
 TIMEOUT = 10.0  # seconds for each answer of RabbitMQ
 RETURN_TIMEOUT = 3.0  # seconds until messages that were given back are there again
-WORN = 10
-"""Looks after which messages are written anew: RabbitMQ 4 throws away, silently, what it delivered 20 times."""
+REPUBLISH_AFTER = 10
+"""Deliveries after which messages are published again: RabbitMQ 4 silently drops one at its 21st delivery."""
 OF_THE_BROKER = {"x-delivery-count", "x-acquired-count"}
 
 Wanted = Callable[[AbstractIncomingMessage], bool]
@@ -100,17 +100,17 @@ class DeadQueue:
         It must be all: what was given back stands in the order in which it came back, so a part would be put behind
         the rest.
         """
-        waiting, settled_before, worn = await self.count(), self._settled, False
+        waiting, settled_before, expiring = await self.count(), self._settled, False
         async with self._open() as (channel, queue):
             for _ in range(waiting):
                 message = await queue.get(fail=False, timeout=TIMEOUT)
                 if message is None:
                     break
                 await visit(channel, message)
-                worn = worn or _deliveries(message) >= WORN
+                expiring = expiring or _deliveries(message) >= REPUBLISH_AFTER
         await self._wait_for_return(waiting - (self._settled - settled_before))
-        if worn:
-            await self._renew()
+        if expiring:
+            await self._republish()
 
     async def _wait_for_return(self, expected: int) -> None:
         """RabbitMQ does not confirm that messages are back; perhaps others took some meanwhile."""
@@ -119,8 +119,8 @@ class DeadQueue:
                 while await self.count() < expected:  # noqa: ASYNC110 - there is nothing to be woken by
                     await asyncio.sleep(0.01)
 
-    async def _renew(self) -> None:
-        """Writes every message anew, behind those before it, so that their order stays."""
+    async def _republish(self) -> None:
+        """Publishes every message again, oldest first, so that their order stays."""
         waiting = await self.count()
         async with self._open() as (channel, queue):
             for _ in range(waiting):

@@ -28,7 +28,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from openmusic_kit.database.upgrades import UpgradeIgnoringParser
+from openmusic_kit.web.upgrades import UpgradeIgnoringParser
 from openmusic_kit.timers import Timer
 from openmusic_kit.web.failures import Failure
 
