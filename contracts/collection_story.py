@@ -95,6 +95,7 @@ STORY = {
         Step("get_playlist"),
         Step("get_playlist_songs"),
         Step("list_playlists"),
+        Step("search_playlists", query={"q": "road"}),
         Step("copy_playlist", saves={"copyId": _data("playlistId")}),
         Step(
             "import_playlist",

@@ -39,6 +39,7 @@ GET    /songs/{song_id}                   200    200     200      200    200    
 PUT    /songs/{song_id}                   200    200     200      200    200          200
 DELETE /songs/{song_id}                   200    200     200      200    200          200
 GET    /search                            200    200     200      200    200          200
+GET    /search/playlists                  401    401     200      200    200          200
 
 POST   /users                             201    201     201      201    201          201
 GET    /users                             401    401     200      200    200          200
@@ -92,7 +93,10 @@ APART = {"nobody and a member": (*OUTSIDERS, "collaborator"), "owner": ("owner",
 finds it as it was made."""
 CHANGES = [route for route in PRIVATE if route[0] not in READS]
 WARM_READS = [path for method, path in PRIVATE if method == "GET"]
-READS_OF_A_PLAYLIST = ("/playlists", "/playlists/{playlist_id}/songs", "/playlists/{playlist_id}/activities")
+READS_OF_A_PLAYLIST = (
+    *("/playlists", "/playlists/{playlist_id}/songs", "/playlists/{playlist_id}/activities"),
+    "/search/playlists",
+)
 
 
 @dataclass
@@ -171,7 +175,7 @@ def _refresh_token(world: World) -> dict[str, str]:
     return {"refreshToken": world.made("/authentications", world.login())["refreshToken"]}
 
 
-QUERIES = {"/users": "?username=nobody", "/search": "?q=nothing"}
+QUERIES = {"/users": "?username=nobody", "/search": "?q=nothing", "/search/playlists": "?q=secret"}
 ALBUM = {"name": "X&Y", "year": 2005}
 SONG = {"title": "Talk", "year": 2005, "genre": "Rock", "performer": "Coldplay"}
 BODIES: dict[tuple[str, str], Callable[[World], Any]] = {

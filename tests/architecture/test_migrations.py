@@ -70,6 +70,7 @@ def test_every_service_with_a_database_is_looked_at() -> None:
         "cache",
         "deleted-users",
         "idempotency",
+        "folding",
     }
     assert LATER
 
@@ -127,3 +128,16 @@ def test_what_adds_is_let_through(text: str) -> None:
 )
 def test_what_old_code_may_not_survive_is_refused(text: str) -> None:
     assert list(objections(text))
+
+
+def test_texts_are_folded_in_the_same_way_everywhere() -> None:
+    """The catalogue made its functions before the kit had them, and what was applied is never changed."""
+    shared, older = (
+        re.findall(r"CREATE FUNCTION (?:fold|containing)\(.*?\$\$;", (ROOT / path).read_text(), re.DOTALL)
+        for path in (
+            "kit/src/openmusic_kit/database/migrations_sql/folding/kit-0001-folding.sql",
+            "catalog-service/src/openmusic_catalog/migrations/catalog-0009-fold-accents.sql",
+        )
+    )
+    assert len(shared) == 2
+    assert shared == older

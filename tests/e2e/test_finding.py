@@ -50,3 +50,28 @@ def test_one_search_finds_songs_albums_and_performers(client: Any) -> None:
     assert client.call("DELETE", f"/songs/{song_id}").status_code == 200
     assert search(f"{mark}") == {"songs": [], "albums": [album], "performers": []}
     assert client.call("GET", "/search").status_code == 400
+
+
+def test_playlists_are_found_by_their_members_alone(client: Any, alice: Any, bob: Any) -> None:
+    mark = secrets.token_hex(6)
+    playlist_id = client.playlist(alice, f"Été {mark}")
+
+    def found(user: Any) -> Any:
+        answer = client.call("GET", "/search/playlists", user=user, params={"q": f"ete {mark.upper()}"})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]["playlists"]
+
+    def known(name: str) -> list[dict[str, str]]:
+        return [{"id": playlist_id, "name": name, "username": alice.username}]
+
+    for _ in range(2):
+        assert (found(alice), found(bob)) == (known(f"Été {mark}"), [])
+    client.share(playlist_id, alice, bob)
+    assert found(bob) == known(f"Été {mark}")
+    assert client.call("PATCH", f"/playlists/{playlist_id}", {"name": f"Ete 2 {mark}"}, alice).status_code == 200
+    assert found(alice) == found(bob) == known(f"Ete 2 {mark}")
+    body = {"playlistId": playlist_id, "userId": bob.id}
+    assert client.call("DELETE", "/collaborations", body, alice).status_code == 200
+    assert (found(alice), found(bob)) == (known(f"Ete 2 {mark}"), [])
+    assert client.call("GET", "/search/playlists", params={"q": mark}).status_code == 401
+    assert client.call("GET", "/search", user=alice, params={"q": mark}).json()["data"]["songs"] == []

@@ -53,8 +53,11 @@ READS = {
     "leaver's account": Read("/users/me", "leaver"),
     "owner's playlists": Read("/playlists", "owner"),
     "owner's page of playlists": Read("/playlists?limit=1000", "owner"),
+    "owner's found playlists": Read("/search/playlists?q={name}", "owner"),
     "friend's playlists": Read("/playlists", "friend"),
+    "friend's found playlists": Read("/search/playlists?q={name}", "friend"),
     "stranger's playlists": Read("/playlists", "stranger"),
+    "stranger's found playlists": Read("/search/playlists?q={name}", "stranger"),
     "owner's songs": Read("/playlists/{playlist}/songs", "owner"),
     "friend's songs": Read("/playlists/{playlist}/songs", "friend"),
     "stranger's songs": Read("/playlists/{playlist}/songs", "stranger"),
@@ -67,7 +70,9 @@ READS = {
 }
 """The stranger may not see the playlist at first, so that these answers are not kept."""
 
-LISTS_OF_OWNER = "owner's playlists, owner's page of playlists"
+LISTS_OF_OWNER = "owner's playlists, owner's page of playlists, owner's found playlists"
+LISTS_OF_FRIEND = "friend's playlists, friend's found playlists"
+LISTS_OF_STRANGER = "stranger's playlists, stranger's found playlists"
 SONGS = "owner's songs, friend's songs"
 ACTIVITIES = "owner's activities, owner's page of activities, friend's activities"
 
@@ -156,13 +161,13 @@ WRITES = [
         "/playlists/import",
         LISTS_OF_OWNER,
         user="owner",
-        body={"playlist": {"songs": [{"id": "{song}"}]}},
+        body={"playlist": {"name": "{name}", "songs": [{"id": "{song}"}]}},
         status=201,
     ),
     Write(
         "PATCH /playlists/{playlist}",
         "/playlists/{id}",
-        f"{LISTS_OF_OWNER}, friend's playlists, {SONGS}",
+        f"{LISTS_OF_OWNER}, {LISTS_OF_FRIEND}, {SONGS}",
         renews=ACTIVITIES,
         user="owner",
         body={"name": "{name}"},
@@ -171,21 +176,21 @@ WRITES = [
         "PATCH /playlists/{playlist}",
         "/playlists/{id}",
         "stranger's songs",
-        renews=f"{LISTS_OF_OWNER}, friend's playlists, {SONGS}, {ACTIVITIES}",
+        renews=f"{LISTS_OF_OWNER}, {LISTS_OF_FRIEND}, {SONGS}, {ACTIVITIES}",
         user="owner",
         body={"public": True},
     ),
     Write(
         "DELETE /playlists/{playlist}/collaborators/me",
         "/playlists/{id}/collaborators/me",
-        "friend's playlists, friend's songs, friend's activities",
+        f"{LISTS_OF_FRIEND}, friend's songs, friend's activities",
         renews=f"{SONGS}, {ACTIVITIES}",
         user="friend",
     ),
     Write(
         "DELETE /playlists/{playlist}",
         "/playlists/{id}",
-        f"{LISTS_OF_OWNER}, friend's playlists, {SONGS}, {ACTIVITIES}, stranger's songs, stranger's activities",
+        f"{LISTS_OF_OWNER}, {LISTS_OF_FRIEND}, {SONGS}, {ACTIVITIES}, stranger's songs, stranger's activities",
         user="owner",
     ),
     Write(
@@ -203,7 +208,7 @@ WRITES = [
         user="friend",
         body={"songId": "{song}"},
     ),
-    Write("POST /playlists/{playlist}/copy", "/playlists/{id}/copy", "friend's playlists", user="friend", status=201),
+    Write("POST /playlists/{playlist}/copy", "/playlists/{id}/copy", LISTS_OF_FRIEND, user="friend", status=201),
     Write(
         "POST /playlists/{playlist}/songs/batch",
         "/playlists/{id}/songs/batch",
@@ -230,7 +235,7 @@ WRITES = [
     Write(
         "POST /collaborations",
         "/collaborations",
-        "stranger's playlists, stranger's songs, stranger's activities",
+        f"{LISTS_OF_STRANGER}, stranger's songs, stranger's activities",
         renews=f"{SONGS}, {ACTIVITIES}",
         user="owner",
         body={"playlistId": "{playlist}", "userId": "{stranger}"},
@@ -239,7 +244,7 @@ WRITES = [
     Write(
         "DELETE /collaborations",
         "/collaborations",
-        "friend's playlists, friend's songs, friend's activities",
+        f"{LISTS_OF_FRIEND}, friend's songs, friend's activities",
         renews=f"{SONGS}, {ACTIVITIES}",
         user="owner",
         body={"playlistId": "{playlist}", "userId": "{friend}"},
@@ -384,7 +389,8 @@ class World:
         names["song"] = self.create("/songs", song | titled)["songId"]
         names["single"] = self.create("/songs", song | {"title": "On none"})["songId"]
         for each, song in (("playlist", "song"), ("other_playlist", "single")):
-            names[each] = self.create("/playlists", {"name": each}, "owner")["playlistId"]
+            name = f"{names['name']} {each}"
+            names[each] = self.create("/playlists", {"name": name}, "owner")["playlistId"]
             self.create(f"/playlists/{names[each]}/songs", {"songId": names[song]}, "owner")
         names["last_song"] = self.create("/songs", SONG | {"title": "Last"})["songId"]
         self.create(f"/playlists/{names['playlist']}/songs", {"songId": names["last_song"]}, "owner")

@@ -79,6 +79,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET,POST /songs", "catalog"),
     *_routes("GET,PUT,DELETE /songs/{id}", "catalog"),
     *_routes("GET /search", "catalog"),
+    *_routes("GET /search/playlists", "playlist", protected=True),
     *_routes("POST /users", "auth", limit="registration"),
     *_routes("GET /users", "auth", protected=True),
     *_routes("GET /users/{id}", "auth"),

@@ -19,7 +19,7 @@ def main() -> None:
         {
             "serve": Command(Settings, serve_app),
             "migrate": Command(
-                Settings, lambda settings: migrate(settings, MIGRATIONS, "inbox", "cache", "idempotency")
+                Settings, lambda settings: migrate(settings, MIGRATIONS, "inbox", "cache", "idempotency", "folding")
             ),
         },
     )

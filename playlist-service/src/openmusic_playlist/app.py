@@ -21,6 +21,8 @@ from openmusic_playlist.projections.consumer import SUBSCRIPTION, ProjectionCons
 from openmusic_playlist.projections.directories import SongDirectory, UserDirectory
 from openmusic_playlist.projections.freshness import Freshness
 from openmusic_playlist.projections.song_lookup import SongLookup
+from openmusic_playlist.search import endpoints as search
+from openmusic_playlist.search.service import SearchService
 from openmusic_playlist.settings import Settings
 from openmusic_playlist.song_order import endpoints as song_order
 from openmusic_playlist.song_order.service import SongOrderService
@@ -34,6 +36,7 @@ ROUTERS = (
     playlist_songs.router,
     playlist_songs.internal_router,
     song_order.router,
+    search.router,
     activities.router,
     collaborations.router,
     collaborations.playlist_router,
@@ -65,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.imports = ImportService(database, cache, users, songs, matching, freshness)
         app.state.song_order = SongOrderService(database, cache, freshness)
         app.state.playlist_reader = PlaylistReader(database, cache, freshness, settings.songs_cache_ttl)
+        app.state.search = SearchService(database)
         app.state.user_data = UserDataService(database)
         app.state.activities = ActivityService(database)
         app.state.collaborations = CollaborationService(database, cache, users)

@@ -22,7 +22,7 @@ _SHARED = Path(__file__).parent / "migrations_sql"
 LOCK_WAIT = 5  # seconds that a migration may wait for a table before it gives up rather than block everyone
 
 
-Shared = Literal["outbox", "inbox", "cache", "deleted-users", "idempotency"]
+Shared = Literal["outbox", "inbox", "cache", "deleted-users", "idempotency", "folding"]
 
 
 def migrate(settings: DatabaseSettings, folder: Path, *shared: Shared) -> int:
