@@ -28,9 +28,9 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from openmusic_kit.web.upgrades import UpgradeIgnoringParser
 from openmusic_kit.timers import Timer
 from openmusic_kit.web.failures import Failure
+from openmusic_kit.web.upgrades import UpgradeIgnoringParser
 
 HEAD_TIMEOUT = 15.0  # seconds that a client has to send a head, and to begin with one after it connected
 BODY_TIMEOUT = 60.0  # seconds
