@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from openmusic_kit.ids import new_id
-from openmusic_playlist.projections.directories import UserDirectory
+from openmusic_playlist.projections.freshness import Freshness
 from openmusic_testkit.waiting import eventually
 
 
@@ -93,11 +93,10 @@ async def test_a_copy_that_was_under_way_fails_after_its_maker_may_no_longer_rea
     playlist_id = await alice.add_playlist()
     await alice.share(playlist_id, bob)
 
-    async def exists_after_the_change(*_: Any) -> bool:
+    async def catch_up_after_the_change(*_: Any) -> None:
         await connection.execute(change, [playlist_id])
-        return True
 
-    monkeypatch.setattr(UserDirectory, "exists", exists_after_the_change)
+    monkeypatch.setattr(Freshness, "catch_up", catch_up_after_the_change)
 
     assert (await copy(bob, playlist_id)).status_code == expected
 
@@ -129,6 +128,21 @@ async def test_a_copy_waits_for_the_deletion_of_a_song_that_is_about_to_commit(
 
     rows = await connection.execute("SELECT 1 FROM playlist_songs WHERE playlist_id = %s", [await copying])
     assert len(await rows.fetchall()) == 1
+
+
+async def test_a_user_whom_nobody_has_told_of_copies_at_the_cost_of_one_question(
+    peers: Any, alice: Any, bob: Any
+) -> None:
+    playlist_id = await alice.add_playlist()
+    await alice.call("PATCH", f"/playlists/{playlist_id}", {"public": True})
+    peers.asked.clear()
+
+    for _ in range(2):
+        await copied(bob, playlist_id)
+    assert peers.asked == [f"/internal/users/{bob.id}"]
+
+    del peers.users[bob.id]
+    assert (await copy(type(bob)(bob._client, new_id("user"), "nobody"), playlist_id)).status_code == 401
 
 
 async def test_a_user_who_is_being_deleted_copies_nothing(

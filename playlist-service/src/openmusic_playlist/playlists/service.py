@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.unit_of_work import CachedUnitOfWork
@@ -31,7 +32,7 @@ class PlaylistService:
     async def add(self, name: str, user_id: str) -> str:
         """Returns the id of the new playlist."""
         playlist_id = new_id("playlist")
-        await self._users.with_copy(user_id, lambda: self._add(playlist_id, name, user_id))
+        await self._users.with_copy(user_id, partial(self._add, playlist_id, name, user_id))
         return playlist_id
 
     async def _add(self, playlist_id: str, name: str, user_id: str) -> None:
@@ -46,10 +47,13 @@ class PlaylistService:
         """Returns the id of the copy, which is private and the user's. ``name`` is by default that of the original."""
         async with self._database.read() as connection:
             (await access_to(connection, playlist_id, user_id)).require_reader()
-        if not await self._users.exists(user_id):
-            raise Unauthenticated
         await self._freshness.catch_up()  # a song that was deleted is in it no longer
         copy_id = new_id("playlist")
+        await self._users.with_copy(user_id, partial(self._copy, copy_id, playlist_id, user_id, name))
+        return copy_id
+
+    async def _copy(self, copy_id: str, playlist_id: str, user_id: str, name: str | None) -> None:
+        """Raises Unauthenticated for a user without a copy, or who was deleted."""
         async with self._cache.autocommit(playlist_added(user_id), result=Result(copy_id)) as connection:
             result = await PlaylistRepository(connection).copy(copy_id, playlist_id, user_id, name)
             if not result.user:
@@ -58,7 +62,6 @@ class PlaylistService:
                 raise PlaylistNotFound
             if not result.copied:
                 raise NotYourPlaylist
-        return copy_id
 
     async def visible_to(self, user_id: str, after: str, limit: int) -> list[PlaylistRow]:
         async with self._database.read() as connection:
