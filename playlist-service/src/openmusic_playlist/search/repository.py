@@ -14,8 +14,8 @@ class SearchRepository:
     async def find(self, user_id: str, text: str, limit: int) -> list[PlaylistRow]:
         """Returns playlists that the user owns or shares, whose names have all words of the text.
 
-        Names that equal the text come first, then those that begin with it, then the shortest. Accents and letter case
-        do not matter. Only the names of this user's playlists are folded, so no index is needed.
+        Names that begin with the text come first, then the shortest, so an equal one is before all others. Accents and
+        letter case do not matter. Only the names of this user's playlists are folded, so no index is needed.
         """
         cursor = await self._connection.cursor(row_factory=class_row(PlaylistRow)).execute(
             """
@@ -32,8 +32,7 @@ class SearchRepository:
             SELECT visible.id, visible.name, u.username
             FROM wanted CROSS JOIN visible JOIN users u ON u.id = visible.owner_id
             WHERE visible.key LIKE ALL (wanted.patterns)
-            ORDER BY visible.key = wanted.key DESC, starts_with(visible.key, wanted.key) DESC, length(visible.key),
-                     visible.id DESC
+            ORDER BY starts_with(visible.key, wanted.key) DESC, length(visible.key), visible.id DESC
             LIMIT %(limit)s
             """,
             {"user_id": user_id, "text": text, "words": text.split()[:MAX_WORDS], "limit": limit},
