@@ -24,6 +24,8 @@ async def a_song_is_moved(pair: "Pair") -> None:
     user = _member(pair)
     if change := _some_move(pair, user):
         playlist.write(change, await _move(pair, change, user))
+    else:
+        await many_songs_are_added(pair)  # so that the next one finds some
 
 
 async def two_songs_are_moved(pair: "Pair") -> None:
@@ -44,7 +46,10 @@ async def all_songs_are_put_in_order(pair: "Pair") -> None:
     """Only of songs that are certainly there: an order that does not name each song is refused."""
     _, playlist = pair.now()
     songs = [song for song in playlist.songs if song.gone.possible == [False]]
-    if len(songs) < 2 or not all(song.gone.certain for song in playlist.songs):
+    if len(songs) < 2:
+        await many_songs_are_added(pair)
+        return
+    if not all(song.gone.certain for song in playlist.songs):
         return
     pair.dice.shuffle(songs)
     user = _member(pair)
