@@ -53,10 +53,24 @@ def shown(answer: httpx.Response) -> list[str]:
 
 
 @pytest.mark.parametrize("size", SIZES)
+async def test_a_list_of_any_length_is_counted_for_those_who_ask(
+    client: httpx.AsyncClient, alice: Any, fill: Fill, size: int
+) -> None:
+    path, expected = await fill(alice, size)
+
+    counted = await client.get(path, headers={**alice.headers, "Prefer": "count=exact"})
+
+    assert shown(counted) == expected
+    assert counted.headers["X-Total-Count"] == str(size)
+    assert counted.headers["Vary"] == (await alice.call("GET", path)).headers["Vary"] == "Prefer"
+
+
+@pytest.mark.parametrize("size", SIZES)
 async def test_without_a_limit_the_list_is_whole(alice: Any, fill: Fill, size: int) -> None:
     path, expected = await fill(alice, size)
 
     answer = await alice.call("GET", path)
+    assert "X-Total-Count" not in answer.headers
 
     assert shown(answer) == expected
     assert "Link" not in answer.headers

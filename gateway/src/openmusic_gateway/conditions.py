@@ -9,9 +9,9 @@ from openmusic_kit.web.entity_tags import ConditionInvalid, matches_strongly, ma
 
 def is_not_modified(request: Request, tag: bytes) -> bool:
     """Whether the client has the content with this tag. Raises HttpError (412) if ``If-Match`` names another."""
-    if (tags := _values(request, b"if-match")) is not None and not _matches(tag, tags):
+    if (tags := request.values(b"if-match")) is not None and not _matches(tag, tags):
         raise HttpError(412, errors.PreconditionFailed.message, code=errors.PreconditionFailed.code)
-    tags = _values(request, b"if-none-match")
+    tags = request.values(b"if-none-match")
     return tags is not None and not_modified(tag, tags)
 
 
@@ -30,9 +30,3 @@ def _matches(tag: bytes, tags: bytes) -> bool:
         return matches_strongly(plain, parse_tags(named))
     except ConditionInvalid:
         return False
-
-
-def _values(request: Request, name: bytes) -> bytes | None:
-    if name not in request.headers:
-        return None
-    return b", ".join(value for header, value in request.scope["headers"] if header == name)

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from openmusic_gateway.asgi import HTTPScope, Receive, Send
 from openmusic_gateway.edge.entries import Key
 from openmusic_gateway.routes import Route
+from openmusic_kit.web.preferences import COUNT, prefers_count
 
 
 @dataclass(slots=True)
@@ -22,4 +23,14 @@ class Request:
 
     @property
     def cache_key(self) -> Key:
-        return (self.scope["raw_path"].decode("latin-1"), self.scope["query_string"], self.user_id)
+        query = self.scope["query_string"]
+        preferences = self.values(b"prefer")
+        if preferences is not None and prefers_count(preferences.decode("latin-1")):
+            query += b" " + COUNT.encode()  # a query holds no space, so no other request has this key
+        return (self.scope["raw_path"].decode("latin-1"), query, self.user_id)
+
+    def values(self, name: bytes) -> bytes | None:
+        """All values of a header, as one list; None without the header."""
+        if name not in self.headers:
+            return None
+        return b", ".join(value for header, value in self.scope["headers"] if header == name)

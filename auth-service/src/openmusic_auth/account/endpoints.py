@@ -1,3 +1,4 @@
+from functools import partial
 from operator import attrgetter
 from typing import Annotated
 
@@ -20,7 +21,8 @@ from openmusic_auth.invalidation import account_headers
 from openmusic_auth.users.errors import UsernameTaken
 from openmusic_auth.users.schemas import User, UserData, encode_user
 from openmusic_kit.web.conditions import RequestCondition
-from openmusic_kit.web.openapi import CONDITIONAL, PAGED, error_responses
+from openmusic_kit.web.counting import WantsTotal, total_headers
+from openmusic_kit.web.openapi import CONDITIONAL, COUNTED, PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
 from openmusic_kit.web.responses import tagged_answer
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
@@ -89,16 +91,18 @@ async def change_password(payload: PasswordPayload, user_id: CurrentUser, accoun
     return MessageResponse(message="Password changed")
 
 
-@router.get("/sessions", responses={**error_responses(CursorInvalid), **PAGED})
+@router.get("/sessions", responses={**error_responses(CursorInvalid), **PAGED}, openapi_extra=COUNTED)
 async def list_sessions(
     response: Response,
     user_id: CurrentUser,
     account: Account,
+    counted: WantsTotal,
     limit: PageSize = PAGE_SIZE,
     cursor: str = "",
 ) -> DataResponse[SessionsData]:
     """Each login begins a session. Newest first; the header ``Link`` leads to the next page."""
     sessions = await account.list_sessions(user_id, decode_cursor(cursor), limit + 1)
+    response.headers.update(await total_headers(counted, partial(account.count_sessions, user_id)))
     page = first_page(sessions, limit, response, "/users/me/sessions", attrgetter("id"))
     return DataResponse(
         data=SessionsData(sessions=[Session.model_validate(each, from_attributes=True) for each in page])

@@ -84,6 +84,11 @@ class AccountService:
         async with self._database.read() as connection:
             return await RefreshTokenRepository(connection).list_sessions(user_id, before, limit)
 
+    async def count_sessions(self, user_id: str, limit: int) -> int:
+        """Counts up to ``limit``."""
+        async with self._database.read() as connection:
+            return await RefreshTokenRepository(connection).count_sessions(user_id, limit)
+
     async def end_session(self, user_id: str, session_id: str) -> None:
         """Raises SessionNotFound."""
         require_id("session", session_id, SessionNotFound)

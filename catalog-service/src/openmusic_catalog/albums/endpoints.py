@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -20,7 +21,8 @@ from openmusic_catalog.listing.schemas import SearchText, Year
 from openmusic_catalog.listing.sorting import parse_sort
 from openmusic_kit.cache.cache import Cached
 from openmusic_kit.web.conditions import RequestCondition
-from openmusic_kit.web.openapi import CACHED, CONDITIONAL, LOCATED, PAGED, REPEATABLE, error_responses
+from openmusic_kit.web.counting import WantsTotal, total_headers
+from openmusic_kit.web.openapi import CACHED, CONDITIONAL, COUNTED, LOCATED, PAGED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
 from openmusic_kit.web.responses import cacheable_answer
 from openmusic_kit.web.routes import InternalRoute, TimedRoute
@@ -45,10 +47,11 @@ async def add_album(payload: AlbumPayload, albums: Albums, response: Response) -
     return CreatedResponse(message="Album added", data=AlbumId(album_id=album_id))
 
 
-@router.get("", responses={**error_responses(CursorInvalid), **PAGED})
+@router.get("", responses={**error_responses(CursorInvalid), **PAGED}, openapi_extra=COUNTED)
 async def list_albums(
     response: Response,
     albums: Albums,
+    counted: WantsTotal,
     name: SearchText = "",
     year: Year = None,
     sort: AlbumSort = "",
@@ -62,7 +65,7 @@ async def list_albums(
     """
     order = parse_sort(sort)
     found = await albums.search(name, year, order, decode_cursor(cursor), limit + 1)
-    response.headers.update(albums_headers())
+    response.headers.update(albums_headers() | await total_headers(counted, partial(albums.count, name, year)))
     query = {"name": name or None, "year": year, "sort": sort or None}
     page = first_page(found, limit, response, "/albums", order.cursor_of, **query)
     return DataResponse(data=AlbumsData.model_validate({"albums": page}, from_attributes=True))

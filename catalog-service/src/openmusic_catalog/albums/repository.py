@@ -1,9 +1,17 @@
 from dataclasses import dataclass
 
 from psycopg import sql
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
-from openmusic_catalog.listing.repository import all_of, columns, contains, cursor_parameters, follows, order_by
+from openmusic_catalog.listing.repository import (
+    all_of,
+    columns,
+    contains,
+    counted,
+    cursor_parameters,
+    follows,
+    order_by,
+)
 from openmusic_catalog.listing.sorting import Order, Value
 from openmusic_catalog.songs.repository import SongSummary
 from openmusic_kit.database.database import Connection
@@ -85,11 +93,7 @@ class AlbumRepository:
 
         The statement is not prepared: which index is the fastest depends on the values.
         """
-        conditions: list[sql.Composable] = [
-            *([contains("name", name)] if name else []),
-            *([sql.SQL("year = %(year)s")] if year is not None else []),
-            *([follows(order)] if after else []),
-        ]
+        conditions = [*_conditions(name, year), *([follows(order)] if after else [])]
         cursor = self._connection.cursor(row_factory=class_row(ListedAlbum))
         await cursor.execute(
             sql.SQL(
@@ -102,6 +106,13 @@ class AlbumRepository:
             prepare=False,
         )
         return await cursor.fetchall()
+
+    async def count(self, name: str, year: int | None, limit: int) -> int:
+        """Counts up to ``limit``."""
+        cursor = self._connection.cursor(row_factory=scalar_row)
+        parameters = {"name": name, "year": year, "limit": limit}
+        await cursor.execute(counted("albums", _conditions(name, year)), parameters, prepare=False)
+        return int(await cursor.fetchone() or 0)
 
     async def lock(self, album_id: str) -> None:
         """Until the transaction ends, nobody else changes the album, or adds a song to it."""
@@ -148,3 +159,10 @@ class AlbumRepository:
         )
         row = await cursor.fetchone()
         return row["version"] if row else None
+
+
+def _conditions(name: str, year: int | None) -> list[sql.Composable]:
+    return [
+        *([contains("name", name)] if name else []),
+        *([sql.SQL("year = %(year)s")] if year is not None else []),
+    ]

@@ -59,6 +59,11 @@ class AlbumService:
         async with self._database.read() as connection:
             return await AlbumRepository(connection).search(name, year, order, after, limit, self._public_url)
 
+    async def count(self, name: str, year: int | None, limit: int) -> int:
+        """Counts up to ``limit``."""
+        async with self._database.read() as connection:
+            return await AlbumRepository(connection).count(name, year, limit)
+
     async def update(self, album_id: str, name: str, year: int, check: AlbumCheck | None) -> None:
         """Raises AlbumNotFound, and what ``check`` raises."""
         require_id("album", album_id, AlbumNotFound)

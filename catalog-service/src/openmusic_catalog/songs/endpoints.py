@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -19,7 +20,8 @@ from openmusic_catalog.songs.schemas import (
 )
 from openmusic_catalog.songs.service import SongService
 from openmusic_kit.web.conditions import RequestCondition
-from openmusic_kit.web.openapi import CONDITIONAL, LOCATED, PAGED, REPEATABLE, error_responses
+from openmusic_kit.web.counting import WantsTotal, total_headers
+from openmusic_kit.web.openapi import CONDITIONAL, COUNTED, LOCATED, PAGED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, decode_cursor, first_page
 from openmusic_kit.web.responses import tagged_answer
 from openmusic_kit.web.routes import InternalRoute, TimedRoute
@@ -44,10 +46,11 @@ async def add_song(payload: SongPayload, songs: Songs, response: Response) -> Cr
     return CreatedResponse(message="Song added", data=SongId(song_id=song_id))
 
 
-@router.get("", responses={**error_responses(CursorInvalid), **PAGED})
+@router.get("", responses={**error_responses(CursorInvalid), **PAGED}, openapi_extra=COUNTED)
 async def search_songs(
     response: Response,
     songs: Songs,
+    counted: WantsTotal,
     title: SearchText = "",
     performer: SearchText = "",
     genre: ExactText = "",
@@ -67,7 +70,7 @@ async def search_songs(
     order = parse_sort(sort)
     wanted = SongFilter(title, performer, genre, album, year, year_from, year_to)
     found = await songs.search(wanted, order, decode_cursor(cursor), limit + 1)
-    response.headers.update(songs_headers())
+    response.headers.update(songs_headers() | await total_headers(counted, partial(songs.count, wanted)))
     texts = {"title": title, "performer": performer, "genre": genre, "album": album, "sort": sort}
     years = {"year": year, "yearFrom": year_from, "yearTo": year_to}
     query = {name: text or None for name, text in texts.items()} | years

@@ -1,10 +1,18 @@
 from dataclasses import asdict, dataclass
 
 from psycopg import sql
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 from openmusic_catalog.events import SongCreated, SongDeleted, SongUpdated
-from openmusic_catalog.listing.repository import all_of, columns, contains, cursor_parameters, follows, order_by
+from openmusic_catalog.listing.repository import (
+    all_of,
+    columns,
+    contains,
+    counted,
+    cursor_parameters,
+    follows,
+    order_by,
+)
 from openmusic_catalog.listing.sorting import Order, Value
 from openmusic_kit.database.database import Connection
 from openmusic_kit.messaging import outbox
@@ -115,11 +123,7 @@ class SongRepository:
 
         The statement is not prepared: which index is the fastest depends on the values.
         """
-        given = {name: value for name, value in asdict(wanted).items() if value not in ("", None)}
-        conditions: list[sql.Composable] = [
-            sql.SQL(_COMPARISONS[name]) if name in _COMPARISONS else contains(name, text)
-            for name, text in given.items()
-        ]
+        given, conditions = _given(wanted), _conditions(wanted)
         conditions += [follows(order)] if after else []
         cursor = self._connection.cursor(row_factory=class_row(ListedSong))
         await cursor.execute(
@@ -130,6 +134,12 @@ class SongRepository:
             prepare=False,
         )
         return await cursor.fetchall()
+
+    async def count(self, wanted: SongFilter, limit: int) -> int:
+        """Counts up to ``limit``."""
+        cursor = self._connection.cursor(row_factory=scalar_row)
+        await cursor.execute(counted("songs", _conditions(wanted)), {"limit": limit, **_given(wanted)}, prepare=False)
+        return int(await cursor.fetchone() or 0)
 
     async def list_all(self, after: str, limit: int) -> list[Song]:
         """Returns the songs after the id ``after``, in the order of ids."""
@@ -190,3 +200,14 @@ class SongRepository:
             aggregate_id=before.id,
             sequence=before.version + 1,
         )
+
+
+def _given(wanted: SongFilter) -> dict[str, str | int]:
+    return {name: value for name, value in asdict(wanted).items() if value not in ("", None)}
+
+
+def _conditions(wanted: SongFilter) -> list[sql.Composable]:
+    return [
+        sql.SQL(_COMPARISONS[name]) if name in _COMPARISONS else contains(name, str(text))
+        for name, text in _given(wanted).items()
+    ]

@@ -67,6 +67,11 @@ class SongService:
         async with self._database.read() as connection:
             return await SongRepository(connection).search(wanted, order, after, limit)
 
+    async def count(self, wanted: SongFilter, limit: int) -> int:
+        """Counts up to ``limit``."""
+        async with self._database.read() as connection:
+            return await SongRepository(connection).count(wanted, limit)
+
     async def list_copies(self, after: str, limit: int) -> list[SongCopy]:
         """Returns the songs after the id ``after``, in the order of ids."""
         async with self._database.read() as connection:

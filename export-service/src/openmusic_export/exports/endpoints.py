@@ -1,3 +1,4 @@
+from functools import partial
 from operator import attrgetter
 from typing import Annotated
 
@@ -7,7 +8,8 @@ from openmusic_export.exports.errors import ExportNotFound, OwnerOnly, PlaylistN
 from openmusic_export.exports.schemas import Export, ExportData, ExportId, ExportPayload, ExportsData
 from openmusic_export.exports.service import ExportService
 from openmusic_export.formats import FORMATS, FormatName
-from openmusic_kit.web.openapi import LOCATED, PAGED, REPEATABLE, TAGGED, Responses, error_responses
+from openmusic_kit.web.counting import WantsTotal, total_headers
+from openmusic_kit.web.openapi import COUNTED, LOCATED, PAGED, REPEATABLE, TAGGED, Responses, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, PageSize, Section, decode_cursor, first_page, section
 from openmusic_kit.web.responses import tagged_answer
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
@@ -58,16 +60,18 @@ async def export_playlist(
     return CreatedResponse(message=ACCEPTED, data=ExportId(export_id=export_id))
 
 
-@router.get("", responses={**error_responses(CursorInvalid), **PAGED})
+@router.get("", responses={**error_responses(CursorInvalid), **PAGED}, openapi_extra=COUNTED)
 async def list_exports(
     response: Response,
     user_id: CurrentUser,
     exports: Exports,
+    counted: WantsTotal,
     limit: PageSize = PAGE_SIZE,
     cursor: str = "",
 ) -> DataResponse[ExportsData]:
     """The user's exports, newest first; the header ``Link`` leads to the next page."""
     jobs = await exports.list_requested(user_id, decode_cursor(cursor), limit + 1)
+    response.headers.update(await total_headers(counted, partial(exports.count_requested, user_id)))
     page = first_page(jobs, limit, response, "/export", attrgetter("id"))
     return DataResponse(data=ExportsData(exports=[Export.of(job) for job in page]))
 

@@ -58,6 +58,11 @@ class ExportService:
         async with self._database.read() as connection:
             return await JobRepository(connection).list_requested(user_id, before, limit)
 
+    async def count_requested(self, user_id: str, limit: int) -> int:
+        """Counts up to ``limit``."""
+        async with self._database.read() as connection:
+            return await JobRepository(connection).count_requested(user_id, limit)
+
     async def _require_owner(self, playlist_id: str, user_id: str) -> None:
         owner_id = await self._playlists.owner_of(playlist_id)
         if owner_id is None:

@@ -10,10 +10,10 @@ from openmusic_gateway.asgi import Headers, Send
 from openmusic_gateway.responses import allowed, send_empty
 
 ANY = "*"
-ALLOWED_HEADERS = b"authorization, content-type, idempotency-key, if-match, if-none-match, x-request-id"
+ALLOWED_HEADERS = b"authorization, content-type, idempotency-key, if-match, if-none-match, prefer, x-request-id"
 EXPOSED_HEADERS = (
-    b"etag, link, location, ratelimit, ratelimit-limit, ratelimit-policy, ratelimit-remaining, "
-    b"ratelimit-reset, retry-after, x-data-source, x-request-id"
+    b"etag, link, location, preference-applied, ratelimit, ratelimit-limit, ratelimit-policy, ratelimit-remaining, "
+    b"ratelimit-reset, retry-after, x-data-source, x-request-id, x-total-count"
 )
 MAX_AGE = b"600"  # seconds that a browser caches a preflight response
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]-]+")

@@ -11,6 +11,7 @@ from openmusic_kit import errors
 from openmusic_kit.idempotency.keys import HEADER, PATTERN, KeyReused
 from openmusic_kit.web.entity_tags import ConditionInvalid
 from openmusic_kit.web.failures import JSON, PROBLEM, TYPE_PREFIX
+from openmusic_kit.web.preferences import COUNT, MAX_COUNT
 
 Document = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
@@ -129,7 +130,31 @@ TAGGED: Responses = {
 LOCATED: Responses = {201: {"headers": {"Location": {"description": "The path of what was created", **_TEXT}}}}
 """What an endpoint declares that names the path of what it created."""
 
-PAGED: Responses = {200: {"headers": _LINK}}
+COUNTED: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Prefer",
+            "in": "header",
+            "required": False,
+            "description": f"`count=exact` asks for `X-Total-Count`, which a list of up to {MAX_COUNT} items has then",
+            "schema": {"type": "string"},
+        }
+    ]
+}
+"""``openapi_extra`` of a list that is counted on request."""
+
+_TOTAL = {
+    "X-Total-Count": {
+        "description": "The number of items on all pages together",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+    "Preference-Applied": {
+        "description": "There together with X-Total-Count",
+        "schema": {"type": "string", "const": COUNT},
+    },
+}
+
+PAGED: Responses = {200: {"headers": _LINK | _TOTAL}}
 """What an endpoint declares whose answer is one page of a list."""
 
 

@@ -4,7 +4,7 @@ Neither the list nor a connection to the database is held while a slow client re
 connection: the JSON that was begun is never completed.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from fastapi.responses import StreamingResponse
@@ -15,13 +15,18 @@ from openmusic_kit.web.schemas import WireModel
 T = TypeVar("T", bound=WireModel)
 
 
-def stream_list(empty: WireModel, first: list[T], more: Callable[[T], Awaitable[list[T]]]) -> StreamingResponse:
-    """``empty`` is the answer with an empty list, where the items go; ``more`` gives the batch behind an item.
+def stream_list(
+    empty: WireModel,
+    first: list[T],
+    more: Callable[[T], Awaitable[list[T]]],
+    headers: Mapping[str, str] | None = None,
+) -> StreamingResponse:
+    """``empty`` is the answer with an empty list, where the items go; ``more`` gives the batch that follows an item.
 
     A batch has PAGE_SIZE items, the last one fewer.
     """
     head, _, tail = empty.model_dump_json(by_alias=True).encode().rpartition(b"[]")
-    return StreamingResponse(_pieces(head, tail, first, more), media_type="application/json")
+    return StreamingResponse(_pieces(head, tail, first, more), media_type="application/json", headers=headers)
 
 
 async def _pieces(

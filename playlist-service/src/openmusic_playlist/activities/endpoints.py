@@ -1,8 +1,10 @@
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from openmusic_kit.web.openapi import PAGED, error_responses
+from openmusic_kit.web.counting import WantsTotal, total_headers
+from openmusic_kit.web.openapi import COUNTED, PAGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, first_page
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
 from openmusic_kit.web.schemas import DataResponse
@@ -25,12 +27,14 @@ router = APIRouter(prefix="/playlists/{playlist_id}/activities", tags=["playlist
     "",
     response_model=DataResponse[ActivitiesData],
     responses={**error_responses(PlaylistNotFound, NotYourPlaylist, CursorInvalid), **PAGED},
+    openapi_extra=COUNTED,
 )
 async def get_activities(
     playlist_id: str,
     response: Response,
     user_id: CurrentUser,
     activities: Annotated[ActivityService, Depends(_activities)],
+    counted: WantsTotal,
     limit: Limit = None,
     cursor: str = "",
     edits: bool = False,
@@ -42,10 +46,11 @@ async def get_activities(
         return [Activity.model_validate(row, from_attributes=True) for row in rows]
 
     page = await page_after(decode_cursor(cursor), limit + 1 if limit else PAGE_SIZE)
+    total = await total_headers(counted, partial(activities.count, playlist_id, user_id, edits))
     if limit is None and len(page) == PAGE_SIZE:
         empty = DataResponse(data=ActivitiesData(playlist_id=playlist_id, activities=[]))
-        return stream_list(empty, page, lambda last: page_after(str(last.position), PAGE_SIZE))
-    response.headers.update(activities_headers(playlist_id))
+        return stream_list(empty, page, lambda last: page_after(str(last.position), PAGE_SIZE), total)
+    response.headers.update(activities_headers(playlist_id) | total)
     if limit is not None:
         path, query = f"/playlists/{playlist_id}/activities", {"edits": "true"} if edits else {}
         page = first_page(page, limit, response, path, lambda last: str(last.position), **query)

@@ -1,4 +1,4 @@
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 from openmusic_kit.database.database import Connection
 from openmusic_playlist.activities.models import ActivityRow
@@ -25,3 +25,17 @@ class ActivityRepository:
             {"playlist_id": playlist_id, "after": after, "limit": limit, "edits": edits},
         )
         return await cursor.fetchall()
+
+    async def count(self, playlist_id: str, limit: int, *, edits: bool) -> int:
+        """Counts up to ``limit``."""
+        cursor = await self._connection.cursor(row_factory=scalar_row).execute(
+            """
+            SELECT count(*) FROM (
+                SELECT 1 FROM activities WHERE playlist_id = %(playlist_id)s
+                UNION ALL
+                SELECT 1 FROM playlist_edits WHERE playlist_id = %(playlist_id)s AND %(edits)s LIMIT %(limit)s
+            ) AS a
+            """,
+            {"playlist_id": playlist_id, "limit": limit, "edits": edits},
+        )
+        return int(await cursor.fetchone() or 0)

@@ -18,3 +18,9 @@ class ActivityService:
         async with self._database.read() as connection:
             (await access_to(connection, playlist_id, user_id)).require_member()
             return await ActivityRepository(connection).of_playlist(playlist_id, int(after or 0), limit, edits=edits)
+
+    async def count(self, playlist_id: str, user_id: str, edits: bool, limit: int) -> int:
+        """Counts up to ``limit``."""
+        async with self._database.read() as connection:
+            (await access_to(connection, playlist_id, user_id)).require_member()
+            return await ActivityRepository(connection).count(playlist_id, limit, edits=edits)

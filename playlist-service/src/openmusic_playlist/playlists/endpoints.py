@@ -1,3 +1,4 @@
+from functools import partial
 from operator import attrgetter
 from typing import Annotated
 
@@ -5,7 +6,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from openmusic_kit.ids import created_at_of
 from openmusic_kit.web.conditions import RequestCondition
-from openmusic_kit.web.openapi import CONDITIONAL, LOCATED, PAGED, REPEATABLE, TAGGED, error_responses
+from openmusic_kit.web.counting import WantsTotal, total_headers
+from openmusic_kit.web.openapi import CONDITIONAL, COUNTED, LOCATED, PAGED, REPEATABLE, TAGGED, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, first_page
 from openmusic_kit.web.responses import tagged_answer
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
@@ -48,11 +50,17 @@ async def add_playlist(
     return CreatedResponse(message="Playlist added", data=PlaylistId(playlist_id=playlist_id))
 
 
-@router.get("", response_model=DataResponse[PlaylistsData], responses={**error_responses(CursorInvalid), **PAGED})
+@router.get(
+    "",
+    response_model=DataResponse[PlaylistsData],
+    responses={**error_responses(CursorInvalid), **PAGED},
+    openapi_extra=COUNTED,
+)
 async def list_playlists(
     response: Response,
     user_id: CurrentUser,
     playlists: Playlists,
+    counted: WantsTotal,
     limit: Limit = None,
     cursor: str = "",
 ) -> DataResponse[PlaylistsData] | Response:
@@ -64,10 +72,11 @@ async def list_playlists(
 
     after = decode_cursor(cursor)
     page = await page_after(after, limit + 1 if limit else PAGE_SIZE)
+    total = await total_headers(counted, partial(playlists.count_visible_to, user_id))
     if limit is None and len(page) == PAGE_SIZE:
         empty = DataResponse(data=PlaylistsData(playlists=[]))
-        return stream_list(empty, page, lambda last: page_after(last.id, PAGE_SIZE))
-    response.headers.update(playlists_headers(user_id))
+        return stream_list(empty, page, lambda last: page_after(last.id, PAGE_SIZE), total)
+    response.headers.update(playlists_headers(user_id) | total)
     if limit is not None:
         page = first_page(page, limit, response, "/playlists", attrgetter("id"))
     return DataResponse(data=PlaylistsData(playlists=page))

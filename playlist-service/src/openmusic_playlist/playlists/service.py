@@ -67,6 +67,11 @@ class PlaylistService:
         async with self._database.read() as connection:
             return await PlaylistRepository(connection).visible_to(user_id, after, limit)
 
+    async def count_visible_to(self, user_id: str, limit: int) -> int:
+        """Counts up to ``limit``."""
+        async with self._database.read() as connection:
+            return await PlaylistRepository(connection).count_visible_to(user_id, limit)
+
     async def details(self, playlist_id: str, user_id: str) -> PlaylistDetails:
         await self._freshness.catch_up()  # a song that was deleted no longer counts
         async with self._database.read() as connection:
