@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageChops, ImageCms, ImageSequence
 
 from openmusic_media.covers.containers import gif, png, webp
-from openmusic_media.covers.containers.bounds import MAX_FRAMES
+from openmusic_media.covers.containers.bounds import MAX_FRAMES, MAX_PIXELS, MAX_TOTAL_PIXELS
 from openmusic_media.covers.errors import ImageTooBig, NotAnImage
 from openmusic_media.covers.images import clean
 
@@ -356,3 +356,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     done = subprocess.run([sys.executable, "-c", measure], input=bomb, capture_output=True, check=True)
 
     assert int(done.stdout) < 800_000, "KiB"
+
+
+def test_the_refusal_of_a_big_image_names_each_limit() -> None:
+    for limit in (MAX_PIXELS, MAX_TOTAL_PIXELS, MAX_FRAMES):
+        assert f" {limit} " in ImageTooBig.message

@@ -63,12 +63,16 @@ class Body:
     def _too_large(self) -> HttpError:
         return HttpError(413, f"{BODY_TOO_LARGE}: at most {self._limit} bytes")
 
+    def _too_slow(self) -> HttpError:
+        limits = f"at most {self._timeout:g} s without a byte, and at least {MIN_UPLOAD_RATE} bytes per second"
+        return HttpError(408, f"{BODY_TOO_SLOW}: {limits}", {"Connection": "close"})
+
     async def _next_chunk(self) -> bytes:
         try:
             async with asyncio.timeout(self._time_left()):
                 message = await self._receive()
         except TimeoutError:
-            raise HttpError(408, BODY_TOO_SLOW, {"Connection": "close"}) from None
+            raise self._too_slow() from None
         if message["type"] != "http.request":
             raise ClientDisconnected
         chunk = message.get("body", b"")

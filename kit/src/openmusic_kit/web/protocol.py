@@ -277,7 +277,8 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._hang_up()
 
     def _time_is_up(self) -> None:
-        self._refuse(408, "The request took too long")
+        body, head = f"{self.body_timeout:g} s without a byte of the body", f"{self.head_timeout:g} s for the headers"
+        self._refuse(408, f"The request took too long: at most {body if self._body_open else head}")
 
     def _refuse(self, status: int, message: str) -> None:
         """Says why and hangs up. It says nothing while an earlier request is being answered, and after this one was."""

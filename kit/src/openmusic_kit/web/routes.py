@@ -103,7 +103,7 @@ def _in_time(handle: Handler) -> Handler:
             async with asyncio.timeout(HANDLING_TIME):
                 return await handle(request)
         except TimeoutError as error:
-            raise errors.Unavailable("This took too long") from error
+            raise errors.Unavailable(f"This took longer than {HANDLING_TIME:g} s") from error
 
     return timed
 

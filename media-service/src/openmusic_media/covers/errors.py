@@ -18,7 +18,7 @@ class NotAnImage(Invalid):
 
 
 class ImageTooBig(Invalid):
-    message = "cover: the image has too many pixels or frames"
+    message = "cover: the image is too big: at most 25000000 pixels in a frame, 50000000 in all frames, and 1000 frames"
 
 
 class CoverTooLarge(TooLarge):

@@ -28,7 +28,9 @@ def _fields(content_type: str, body: bytes) -> Iterator[tuple[str, bool, bytes]]
     """Yields the name of each field, whether it is a file, and its content."""
     for number, (headers, content) in enumerate(_parts(_boundary(content_type), body), 1):
         name = _parameter(headers, "name")
-        if number > MAX_PARTS or name is None:
+        if number > MAX_PARTS:
+            raise NotAForm(f"The form must have at most {MAX_PARTS} fields")
+        if name is None:
             raise NotAForm
         yield name, _parameter(headers, "filename") is not None, content
 
