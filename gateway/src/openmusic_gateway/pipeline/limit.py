@@ -24,20 +24,20 @@ from openmusic_gateway.settings import Settings
 class RateLimit:
     def __init__(self, settings: Settings, share: Share) -> None:
         by_address, by_user, window = settings.requests_by_address, settings.requests_by_user, settings.requests_window
-        self._address = Limit("address", by_address, window, "requests from one address")
-        self._user = Limit("user", by_user, window, "requests of one user")
-        self._by_address = Rate(self._address, share)
-        self._by_user = Rate(self._user, share)
+        address = Limit("address", by_address, window, "requests from one address")
+        user = Limit("user", by_user, window, "requests of one user")
+        self._by_address = Rate(address, share)
+        self._by_user = Rate(user, share)
+        self._anybodys_policy = _policy(address)
+        self._users_policy = _policy(address, user)
 
     def admit(self, request: Request) -> dict[str, str]:
         """Headers that show the limits, and what is left of them. Raises HttpError (429)."""
-        states = {self._address.policy: self._by_address.admit(client_key(request.address))}
+        states, policy = [self._by_address.admit(client_key(request.address))], self._anybodys_policy
         if request.user_id:
-            states[self._user.policy] = self._by_user.admit(request.user_id)
-        limited = {policy: state for policy, state in states.items() if state}
-        if not limited:
-            return {}
-        return {"RateLimit-Policy": ", ".join(limited), "RateLimit": ", ".join(limited.values())}
+            states, policy = [*states, self._by_user.admit(request.user_id)], self._users_policy
+        limited = ", ".join(filter(None, states))
+        return {"RateLimit-Policy": policy, "RateLimit": limited} if limited else {}
 
 
 class BodyLimit:
@@ -94,6 +94,10 @@ class AttemptLimit:
         if request.route.limit == "registration":
             return Rule(400, ((self._registration, address),))
         return Rule(401, ((self._login_by_name, _name_key(await body.read())), (self._login_by_address, address)))
+
+
+def _policy(*limits: Limit) -> str:
+    return ", ".join(limit.policy for limit in limits if limit.amount)
 
 
 def _name_key(content: bytes) -> str:
