@@ -56,6 +56,7 @@ def test_a_new_service_is_whole_and_known_to_every_part(copy: Copy) -> None:
     copy.run("ruff", "check", "--fix", "reviews-service")
     copy.run("python", "deploy/kubernetes/manifests.py")
     copy.run("python", "contracts/openapi.py")
+    copy.run("python", "contracts/collection.py")
 
     copy.run("ruff", "check", "reviews-service", "gateway/src")
     copy.run("ruff", "format", "--check", "reviews-service", "gateway/src")

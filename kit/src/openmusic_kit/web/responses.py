@@ -81,6 +81,8 @@ def _locate(problem: Any) -> dict[str, str]:
 
 def _detail(problem: Any) -> str:
     detail: str = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] in {"too_long", "too_short"} and isinstance(problem["input"], str):
+        return detail.replace(" item", " character")  # pydantic's word, if the bound comes after another validator
     return detail
 
 
