@@ -25,6 +25,9 @@ from openmusic_media.settings import Settings
 from openmusic_testkit import plain_http
 from openmusic_testkit.peers import CREDENTIAL, FakePeer
 from openmusic_testkit.serving import serving
+from openmusic_testkit.tokens import TokenIssuer
+
+ISSUER = TokenIssuer()
 
 Eventually = Callable[..., Awaitable[Any]]
 Run = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
@@ -38,6 +41,8 @@ class Catalogue(FakePeer):
     """Of each album, the path that it refers to."""
     colors: dict[str, str] = field(default_factory=dict)
     """Of each album, the colour of its cover."""
+    playlists: dict[str, str] = field(default_factory=dict)
+    """The owner of each playlist. The service that owns playlists has the same address."""
     silent: asyncio.Event | None = None
     """When there is one, nothing is answered before it is set."""
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -47,6 +52,8 @@ class Catalogue(FakePeer):
         return [
             web.get("/internal/albums/covers", self.list_covers),
             web.put("/internal/albums/{id}/cover", self.answer),
+            web.get("/internal/playlists/covers", self.list_covers),
+            web.put("/internal/playlists/{id}/cover", self.answer_playlist),
         ]
 
     def release(self) -> None:
@@ -65,8 +72,18 @@ class Catalogue(FakePeer):
 
     async def list_covers(self, request: web.Request) -> web.Response:
         after, limit = request.query["after"], int(request.query["limit"])
-        used = [{"id": album_id, "path": path} for album_id, path in sorted(self.covers.items()) if path]
+        kind = request.path.split("/")[2].removesuffix("s")
+        used = [{"id": each, "path": path} for each, path in sorted(self.covers.items()) if path and each.startswith(kind)]
         return self.reply(request, {"covers": [each for each in used if each["id"] > after][:limit]}, "covers")
+
+    async def answer_playlist(self, request: web.Request) -> web.Response:
+        playlist_id, cover = request.match_info["id"], await request.json()
+        owner = self.playlists.get(playlist_id)
+        answer = self.reply(request, {"allowed": owner == cover["userId"]} if owner else None, "playlists")
+        if answer.status == 200 and owner == cover["userId"]:
+            self.covers[playlist_id] = cover["path"]
+            answer.headers["Cache-Purge"] = f"playlist:{playlist_id}"
+        return answer
 
     async def answer(self, request: web.Request) -> web.Response:
         album_id = request.match_info["id"]
@@ -85,7 +102,7 @@ class Catalogue(FakePeer):
 @pytest.fixture
 async def catalogue() -> AsyncIterator[Catalogue]:
     catalogue = Catalogue()
-    async with catalogue.serving():
+    async with catalogue.serving(ISSUER):
         yield catalogue
 
 
@@ -201,7 +218,12 @@ def run(catalogue: Catalogue, rabbitmq_url: str) -> Run:
     @asynccontextmanager
     async def run(backend: Backend) -> AsyncIterator[httpx.AsyncClient]:
         settings = Settings(
-            **backend.settings, catalog_url=catalogue.url, rabbitmq_server=rabbitmq_url, service_credential=CREDENTIAL
+            **backend.settings,
+            auth_url=catalogue.url,
+            catalog_url=catalogue.url,
+            playlist_url=catalogue.url,
+            rabbitmq_server=rabbitmq_url,
+            service_credential=CREDENTIAL,
         )
         options = {"http": "httptools", "lifespan": "on", "timeout_graceful_shutdown": 1, "log_config": None}
         async with (
@@ -241,6 +263,11 @@ def upload(client: httpx.AsyncClient, uploading_to: Callable[[httpx.AsyncClient]
     return uploading_to(client)
 
 
+@pytest.fixture
+def bearer() -> Callable[[str], dict[str, str]]:
+    return ISSUER.bearer
+
+
 class Events:
     """What the catalogue announces, sent through the real broker; and a look at the queues."""
 
@@ -271,6 +298,9 @@ class Events:
 
     async def replaced(self, album_id: str, path: str) -> str:
         return await self.publish("album.cover_replaced", album_id, {"albumId": album_id, "path": path})
+
+    async def unused(self, playlist_id: str, path: str) -> str:
+        return await self.publish("playlist.cover_unused", playlist_id, {"playlistId": playlist_id, "path": path})
 
     async def depth(self, *names: str) -> int:
         queues = [await self._channel.declare_queue(name, passive=True) for name in names]

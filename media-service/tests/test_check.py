@@ -34,7 +34,7 @@ async def catalog(catalogue: Any) -> AsyncIterator[ServiceClient]:
 @pytest.fixture
 def checked(storage: Storage, catalog: ServiceClient) -> CoverCheck:
     """As long after what the test stores as no upload takes."""
-    return CoverCheck(storage, catalog, now=lambda: LATER)
+    return CoverCheck(storage, catalog, catalog, now=lambda: LATER)
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def store(storage: Storage) -> Any:
 
 @pytest.fixture
 def use(store: Any, catalogue: Any) -> Any:
-    async def use() -> str:
-        """The key of a cover that an album refers to."""
-        key: str = await store()
+    async def use(kind: str = "album") -> str:
+        """The key of a cover that is in use."""
+        key: str = await store(new_cover_key(new_id(kind), "a" * 32, "png"))
         catalogue.covers[key.partition("/")[0]] = f"/covers/{key}"
         return key
 
@@ -65,7 +65,7 @@ def thumbnail_of(key: str) -> str:
 async def test_nothing_is_said_of_covers_in_use(checked: CoverCheck, catalogue: Any, store: Any, use: Any) -> None:
     catalogue.add_album()
     await store(thumbnail_of(await use()))
-    await use()
+    await use("playlist")
 
     assert await checked.run(remove=True) == []
 
@@ -97,7 +97,7 @@ async def test_an_upload_under_way_is_left_alone(
     await use()
     under_way = await store()
 
-    assert await CoverCheck(storage, catalog).run(remove=True) == []
+    assert await CoverCheck(storage, catalog, catalog).run(remove=True) == []
     assert under_way in await storage.keys()
 
 
@@ -186,5 +186,6 @@ async def test_all_pages_of_albums_are_read(checked: CoverCheck, use: Any, monke
     monkeypatch.setattr(check, "PAGE", 2)
     for _ in range(5):
         await use()
+        await use("playlist")
 
     assert await checked.run() == []

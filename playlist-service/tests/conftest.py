@@ -135,7 +135,7 @@ def base_settings(
         rabbitmq_server=rabbitmq_url,
         service_credential=CREDENTIAL,
     )
-    migrate(settings, MIGRATIONS, "inbox", "cache", "idempotency", "folding")
+    migrate(settings, MIGRATIONS, "inbox", "outbox", "cache", "idempotency", "folding")
     return settings
 
 

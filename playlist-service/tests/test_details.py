@@ -39,6 +39,7 @@ async def test_a_new_playlist_is_private_and_counted(alice: Any, bob: Any, peers
         "songCount": 0,
         "collaboratorCount": 0,
         "revision": 0,
+        "coverUrl": None,
     }
 
     await alice.add(playlist_id, peers.add_song())

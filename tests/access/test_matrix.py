@@ -28,7 +28,7 @@ GET    /albums/{album_id}                 200    200     200      200    200    
 PUT    /albums/{album_id}                 200    200     200      200    200          200
 DELETE /albums/{album_id}                 200    200     200      200    200          200
 POST   /albums/{album_id}/covers          201    201     201      201    201          201
-GET    /covers/{album_id}/{file}          200    200     200      200    200          200
+GET    /covers/{folder}/{file}            200    200     200      200    200          200
 POST   /albums/{album_id}/likes           401    401     201      201    201          201
 DELETE /albums/{album_id}/likes           401    401     200      200    200          200
 GET    /albums/{album_id}/likes           200    200     200      200    200          200
@@ -64,6 +64,8 @@ PATCH  /playlists/{playlist_id}           401    401     403      403    403    
 DELETE /playlists/{playlist_id}           401    401     403      403    403          200
 GET    /playlists/{playlist_id}/collaborators 401 401    403      403    200          200
 DELETE /playlists/{playlist_id}/collaborators/me 401 401 403      403    200          400
+POST   /playlists/{playlist_id}/cover     401    401     403      403    403          201
+DELETE /playlists/{playlist_id}/cover     401    401     403      403    403          200
 POST   /playlists/{playlist_id}/copy      401    401     403      403    201          201
 POST   /playlists/{playlist_id}/songs     401    401     403      403    201          201
 GET    /playlists/{playlist_id}/songs     401    401     403      403    200          200
@@ -142,6 +144,10 @@ class World:
     def export_id(self) -> str:
         payload = {"targetEmail": "listener@openmusic.test"}
         return self.made(f"/export/playlists/{self.playlist_id}", payload)["exportId"]
+
+    @property
+    def folder(self) -> str:
+        return self.album_id
 
     @cached_property
     def file(self) -> str:
@@ -235,13 +241,15 @@ def gateways(url: str, second_url: str) -> Any:
 def ask(gateway: httpx.Client, world: World, route: tuple[str, str], person: str) -> httpx.Response:
     """The request of that row by that person."""
     method, pattern = route
-    names = ("album_id", "file", "song_id", "user_id", "playlist_id", "export_id", "session_id")
+    names = ("album_id", "folder", "file", "song_id", "user_id", "playlist_id", "export_id", "session_id")
     path = pattern.format(**{name: getattr(world, name) for name in names if f"{{{name}}}" in pattern})
     if route == ("DELETE", "/albums/{album_id}/likes") and person in {"stranger", "former", *MEMBERS}:
         assert world.call("POST", path, person).status_code == 201
     path += QUERIES.get(pattern, "")
     through = World(gateway, world.people, world.picture, world.secret)
-    if pattern.endswith("/covers"):
+    if route == ("DELETE", "/playlists/{playlist_id}/cover") and person == "owner":
+        assert world.call("POST", path, person, files=world.form()).status_code == 201
+    if method == "POST" and pattern.endswith(("/covers", "/cover")):
         return through.call(method, path, person, files=world.form())
     return through.call(method, path, person, BODIES.get(route, lambda _: None)(world))
 

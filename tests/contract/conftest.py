@@ -70,6 +70,11 @@ def something(http: httpx.Client) -> Something:
             created("/collaborations", {"playlistId": playlist_id, "userId": me}, headers=headers)
         return found
 
+    def covered() -> str:
+        playlist_id = created("/playlists", {"name": "Covered"}, headers=authorized)["playlistId"]
+        _upload(http, f"/playlists/{playlist_id}/cover", headers=authorized)
+        return playlist_id
+
     def liked(album_id: str) -> str:
         created(f"/albums/{album_id}/likes", headers=authorized)
         return album_id
@@ -117,26 +122,32 @@ def something(http: httpx.Client) -> Something:
             "DELETE /songs/{song_id}": {"song_id": made(MANY, "/songs", SONG)},
             "DELETE /playlists/{playlist_id}/collaborators/me": {"playlist_id": shared()},
             "DELETE /playlists/{playlist_id}": {"playlist_id": [playlist() for _ in range(MANY)]},
+            "DELETE /playlists/{playlist_id}/cover": {"playlist_id": [covered() for _ in range(MANY)]},
             "DELETE /authentications": {"refreshToken": left},
             "DELETE /users/me/sessions/{session_id}": {"session_id": ended},
             "DELETE /users/me": {"password": ["secret"]},
             "PUT /users/me/password": {"password": ["secret"], "newPassword": ["secret"]},
             "PUT /authentications": {"refreshToken": [session["refreshToken"]]},
             "POST /authentications": {name: [value] for name, value in login.items()},
-            "GET /covers/{album_id}/{file}": cover,
-            "HEAD /covers/{album_id}/{file}": cover,
+            "GET /covers/{folder}/{file}": cover,
+            "HEAD /covers/{folder}/{file}": cover,
         },
     )
 
 
 def _cover_of(http: httpx.Client, album_id: str) -> dict[str, list[str]]:
     """The parts of its address."""
+    path = _upload(http, f"/albums/{album_id}/covers")
+    return {"folder": [album_id], "file": [path.rpartition("/")[2]]}
+
+
+def _upload(http: httpx.Client, path: str, **more: Any) -> str:
+    """Returns the path of the cover."""
     picture = io.BytesIO()
     Image.new("RGB", (8, 8), "teal").save(picture, "PNG")
-    answer = http.post(f"/albums/{album_id}/covers", files={"cover": ("cover.png", picture.getvalue(), "image/png")})
+    answer = http.post(path, files={"cover": ("cover.png", picture.getvalue(), "image/png")}, **more)
     assert answer.status_code == 201, answer.text
-    address = http.get(f"/albums/{album_id}").json()["data"]["album"]["coverUrl"]
-    return {"album_id": [album_id], "file": [address.rpartition("/")[2]]}
+    return answer.headers["Location"]
 
 
 @pytest.fixture

@@ -126,6 +126,17 @@ def test_dead_letters_are_found_without_any_setting(openmusic: Run) -> None:
     assert {each["queue"] for each in json.loads(done.out)} >= {"export.jobs", "media.covers"}
 
 
+def test_a_cover_in_use_is_where_it_belongs(openmusic: Run, client: Any, picture: Any) -> None:
+    album_id = client.album()
+    assert client.upload(album_id, picture()).status_code == 201
+
+    done = openmusic("covers", "check", "--json")
+
+    assert done.code in {0, 1}, done.err
+    assert album_id not in done.out
+    assert isinstance(json.loads(done.out), list)
+
+
 def log_in(client: Any, username: str, password: str = "secret") -> Any:
     return client.call("POST", "/authentications", {"username": username, "password": password})
 

@@ -208,6 +208,19 @@ WRITES = [
         user="friend",
         body={"songId": "{song}"},
     ),
+    Write(
+        "POST /playlists/{playlist}/cover",
+        "/playlists/{id}/cover",
+        renews=f"{LISTS_OF_OWNER}, {LISTS_OF_FRIEND}, {SONGS}, {ACTIVITIES}",
+        user="owner",
+        status=201,
+    ),
+    Write(
+        "DELETE /playlists/{playlist}/cover",
+        "/playlists/{id}/cover",
+        renews=f"{LISTS_OF_OWNER}, {LISTS_OF_FRIEND}, {SONGS}, {ACTIVITIES}",
+        user="owner",
+    ),
     Write("POST /playlists/{playlist}/copy", "/playlists/{id}/copy", LISTS_OF_FRIEND, user="friend", status=201),
     Write(
         "POST /playlists/{playlist}/songs/batch",
@@ -283,6 +296,9 @@ REFUSED = [
     Write("DELETE /playlists/{playlist}", "", user="friend", status=403),
     Write("PATCH /playlists/{playlist}", "", user="friend", body={"name": "Mine"}, status=403),
     Write("PATCH /playlists/{playlist}", "", user="owner", body={"public": "yes"}, status=400),
+    Write("POST /playlists/{playlist}/cover", "", user="owner", body={"cover": "x"}, status=400),
+    Write("DELETE /playlists/{playlist}/cover", "", user="friend", status=403),
+    Write("DELETE /playlists/{other_playlist}/cover", "", user="owner", status=404),
     Write("DELETE /playlists/{playlist}/collaborators/me", "", user="owner", status=400),
     Write("DELETE /playlists/{playlist}/collaborators/me", "", user="stranger", status=403),
     Write("POST /playlists/{playlist}/songs", "", user="friend", body={"songId": "{song}"}, status=400, announced=True),
@@ -372,7 +388,7 @@ class World:
         self.users.headers[name] = {"Authorization": f"Bearer {token}"}
         return user_id
 
-    def fill(self) -> None:
+    def fill(self, picture: bytes) -> None:
         names = self.names = dict(self.users.ids)
         names["name"] = f"x{secrets.token_hex(8)}"
         names["login"] = self.users.login
@@ -396,6 +412,8 @@ class World:
         self.create(f"/playlists/{names['playlist']}/songs", {"songId": names["last_song"]}, "owner")
         self.create("/collaborations", {"playlistId": names["playlist"], "userId": names["friend"]}, "owner")
         self.create(f"/albums/{names['album']}/likes", None, "friend")
+        files = {"cover": ("cover.png", picture, "image/png")}
+        assert self.send("POST", f"/playlists/{names['playlist']}/cover", user="owner", files=files).status_code == 201
 
     def read(self, name: str, gateway: int) -> httpx.Response:
         read = READS[name]
@@ -424,7 +442,8 @@ class World:
     def carry_out(self, write: Write, picture: bytes) -> None:
         method, path = write.line.split()
         body = json.loads(named(json.dumps(write.body), self.names)) if write.body else None
-        files = {"cover": ("cover.png", picture, "image/png")} if path.endswith("/covers") else None
+        uploads = method == "POST" and body is None and path.endswith(("/covers", "/cover"))
+        files = {"cover": ("cover.png", picture, "image/png")} if uploads else None
         answer = self.send(method, path.format_map(self.names), body, write.user, files=files)
         assert answer.status_code == write.status, answer.text
 
@@ -502,10 +521,12 @@ def users(client: Any) -> Users:
 
 
 @pytest.fixture
-def new_world(gateways: list[httpx.Client], redis: Redis, users: Users) -> Callable[[], World]:
+def new_world(
+    gateways: list[httpx.Client], redis: Redis, users: Users, picture: Callable[..., bytes]
+) -> Callable[[], World]:
     def make() -> World:
         world = World(gateways, redis, users)
-        world.fill()
+        world.fill(picture())
         return world
 
     return make

@@ -8,6 +8,7 @@ import pytest
 WITHOUT_KEY = {
     "/authentications",  # another session does no harm, and its tokens must not be stored as they are
     "/albums/{album_id}/covers",  # the same cover again changes nothing
+    "/playlists/{playlist_id}/cover",
 }
 
 

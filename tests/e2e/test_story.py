@@ -1,6 +1,7 @@
 """Each row of the contract, as it succeeds."""
 
 import json
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -329,6 +330,12 @@ def test_a_cover_can_be_uploaded_and_replaced(client: Any, picture: Any, kind: s
     assert not_modified.status_code == 304
     part = client.http.get(first, headers={"Range": "bytes=0-9"})
     assert (part.status_code, part.content) == (206, image.content[:10])
+    small = plain_http.get(f"{first}?size=64")
+    assert (small.status_code, small.headers["content-type"]) == (200, "image/webp")
+    assert small.headers["cache-control"] == image.headers["cache-control"]
+    assert plain_http.get(f"{first}?size=65").status_code == 400
+    colored = client.call("GET", f"/albums/{album_id}?color=true").json()["data"]["album"]
+    assert re.fullmatch("#[0-9a-f]{6}", colored["coverColor"])
 
     assert client.upload(album_id, picture("PNG", "red")).status_code == 201
     second = client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["coverUrl"]
@@ -336,6 +343,31 @@ def test_a_cover_can_be_uploaded_and_replaced(client: Any, picture: Any, kind: s
     wait_until(lambda: client.http.get(first).status_code == 404)
     assert client.call("DELETE", f"/albums/{album_id}").status_code == 200
     wait_until(lambda: client.http.get(second).status_code == 404)
+
+
+def test_a_playlist_has_a_cover_until_it_is_deleted(client: Any, picture: Any, alice: Any, bob: Any) -> None:
+    playlist_id = client.playlist(alice, "With a cover")
+    path = f"/playlists/{playlist_id}"
+    files = {"cover": ("cover.png", picture(), "image/png")}
+    assert client.http.post(f"{path}/cover", files=files, headers=bob.headers).status_code == 403
+    uploads = [client.http.post(f"{path}/cover", files=files, headers=alice.headers) for _ in range(2)]
+    assert [uploaded.status_code for uploaded in uploads] == [201, 201]
+
+    url = client.call("GET", path, user=alice).json()["data"]["playlist"]["coverUrl"]
+
+    first, second = [url.replace(uploads[1].headers["Location"], each.headers["Location"]) for each in uploads]
+    assert url == second
+    assert plain_http.get(url).headers["content-type"] == "image/png"
+    assert plain_http.get(f"{url}?size=256").headers["content-type"] == "image/webp"
+    wait_until(lambda: plain_http.get(first).status_code == 404)
+    assert client.call("DELETE", f"{path}/cover", user=alice).status_code == 200
+    assert client.call("GET", path, user=alice).json()["data"]["playlist"]["coverUrl"] is None
+    wait_until(lambda: plain_http.get(second).status_code == 404)
+
+    third = client.http.post(f"{path}/cover", files=files, headers=alice.headers).headers["Location"]
+    assert client.http.get(third).status_code == 200
+    assert client.call("DELETE", path, user=alice).status_code == 200
+    wait_until(lambda: client.http.get(third).status_code == 404)
 
 
 def test_somebody_looks_for_an_album(client: Any) -> None:

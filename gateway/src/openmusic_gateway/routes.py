@@ -34,7 +34,7 @@ class Route:
 
 UNCACHEABLE = {
     "/users",  # who looks for a user does so once
-    *("/covers/{album}/{file}", "/playlists/{id}/export"),  # large, and rarely repeated
+    *("/covers/{folder}/{file}", "/playlists/{id}/export"),  # large, and rarely repeated
     *(
         "/.well-known/jwks.json",
         "/users/me/sessions",
@@ -75,7 +75,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("POST /albums/{id}/covers", "media", body="cover"),
     *_routes("POST,DELETE /albums/{id}/likes", "catalog", protected=True),
     *_routes("GET /albums/{id}/likes", "catalog"),
-    *_routes("GET,HEAD /covers/{album}/{file}", "media"),
+    *_routes("GET,HEAD /covers/{folder}/{file}", "media"),
     *_routes("GET,POST /songs", "catalog"),
     *_routes("GET,PUT,DELETE /songs/{id}", "catalog"),
     *_routes("GET /search", "catalog"),
@@ -98,6 +98,8 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET,POST,DELETE /playlists/{id}/songs", "playlist", protected=True),
     *_routes("POST,DELETE /playlists/{id}/songs/batch", "playlist", protected=True),
     *_routes("PUT /playlists/{id}/songs/order", "playlist", protected=True),
+    *_routes("POST /playlists/{id}/cover", "media", protected=True, upload=True),
+    *_routes("DELETE /playlists/{id}/cover", "playlist", protected=True),
     *_routes("POST /playlists/{id}/copy", "playlist", protected=True),
     *_routes("GET /playlists/{id}/collaborators", "playlist", protected=True),
     *_routes("DELETE /playlists/{id}/collaborators/me", "playlist", protected=True),

@@ -18,9 +18,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         storage = create_storage(settings)
         resources.check("storage", storage.ping, required=True)
         catalog = await resources.client("catalog", settings.catalog_url)
-        app.state.covers = CoverService(storage, catalog)
+        playlists = await resources.client("playlist", settings.playlist_url)
+        app.state.token_verifier = await resources.token_verifier()
+        app.state.covers = CoverService(storage, catalog, playlists)
         broker = resources.broker()
         broker.subscribe(SUBSCRIPTION, app.state.covers)
         await resources.open(broker.running())
 
-    return create_service_app("media", settings, start=start, routers=(covers.router,))
+    return create_service_app("media", settings, start=start, routers=(covers.router, covers.protected_router))

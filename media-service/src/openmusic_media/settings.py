@@ -3,14 +3,15 @@ from typing import Literal, Self
 
 from pydantic import SecretStr, model_validator
 
-from openmusic_kit.settings import DEVELOPMENT_SECRET, BrokerSettings, ServiceSettings
+from openmusic_kit.settings import DEVELOPMENT_SECRET, BrokerSettings, IdentitySettings, ServiceSettings
 
 
-class Settings(BrokerSettings, ServiceSettings):
+class Settings(BrokerSettings, IdentitySettings, ServiceSettings):
     port: int = 5104
     body_limit: int = 512_000 + 65_536
     """Bytes of an upload: the image and the multipart form around it."""
     catalog_url: str = "http://127.0.0.1:5102"
+    playlist_url: str = "http://127.0.0.1:5103"
     storage: Literal["local", "s3"] = "local"
     storage_folder: Path = Path(".openmusic/covers")
     """For ``local``: the folder of the covers."""

@@ -19,7 +19,10 @@ def main() -> None:
         {
             "serve": Command(Settings, serve_app),
             "migrate": Command(
-                Settings, lambda settings: migrate(settings, MIGRATIONS, "inbox", "cache", "idempotency", "folding")
+                Settings,
+                lambda settings: migrate(
+                    settings, MIGRATIONS, "inbox", "outbox", "cache", "idempotency", "folding"
+                ),
             ),
         },
     )

@@ -1,4 +1,4 @@
-"""Compares the storage with the albums: files that no album refers to, and covers that are missing."""
+"""Compares the storage with what albums and playlists refer to."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -12,18 +12,18 @@ from openmusic_kit.web.schemas import DataResponse, WireModel
 from openmusic_media.covers.keys import PUBLIC_PREFIX, is_thumbnail_key, parse_cover_key, stem_of
 from openmusic_media.storage.interface import ObjectNotFound, Storage
 
-PAGE = 1_000  # albums
+PAGE = 1_000  # covers
 UPLOAD_TIME = timedelta(hours=1)
 """A file as young as this may belong to an upload under way. The longest takes a few seconds; clocks may differ."""
 
 
 class NoCoverInUse(Conflict):
-    message = "No album has a cover, so no file was deleted: is it the right catalogue?"
+    message = "Nothing has a cover, so no file was deleted: are these the right services?"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """``unused``: no album refers to the file. ``missing``: an album does, but there is none. ``unknown``: not ours."""
+    """``unused``: nothing refers to the file. ``missing``: something does, but there is none. ``unknown``: not ours."""
 
     problem: Literal["unused", "missing", "unknown"]
     file: str
@@ -41,10 +41,14 @@ class CoverReferences(WireModel):
 
 class CoverCheck:
     def __init__(
-        self, storage: Storage, catalog: ServiceClient, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        storage: Storage,
+        catalog: ServiceClient,
+        playlists: ServiceClient,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._storage = storage
-        self._catalog = catalog
+        self._owners = {"albums": catalog, "playlists": playlists}
         self._now = now
 
     async def run(self, *, remove: bool = False) -> list[Finding]:
@@ -90,19 +94,21 @@ class CoverCheck:
         return replace(finding, removed=True)
 
     async def _references(self) -> AsyncIterator[str]:
-        """The keys of the covers that albums refer to."""
-        after = ""
-        while True:
-            query = urlencode({"after": after, "limit": PAGE})
-            answer = await self._catalog.get(f"/internal/albums/covers?{query}")
-            if not answer.found:
-                raise Unavailable("The catalogue is too old: it does not list covers")
-            covers = answer.parse(DataResponse[CoverReferences]).data.covers
-            for cover in covers:
-                yield cover.path.removeprefix(PUBLIC_PREFIX)
-            if len(covers) < PAGE:
-                return
-            after = covers[-1].id
+        """The keys of all covers in use."""
+        for kind, owner in self._owners.items():
+            after: str | None = ""
+            while after is not None:
+                page = await _page(kind, owner, after)
+                for cover in page:
+                    yield cover.path.removeprefix(PUBLIC_PREFIX)
+                after = page[-1].id if len(page) == PAGE else None
+
+
+async def _page(kind: str, owner: ServiceClient, after: str) -> list[CoverReference]:
+    answer = await owner.get(f"/internal/{kind}/covers?{urlencode({'after': after, 'limit': PAGE})}")
+    if not answer.found:
+        raise Unavailable(f"The owner of {kind} is too old: it does not list covers")
+    return answer.parse(DataResponse[CoverReferences]).data.covers
 
 
 def _is_ours(file: str) -> bool:

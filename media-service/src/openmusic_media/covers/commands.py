@@ -23,17 +23,17 @@ app = group("The covers in the storage: move them to another, and find those tha
 
 @app.command()
 def check(
-    remove: Annotated[bool, typer.Option("--remove", help="Deletes files that no album refers to.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Deletes files that nothing refers to.")] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Compares the storage with the albums. Ends with 1 if something is left that is not in order.
+    """Compares the storage with albums and playlists. Ends with 1 if something is left that is not in order.
 
-    `unused` files are covers that no album refers to, and their thumbnails; a file younger than an hour may belong to
+    `unused` files are covers that nothing refers to, and their thumbnails; a file younger than an hour may belong to
     an upload under way, and is left out. `missing` covers must come from a backup. `unknown` files are not ours.
     """
     if remove:
-        confirm("Every cover that no album refers to is deleted.", yes)
+        confirm("Every cover that nothing refers to is deleted.", yes)
     findings = run_with(_opened(), lambda check: check.run(remove=remove))
     show(findings, as_json, "Every cover is where it belongs.")
     if any(not finding.removed for finding in findings):
@@ -60,7 +60,9 @@ def read_archive() -> None:
 async def _opened() -> AsyncIterator[CoverCheck]:
     settings = settings_of("media", Settings)
     async with Resources(settings) as resources:
-        yield CoverCheck(create_storage(settings), await resources.client("catalog", settings.catalog_url))
+        catalog = await resources.client("catalog", settings.catalog_url)
+        playlists = await resources.client("playlist", settings.playlist_url)
+        yield CoverCheck(create_storage(settings), catalog, playlists)
 
 
 def _storage() -> Storage:

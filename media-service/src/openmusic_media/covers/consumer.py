@@ -23,18 +23,35 @@ class CoverReplaced(EventData):
     path: str
 
 
+class PlaylistCoverUnused(EventData):
+    event_type: ClassVar[str] = "playlist.cover_unused"
+    event_version: ClassVar[int] = 1
+    playlist_id: str
+    path: str
+
+
 async def delete_album(covers: CoverService, event: AlbumDeleted, _: Envelope) -> None:
     if not is_id("album", event.album_id):
         raise UnprocessableMessage("not the id of an album")
     await covers.delete_all(event.album_id)
 
 
-async def delete_cover(covers: CoverService, event: CoverReplaced, _: Envelope) -> None:
+async def delete_album_cover(covers: CoverService, event: CoverReplaced, _: Envelope) -> None:
     try:
         await covers.delete(event.album_id, event.path)
     except CoverNotFound as error:
         raise UnprocessableMessage("not a cover of that album") from error
 
 
-SUBSCRIPTION = Subscription[CoverService]("media.covers", {AlbumDeleted: delete_album, CoverReplaced: delete_cover})
+async def delete_playlist_cover(covers: CoverService, event: PlaylistCoverUnused, _: Envelope) -> None:
+    try:
+        await covers.delete(event.playlist_id, event.path)
+    except CoverNotFound as error:
+        raise UnprocessableMessage("not a cover of that playlist") from error
+
+
+SUBSCRIPTION = Subscription[CoverService](
+    "media.covers",
+    {AlbumDeleted: delete_album, CoverReplaced: delete_album_cover, PlaylistCoverUnused: delete_playlist_cover},
+)
 QUEUE = SUBSCRIPTION.queue

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from openmusic_kit.errors import ServiceError
 from openmusic_kit.web.openapi import LOCATED, Responses, error_responses
 from openmusic_media.covers.errors import (
-    AlbumNotFound,
     CoverMissing,
     CoverNotFound,
     CoverTooLarge,
@@ -29,10 +29,13 @@ _FIELDS = {
     },
 }
 FORM: dict[str, Any] = {"required": True, "content": {"multipart/form-data": {"schema": _FIELDS}}}
-UPLOADING: Responses = {
-    **error_responses(NotAForm, CoverMissing, SeveralCovers, NotAnImage, ImageTooBig, AlbumNotFound, CoverTooLarge),
-    **LOCATED,
-}
+
+
+def uploading(*refusals: type[ServiceError]) -> Responses:
+    refused = error_responses(
+        NotAForm, CoverMissing, SeveralCovers, NotAnImage, ImageTooBig, CoverTooLarge, *refusals
+    )
+    return {**refused, **LOCATED}
 
 
 def _response_header(description: str, pattern: str) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from starlette.exceptions import HTTPException
 
 from openmusic_kit.web.failures import Failure
 from openmusic_kit.web.responses import failure
+from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
 from openmusic_kit.web.schemas import MessageResponse
 from openmusic_media.covers import documentation
-from openmusic_media.covers.errors import CoverTooLarge
+from openmusic_media.covers.errors import AlbumNotFound, CoverTooLarge, OwnerOnly, PlaylistNotFound
 from openmusic_media.covers.forms import extract_cover
 from openmusic_media.covers.keys import ThumbnailSize
 from openmusic_media.covers.ranges import RangeNotSatisfiable, requested_range
@@ -24,17 +25,32 @@ async def _covers(request: Request) -> CoverService:
 Covers = Annotated[CoverService, Depends(_covers)]
 
 router = APIRouter(tags=["covers"])
+protected_router = APIRouter(tags=["covers"], route_class=ProtectedRoute)
 
 
 @router.post(
     "/albums/{album_id}/covers",
     status_code=201,
-    responses=documentation.UPLOADING,
+    responses=documentation.uploading(AlbumNotFound),
     openapi_extra={"requestBody": documentation.FORM},
 )
 async def upload_cover(album_id: str, request: Request, response: Response, covers: Covers) -> MessageResponse:
     """Takes a multipart form with the file field ``cover``."""
-    response.headers["Location"] = await covers.replace(album_id, await _uploaded(request))
+    response.headers["Location"] = await covers.replace_of_album(album_id, await _uploaded(request))
+    return MessageResponse(message="Cover uploaded")
+
+
+@protected_router.post(
+    "/playlists/{playlist_id}/cover",
+    status_code=201,
+    responses=documentation.uploading(PlaylistNotFound, OwnerOnly),
+    openapi_extra={"requestBody": documentation.FORM},
+)
+async def upload_playlist_cover(
+    playlist_id: str, user_id: CurrentUser, request: Request, response: Response, covers: Covers
+) -> MessageResponse:
+    """Takes the same form from the owner of the playlist."""
+    response.headers["Location"] = await covers.replace_of_playlist(playlist_id, user_id, await _uploaded(request))
     return MessageResponse(message="Cover uploaded")
 
 
@@ -49,23 +65,23 @@ async def _uploaded(request: Request) -> bytes:
 
 
 @router.head(
-    "/covers/{album_id}/{file}",
+    "/covers/{folder}/{file}",
     name="get_cover_headers",
     response_class=Response,
     responses=documentation.WHOLE,
     openapi_extra={"parameters": [documentation.IF_NONE_MATCH]},
 )
 @router.get(
-    "/covers/{album_id}/{file}",
+    "/covers/{folder}/{file}",
     response_class=Response,
     responses={**documentation.WHOLE, **documentation.PART},
     openapi_extra={"parameters": [documentation.IF_NONE_MATCH, *documentation.RANGE]},
 )
 async def get_cover(
-    album_id: str, file: str, request: Request, covers: Covers, size: ThumbnailSize | None = None
+    folder: str, file: str, request: Request, covers: Covers, size: ThumbnailSize | None = None
 ) -> Response:
     """With ``size`` a thumbnail: WebP that fits into a square of so many pixels, of an animation the first frame."""
-    cover, tag = await covers.get(f"{album_id}/{file}", size)
+    cover, tag = await covers.get(f"{folder}/{file}", size)
     etag = f'"{tag}"'
     headers = {
         "ETag": etag,

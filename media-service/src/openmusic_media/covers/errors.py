@@ -1,4 +1,4 @@
-from openmusic_kit.errors import Invalid, NotFound, TooLarge
+from openmusic_kit.errors import Forbidden, Invalid, NotFound, TooLarge
 
 
 class NotAForm(Invalid):
@@ -27,6 +27,14 @@ class CoverTooLarge(TooLarge):
 
 class AlbumNotFound(NotFound):
     message = "There is no such album"
+
+
+class PlaylistNotFound(NotFound):
+    message = "There is no such playlist"
+
+
+class OwnerOnly(Forbidden):
+    message = "Only the owner of the playlist may do this"
 
 
 class CoverNotFound(NotFound):

@@ -1,11 +1,13 @@
-"""Keys of covers and of their thumbnails in the storage: ``album-…/HASH-UNIQUE.png`` and ``….640.webp``."""
+"""Keys of covers and of their thumbnails in the storage: ``album-…/HASH-UNIQUE.png`` and ``….640.webp``.
+
+The folder is the id of an album or a playlist."""
 
 import re
 import uuid
 from enum import IntEnum
 
 PUBLIC_PREFIX = "/covers/"
-_STEM = r"(?P<album>album-[0-9a-f]{32})/(?P<digest>[0-9a-f]{32})-[0-9a-f]{32}"
+_STEM = r"(?P<folder>(?:album|playlist)-[0-9a-f]{32})/(?P<digest>[0-9a-f]{32})-[0-9a-f]{32}"
 _COVER = re.compile(_STEM + r"\.(?:png|jpg|webp|gif|avif)")
 _THUMBNAIL = re.compile(_STEM + r"\.[0-9]+\.webp")
 
@@ -18,13 +20,13 @@ class ThumbnailSize(IntEnum):
     LARGE = 640
 
 
-def new_cover_key(album_id: str, digest: str, extension: str) -> str:
+def new_cover_key(folder: str, digest: str, extension: str) -> str:
     """The unique part keeps the deletion of a replaced cover from deleting the same image uploaded again."""
-    return f"{album_id}/{digest}-{uuid.uuid4().hex}.{extension}"
+    return f"{folder}/{digest}-{uuid.uuid4().hex}.{extension}"
 
 
 def parse_cover_key(key: str) -> re.Match[str] | None:
-    """Finds the groups ``album`` and ``digest``."""
+    """Finds the groups ``folder`` and ``digest``."""
     return _COVER.fullmatch(key)
 
 

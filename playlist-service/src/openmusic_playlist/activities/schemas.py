@@ -11,7 +11,9 @@ class Activity(WireModel):
     position: int = Field(exclude=True)
     username: str
     title: str
-    action: Literal["add", "delete", "rename", "describe", "publish", "unpublish", "reorder", "copy", "leave"]
+    action: Literal[
+        "add", "delete", "rename", "describe", "publish", "unpublish", "reorder", "copy", "leave", "cover", "uncover"
+    ]
     time: datetime
 
 

@@ -8,17 +8,20 @@ from openmusic_kit.ids import created_at_of
 from openmusic_kit.web.conditions import RequestCondition
 from openmusic_kit.web.counting import WantsTotal, total_headers
 from openmusic_kit.web.openapi import CONDITIONAL, COUNTED, LOCATED, PAGED, REPEATABLE, TAGGED, error_responses
-from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, decode_cursor, first_page
+from openmusic_kit.web.paging import PAGE_SIZE, CursorInvalid, Limit, PageSize, decode_cursor, first_page
 from openmusic_kit.web.responses import tagged_answer
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
-from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
+from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse, StoredText
 from openmusic_kit.web.streaming import stream_list
 from openmusic_playlist.invalidation import playlists_headers
 from openmusic_playlist.playlists import schemas
-from openmusic_playlist.playlists.errors import NotYourPlaylist, OwnerOnly, PlaylistNotFound
+from openmusic_playlist.playlists.errors import CoverNotFound, NotYourPlaylist, OwnerOnly, PlaylistNotFound
 from openmusic_playlist.playlists.models import DetailChanges, PlaylistDetails
 from openmusic_playlist.playlists.schemas import (
     CopyPayload,
+    CoverAnswer,
+    CoverPayload,
+    CoverReferences,
     DetailsData,
     DetailsPayload,
     Owner,
@@ -114,6 +117,12 @@ async def delete_playlist(
     return MessageResponse(message="Playlist deleted")
 
 
+@router.delete("/{playlist_id}/cover", responses=error_responses(PlaylistNotFound, CoverNotFound, OwnerOnly))
+async def delete_cover(playlist_id: str, user_id: CurrentUser, playlists: Playlists) -> MessageResponse:
+    await playlists.delete_cover(playlist_id, user_id)
+    return MessageResponse(message="Cover deleted")
+
+
 @router.post(
     "/{playlist_id}/copy",
     status_code=201,
@@ -138,6 +147,24 @@ async def get_owner(playlist_id: str, playlists: Playlists) -> DataResponse[Owne
     return DataResponse(data=Owner(owner_id=await playlists.owner_of(playlist_id)))
 
 
+@internal_router.get("/covers")
+async def get_covers(
+    playlists: Playlists, after: StoredText = "", limit: PageSize = PAGE_SIZE
+) -> DataResponse[CoverReferences]:
+    """The covers in use, for the service that keeps them."""
+    covers = await playlists.covers(after, limit)
+    return DataResponse(data=CoverReferences.model_validate({"covers": covers}, from_attributes=True))
+
+
+@internal_router.put("/{playlist_id}/cover")
+async def set_cover(playlist_id: str, payload: CoverPayload, playlists: Playlists) -> DataResponse[CoverAnswer]:
+    try:
+        await playlists.set_cover(playlist_id, payload.user_id, payload.path)
+    except OwnerOnly:
+        return DataResponse(data=CoverAnswer(allowed=False))
+    return DataResponse(data=CoverAnswer(allowed=True))
+
+
 def _encoded(playlist: PlaylistDetails) -> bytes:
     created_at = created_at_of(playlist.id)
     shown = schemas.PlaylistDetails(
@@ -151,5 +178,6 @@ def _encoded(playlist: PlaylistDetails) -> bytes:
         created_at=created_at,
         changed_at=playlist.changed_at or created_at,
         revision=playlist.revision,
+        cover_url=playlist.cover_url,
     )
     return DataResponse(data=DetailsData(playlist=shown)).model_dump_json(by_alias=True).encode()

@@ -5,6 +5,10 @@ class PlaylistNotFound(NotFound):
     message = "There is no such playlist"
 
 
+class CoverNotFound(NotFound):
+    message = "The playlist has no cover"
+
+
 class NotYourPlaylist(Forbidden):
     message = "This playlist is not yours"
 

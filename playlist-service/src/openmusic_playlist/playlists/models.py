@@ -27,6 +27,23 @@ class PlaylistDetails:
     collaborator_count: int
     revision: int
     changed_at: datetime | None
+    cover_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CoverChange:
+    """``position`` is that of the change among all activities; None if nothing changed."""
+
+    position: int | None
+    previous_path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CoverReference:
+    """``id`` is the playlist's."""
+
+    id: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,15 @@ from dataclasses import asdict
 from psycopg.rows import class_row, scalar_row
 
 from openmusic_kit.database.database import Connection
-from openmusic_playlist.playlists.models import Access, CopyResult, DetailChanges, PlaylistDetails, PlaylistRow
+from openmusic_playlist.playlists.models import (
+    Access,
+    CopyResult,
+    CoverChange,
+    CoverReference,
+    DetailChanges,
+    PlaylistDetails,
+    PlaylistRow,
+)
 
 
 class PlaylistRepository:
@@ -78,7 +86,8 @@ class PlaylistRepository:
         )
         return await cursor.fetchone()
 
-    async def details(self, playlist_id: str) -> PlaylistDetails | None:
+    async def details(self, playlist_id: str, public_url: str) -> PlaylistDetails | None:
+        """The URL of the cover begins with ``public_url``."""
         cursor = await self._connection.cursor(row_factory=class_row(PlaylistDetails)).execute(
             """
             SELECT p.id, p.name, p.description, p.public, p.owner_id, u.username,
@@ -86,7 +95,7 @@ class PlaylistRepository:
                     WHERE ps.playlist_id = p.id AND NOT s.deleted) AS song_count,
                    (SELECT count(*) FROM collaborations c WHERE c.playlist_id = p.id) AS collaborator_count,
                    greatest(song.position, edit.position, 0) AS revision,
-                   greatest(song.time, edit.time) AS changed_at
+                   greatest(song.time, edit.time) AS changed_at, %(public_url)s || p.cover_path AS cover_url
             FROM playlists p JOIN users u ON u.id = p.owner_id
             LEFT JOIN LATERAL (
                 SELECT a.position, a.time FROM activities a
@@ -98,7 +107,7 @@ class PlaylistRepository:
             ) AS edit ON true
             WHERE p.id = %(id)s
             """,
-            {"id": playlist_id},
+            {"id": playlist_id, "public_url": public_url},
         )
         return await cursor.fetchone()
 
@@ -126,6 +135,39 @@ class PlaylistRepository:
             """,
             {"id": playlist_id, "user_id": user_id, **asdict(changes)},
         )
+
+    async def set_cover(self, playlist_id: str, user_id: str, path: str | None) -> CoverChange:
+        """Records a change; None removes the cover. The caller holds the lock of the playlist."""
+        cursor = await self._connection.cursor(row_factory=class_row(CoverChange)).execute(
+            """
+            WITH before AS MATERIALIZED (
+                SELECT id, name, cover_path FROM playlists WHERE id = %(id)s
+            ), changed AS (
+                UPDATE playlists SET cover_path = %(path)s
+                WHERE id = %(id)s AND cover_path IS DISTINCT FROM %(path)s RETURNING id
+            ), recorded AS (
+                INSERT INTO playlist_edits (playlist_id, user_id, title, action)
+                SELECT before.id, %(user_id)s, before.name, %(action)s FROM before JOIN changed USING (id)
+                RETURNING position
+            )
+            SELECT recorded.position, before.cover_path AS previous_path FROM before LEFT JOIN recorded ON true
+            """,
+            {"id": playlist_id, "user_id": user_id, "path": path, "action": "cover" if path else "uncover"},
+        )
+        change = await cursor.fetchone()
+        assert change is not None  # noqa: S101 - the caller holds its lock
+        return change
+
+    async def covers(self, after: str, limit: int) -> list[CoverReference]:
+        """Returns the covers in use, in the order of their playlists' ids."""
+        cursor = await self._connection.cursor(row_factory=class_row(CoverReference)).execute(
+            """
+            SELECT id, cover_path AS path FROM playlists
+            WHERE id > %(after)s AND cover_path IS NOT NULL ORDER BY id LIMIT %(limit)s
+            """,
+            {"after": after, "limit": limit},
+        )
+        return await cursor.fetchall()
 
     async def collaborator_ids(self, playlist_id: str) -> list[str]:
         cursor = await self._connection.execute(
@@ -181,5 +223,13 @@ class PlaylistRepository:
         )
         return [row["id"] for row in await cursor.fetchall()]
 
-    async def delete(self, playlist_id: str) -> None:
-        await self._connection.execute("DELETE FROM playlists WHERE id = %(id)s", {"id": playlist_id})
+    async def delete(self, playlist_id: str) -> CoverChange | None:
+        """Returns None if there is no such playlist."""
+        cursor = await self._connection.cursor(row_factory=class_row(CoverChange)).execute(
+            """
+            DELETE FROM playlists WHERE id = %(id)s
+            RETURNING cover_path AS previous_path, nextval('activities_position_seq') AS position
+            """,
+            {"id": playlist_id},
+        )
+        return await cursor.fetchone()

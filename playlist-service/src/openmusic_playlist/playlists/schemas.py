@@ -4,7 +4,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, WithJsonSchema
 
 from openmusic_kit.ids import id_schema
-from openmusic_kit.web.schemas import StoredText, Text, WireModel
+from openmusic_kit.web.schemas import OpaqueId, StoredText, Text, WireModel
 
 Id = Annotated[str, WithJsonSchema(id_schema("playlist"))]
 
@@ -67,7 +67,28 @@ class PlaylistDetails(WireModel):
     created_at: datetime
     changed_at: datetime
     revision: int
+    cover_url: str | None
 
 
 class DetailsData(WireModel):
     playlist: PlaylistDetails
+
+
+class CoverPayload(WireModel):
+    path: Text
+    user_id: OpaqueId
+
+
+class CoverAnswer(WireModel):
+    """Whether the user may do it, and it is done."""
+
+    allowed: bool
+
+
+class CoverReference(WireModel):
+    id: str
+    path: str
+
+
+class CoverReferences(WireModel):
+    covers: list[CoverReference]

@@ -12,8 +12,9 @@ from openmusic_kit.ids import new_id, require_id
 from openmusic_kit.web.conditions import Check
 from openmusic_playlist.invalidation import playlist_added, playlist_changed
 from openmusic_playlist.playlists.access import access_to
-from openmusic_playlist.playlists.errors import NotYourPlaylist, OwnerOnly, PlaylistNotFound
-from openmusic_playlist.playlists.models import DetailChanges, PlaylistDetails, PlaylistRow
+from openmusic_playlist.playlists.covers import announce_unused_cover, delete_playlist
+from openmusic_playlist.playlists.errors import CoverNotFound, NotYourPlaylist, OwnerOnly, PlaylistNotFound
+from openmusic_playlist.playlists.models import CoverReference, DetailChanges, PlaylistDetails, PlaylistRow
 from openmusic_playlist.playlists.repository import PlaylistRepository
 from openmusic_playlist.projections.directories import UserDirectory
 from openmusic_playlist.projections.freshness import Freshness
@@ -22,11 +23,14 @@ PlaylistCheck = Check[PlaylistDetails]
 
 
 class PlaylistService:
-    def __init__(self, database: Database, cache: Cache, users: UserDirectory, freshness: Freshness) -> None:
+    def __init__(
+        self, database: Database, cache: Cache, users: UserDirectory, freshness: Freshness, public_url: str
+    ) -> None:
         self._database = database
         self._cache = cache
         self._users = users
         self._freshness = freshness
+        self._public_url = public_url.rstrip("/")
 
     @repeatable
     async def add(self, name: str, user_id: str) -> str:
@@ -76,7 +80,7 @@ class PlaylistService:
         await self._freshness.catch_up()  # a song that was deleted no longer counts
         async with self._database.read() as connection:
             (await access_to(connection, playlist_id, user_id)).require_reader()
-            return await _details(connection, playlist_id)
+            return await self._details(connection, playlist_id)
 
     async def update(self, playlist_id: str, user_id: str, changes: DetailChanges, check: PlaylistCheck | None) -> None:
         async with self._owned(playlist_id, user_id, check) as work:
@@ -84,7 +88,24 @@ class PlaylistService:
 
     async def delete(self, playlist_id: str, user_id: str, check: PlaylistCheck | None) -> None:
         async with self._owned(playlist_id, user_id, check) as work:
-            await PlaylistRepository(work.connection).delete(playlist_id)
+            await delete_playlist(work.connection, playlist_id)
+
+    async def set_cover(self, playlist_id: str, user_id: str, path: str) -> None:
+        async with self._owned(playlist_id, user_id, None) as work:
+            change = await PlaylistRepository(work.connection).set_cover(playlist_id, user_id, path)
+            await announce_unused_cover(work.connection, playlist_id, change)
+
+    async def delete_cover(self, playlist_id: str, user_id: str) -> None:
+        async with self._owned(playlist_id, user_id, None) as work:
+            change = await PlaylistRepository(work.connection).set_cover(playlist_id, user_id, None)
+            if change.previous_path is None:
+                raise CoverNotFound
+            await announce_unused_cover(work.connection, playlist_id, change)
+
+    async def covers(self, after: str, limit: int) -> list[CoverReference]:
+        """Returns the covers in use of the playlists after that id."""
+        async with self._database.read() as connection:
+            return await PlaylistRepository(connection).covers(after, limit)
 
     @asynccontextmanager
     async def _owned(
@@ -105,7 +126,7 @@ class PlaylistService:
             if owner_id != user_id:
                 raise OwnerOnly
             if check is not None:
-                check(await _details(work.connection, playlist_id))
+                check(await self._details(work.connection, playlist_id))
             collaborators = await playlists.collaborator_ids(playlist_id)
             yield work
             await work.invalidate(playlist_changed(playlist_id, owner_id, *collaborators))
@@ -115,10 +136,9 @@ class PlaylistService:
         async with self._database.read() as connection:
             return (await access_to(connection, playlist_id, "")).owner_id
 
-
-async def _details(connection: Connection, playlist_id: str) -> PlaylistDetails:
-    """Raises PlaylistNotFound."""
-    details = await PlaylistRepository(connection).details(playlist_id)
-    if details is None:
-        raise PlaylistNotFound
-    return details
+    async def _details(self, connection: Connection, playlist_id: str) -> PlaylistDetails:
+        """Raises PlaylistNotFound."""
+        details = await PlaylistRepository(connection).details(playlist_id, self._public_url)
+        if details is None:
+            raise PlaylistNotFound
+        return details

@@ -5,6 +5,7 @@ from openmusic_kit.cache.unit_of_work import CachedUnitOfWork
 from openmusic_kit.edge.publisher import PurgePublisher
 from openmusic_playlist.collaborations.repository import CollaborationRepository
 from openmusic_playlist.invalidation import playlist_changed
+from openmusic_playlist.playlists.covers import delete_playlist
 from openmusic_playlist.playlists.repository import PlaylistRepository
 from openmusic_playlist.projections.models import UserCopy
 from openmusic_playlist.projections.repository import UserCopyRepository
@@ -46,7 +47,7 @@ async def _delete_playlists(cache: Cache, purges: PurgePublisher, user_id: str) 
         for playlist_id in owned:
             collaborators = await playlists.collaborator_ids(playlist_id)
             await work.invalidate(playlist_changed(playlist_id, user_id, *collaborators))
-            await playlists.delete(playlist_id)
+            await delete_playlist(work.connection, playlist_id)
         await work.commit()
     return bool(owned)
 

@@ -10,6 +10,7 @@ class OwnPlaylist:
     name: str
     description: str
     public: bool
+    cover_url: str | None
     songs: list[dict[str, str]]
 
 

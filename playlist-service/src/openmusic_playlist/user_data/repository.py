@@ -10,11 +10,14 @@ class UserDataRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def playlists(self, user_id: str, after: str, limit: int) -> list[OwnPlaylist]:
-        """Returns the user's playlists with their songs in order, after the id ``after``."""
+    async def playlists(self, user_id: str, after: str, limit: int, public_url: str) -> list[OwnPlaylist]:
+        """Returns the user's playlists with their songs in order, after the id ``after``.
+
+        The URLs of the covers begin with ``public_url``.
+        """
         cursor = await self._connection.cursor(row_factory=class_row(OwnPlaylist)).execute(
             """
-            SELECT p.id, p.name, p.description, p.public, coalesce((
+            SELECT p.id, p.name, p.description, p.public, %(public_url)s || p.cover_path AS cover_url, coalesce((
                        SELECT json_agg(
                            json_build_object('id', s.id, 'title', s.title, 'performer', s.performer)
                            ORDER BY coalesce(ps.place, ps.position)
@@ -23,7 +26,7 @@ class UserDataRepository:
                    ), '[]') AS songs
             FROM playlists p WHERE p.owner_id = %(user_id)s AND p.id > %(after)s ORDER BY p.id LIMIT %(limit)s
             """,
-            {"user_id": user_id, "after": after, "limit": limit},
+            {"user_id": user_id, "after": after, "limit": limit, "public_url": public_url},
         )
         return await cursor.fetchall()
 

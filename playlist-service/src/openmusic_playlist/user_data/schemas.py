@@ -16,6 +16,7 @@ class OwnPlaylist(WireModel):
     name: str
     description: str
     public: bool
+    cover_url: str | None
     songs: list[Song]
 
 
