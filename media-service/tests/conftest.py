@@ -73,7 +73,9 @@ class Catalogue(FakePeer):
     async def list_covers(self, request: web.Request) -> web.Response:
         after, limit = request.query["after"], int(request.query["limit"])
         kind = request.path.split("/")[2].removesuffix("s")
-        used = [{"id": each, "path": path} for each, path in sorted(self.covers.items()) if path and each.startswith(kind)]
+        used = [
+            {"id": each, "path": path} for each, path in sorted(self.covers.items()) if path and each.startswith(kind)
+        ]
         return self.reply(request, {"covers": [each for each in used if each["id"] > after][:limit]}, "covers")
 
     async def answer_playlist(self, request: web.Request) -> web.Response:

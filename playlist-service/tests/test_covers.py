@@ -32,7 +32,7 @@ class Unused:
 
 
 @pytest.fixture
-async def unused(listening: Any, client: Any) -> AsyncIterator[Unused]:
+async def unused(listening: Any) -> AsyncIterator[Unused]:
     async with listening() as listener:
         yield Unused(listener)
 

@@ -32,9 +32,7 @@ FORM: dict[str, Any] = {"required": True, "content": {"multipart/form-data": {"s
 
 
 def uploading(*refusals: type[ServiceError]) -> Responses:
-    refused = error_responses(
-        NotAForm, CoverMissing, SeveralCovers, NotAnImage, ImageTooBig, CoverTooLarge, *refusals
-    )
+    refused = error_responses(NotAForm, CoverMissing, SeveralCovers, NotAnImage, ImageTooBig, CoverTooLarge, *refusals)
     return {**refused, **LOCATED}
 
 
