@@ -182,7 +182,7 @@ async def test_one_that_is_asked_for_amid_the_deletion_of_its_cover_is_not_left(
     key = f"{new_id('album')}/{'a' * 32}-{'b' * 32}.png"
     storage = FolderStorage(tmp_path)
     await storage.put(key, draw("PNG"), "image/png")
-    covers = CoverService(storage, ServiceClient("catalog", "", ""))
+    covers = CoverService(storage, ServiceClient("catalog", "", ""), ServiceClient("playlist", "", ""))
     delete = storage.delete
 
     async def delete_then_ask(name: str) -> None:

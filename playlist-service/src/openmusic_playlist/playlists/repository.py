@@ -86,7 +86,7 @@ class PlaylistRepository:
         )
         return await cursor.fetchone()
 
-    async def details(self, playlist_id: str, public_url: str) -> PlaylistDetails | None:
+    async def details(self, playlist_id: str, public_url: str = "") -> PlaylistDetails | None:
         """The URL of the cover begins with ``public_url``."""
         cursor = await self._connection.cursor(row_factory=class_row(PlaylistDetails)).execute(
             """
