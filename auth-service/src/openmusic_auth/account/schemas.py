@@ -55,6 +55,7 @@ class OwnPlaylist(WireModel):
     name: str
     description: str
     public: bool
+    cover_url: str | None
     songs: list[OwnSong]
 
 

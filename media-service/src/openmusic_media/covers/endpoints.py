@@ -3,6 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.exceptions import HTTPException
 
+from openmusic_kit.web.compiled import Handler
 from openmusic_kit.web.failures import Failure
 from openmusic_kit.web.responses import failure
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
@@ -25,7 +26,16 @@ async def _covers(request: Request) -> CoverService:
 Covers = Annotated[CoverService, Depends(_covers)]
 
 router = APIRouter(tags=["covers"])
-protected_router = APIRouter(tags=["covers"], route_class=ProtectedRoute)
+
+
+class UploadRoute(ProtectedRoute):
+    """Takes as long as its client needs for the bytes."""
+
+    def get_route_handler(self) -> Handler:
+        return self.authorized(self._endpoint_handler())
+
+
+protected_router = APIRouter(tags=["covers"], route_class=UploadRoute)
 
 
 @router.post(
