@@ -98,7 +98,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET,POST,DELETE /playlists/{id}/songs", "playlist", protected=True),
     *_routes("POST,DELETE /playlists/{id}/songs/batch", "playlist", protected=True),
     *_routes("PUT /playlists/{id}/songs/order", "playlist", protected=True),
-    *_routes("POST /playlists/{id}/cover", "media", protected=True, upload=True),
+    *_routes("POST /playlists/{id}/cover", "media", protected=True, body="cover"),
     *_routes("DELETE /playlists/{id}/cover", "playlist", protected=True),
     *_routes("POST /playlists/{id}/copy", "playlist", protected=True),
     *_routes("GET /playlists/{id}/collaborators", "playlist", protected=True),
