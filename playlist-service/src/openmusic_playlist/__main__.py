@@ -20,9 +20,7 @@ def main() -> None:
             "serve": Command(Settings, serve_app),
             "migrate": Command(
                 Settings,
-                lambda settings: migrate(
-                    settings, MIGRATIONS, "inbox", "outbox", "cache", "idempotency", "folding"
-                ),
+                lambda settings: migrate(settings, MIGRATIONS, "inbox", "outbox", "cache", "idempotency", "folding"),
             ),
         },
     )
