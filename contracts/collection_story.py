@@ -67,7 +67,13 @@ STORY = {
     "Albums and songs": [
         Step("add_album", {"name": "X&Y", "year": 2005}),
         Step("update_album", {"name": "X & Y", "year": 2005}),
-        Step("upload_cover", saves={"file": 'pm.response.headers.get("Location").split("/").pop()'}),
+        Step(
+            "upload_cover",
+            saves={
+                "folder": 'pm.response.headers.get("Location").split("/")[2]',
+                "file": 'pm.response.headers.get("Location").split("/").pop()',
+            },
+        ),
         Step("get_cover"),
         Step("add_song", SONG | {"albumId": "{{albumId}}"}),
         Step(
@@ -92,7 +98,9 @@ STORY = {
         Step("add_playlist_song", {"songId": "{{songId}}"}),
         Step("add_playlist_songs", {"songIds": ["{{secondSongId}}"]}),
         Step("reorder_playlist_songs", {"songId": "{{secondSongId}}", "after": None}),
+        Step("upload_playlist_cover"),
         Step("get_playlist"),
+        Step("delete_cover"),
         Step("get_playlist_songs"),
         Step("list_playlists"),
         Step("search_playlists", query={"q": "road"}),
