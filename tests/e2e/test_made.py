@@ -15,7 +15,7 @@ class Made(NamedTuple):
     path: str
     body: dict[str, Any] | None
     id_key: str | None
-    location: str | None
+    location: str
 
 
 SONG = {"title": "Talk", "year": 2005, "genre": "Rock", "performer": "Coldplay"}
@@ -24,17 +24,28 @@ MADE = {
     "/albums/{id}/covers": Made("/albums/{album}/covers", None, None, r"/covers/{album}/[0-9a-f-]+\.png"),
     "/albums/{id}/likes": Made("/albums/{album}/likes", None, None, "/albums/{album}/likes"),
     "/songs": Made("/songs", SONG, "songId", "/songs/{id}"),
-    "/users": Made("/users", {"username": "{login}", "password": "secret", "fullname": "A User"}, "userId", None),
-    "/authentications": Made("/authentications", {"username": "{user}", "password": "secret"}, None, None),
-    "/playlists": Made("/playlists", {"name": "Mine"}, "playlistId", None),
+    "/users": Made(
+        "/users", {"username": "{login}", "password": "secret", "fullname": "A User"}, "userId", "/users/{id}"
+    ),
+    "/authentications": Made(
+        "/authentications", {"username": "{user}", "password": "secret"}, None, "/users/me/sessions"
+    ),
+    "/playlists": Made("/playlists", {"name": "Mine"}, "playlistId", "/playlists/{id}"),
     "/playlists/import": Made(
         "/playlists/import", {"playlist": {"songs": [{"id": "{song}"}]}}, "playlistId", "/playlists/{id}"
     ),
-    "/playlists/{id}/songs": Made("/playlists/{playlist}/songs", {"songId": "{song}"}, None, None),
-    "/playlists/{id}/songs/batch": Made("/playlists/{playlist}/songs/batch", {"songIds": ["{song}"]}, None, None),
+    "/playlists/{id}/songs": Made(
+        "/playlists/{playlist}/songs", {"songId": "{song}"}, None, "/playlists/{playlist}/songs"
+    ),
+    "/playlists/{id}/songs/batch": Made(
+        "/playlists/{playlist}/songs/batch", {"songIds": ["{song}"]}, None, "/playlists/{playlist}/songs"
+    ),
     "/playlists/{id}/copy": Made("/playlists/{playlist}/copy", None, "playlistId", "/playlists/{id}"),
     "/collaborations": Made(
-        "/collaborations", {"playlistId": "{playlist}", "userId": "{friend}"}, "collaborationId", None
+        "/collaborations",
+        {"playlistId": "{playlist}", "userId": "{friend}"},
+        "collaborationId",
+        "/playlists/{playlist}/collaborators",
     ),
     "/export/playlists/{id}": Made(
         "/export/playlists/{playlist}", {"targetEmail": "made@mail.test"}, "exportId", "/export/{id}"
@@ -93,9 +104,7 @@ def test_what_is_made_is_answered_with_201_its_id_and_where_it_is(
     assert answer.json()["message"]
     if made.id_key:
         things["id"] = answer.json()["data"][made.id_key]
-    if made.location:
-        assert "Location" in answer.headers
-        assert re.fullmatch(things.name_in(made.location), answer.headers["Location"])
+    assert re.fullmatch(things.name_in(made.location), answer.headers["Location"])
 
 
 def test_the_table_names_every_route_that_makes_something() -> None:

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from openmusic_auth.authentications.errors import RefreshTokenInvalid, WrongCredentials
 from openmusic_auth.authentications.schemas import AccessToken, Login, RefreshTokenPayload, Tokens
 from openmusic_auth.authentications.service import AuthenticationService
-from openmusic_kit.web.openapi import error_responses
+from openmusic_kit.web.openapi import LOCATED, error_responses
 from openmusic_kit.web.routes import TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 
@@ -38,9 +38,13 @@ router = APIRouter(
 )
 
 
-@router.post("", status_code=201, responses=error_responses(WrongCredentials))
-async def log_in(login: Login, authentications: Authentications, user_agent: UserAgent) -> CreatedResponse[Tokens]:
+@router.post("", status_code=201, responses={**error_responses(WrongCredentials), **LOCATED})
+async def log_in(
+    login: Login, authentications: Authentications, user_agent: UserAgent, response: Response
+) -> CreatedResponse[Tokens]:
+    """Begins a session, which ``Location`` lists with the others."""
     access_token, refresh_token = await authentications.log_in(login.username, login.password, user_agent)
+    response.headers["Location"] = "/users/me/sessions"
     return CreatedResponse(message="Logged in", data=Tokens(access_token=access_token, refresh_token=refresh_token))
 
 

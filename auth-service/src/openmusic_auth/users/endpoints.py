@@ -6,7 +6,7 @@ from openmusic_auth.invalidation import user_headers
 from openmusic_auth.users.errors import UsernameTaken, UserNotFound
 from openmusic_auth.users.schemas import Registration, UserCopies, UserCopy, UserData, UserId, UsersData, encode_user
 from openmusic_auth.users.service import UserService
-from openmusic_kit.web.openapi import REPEATABLE, error_responses
+from openmusic_kit.web.openapi import LOCATED, REPEATABLE, error_responses
 from openmusic_kit.web.paging import PAGE_SIZE, PageSize
 from openmusic_kit.web.responses import tagged_answer
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute, TimedRoute
@@ -25,9 +25,10 @@ search_router = APIRouter(prefix="/users", tags=["users"], route_class=Protected
 internal_router = APIRouter(prefix="/internal/users", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201, responses=error_responses(UsernameTaken), openapi_extra=REPEATABLE)
-async def register(registration: Registration, users: Users) -> CreatedResponse[UserId]:
+@router.post("", status_code=201, responses={**error_responses(UsernameTaken), **LOCATED}, openapi_extra=REPEATABLE)
+async def register(registration: Registration, users: Users, response: Response) -> CreatedResponse[UserId]:
     user_id = await users.register(registration.username, registration.password, registration.fullname)
+    response.headers["Location"] = f"/users/{user_id}"
     return CreatedResponse(message="User registered", data=UserId(user_id=user_id))
 
 

@@ -1,8 +1,8 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
-from openmusic_kit.web.openapi import REPEATABLE, error_responses
+from openmusic_kit.web.openapi import LOCATED, REPEATABLE, error_responses
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
 from openmusic_kit.web.schemas import CreatedResponse, DataResponse, MessageResponse
 from openmusic_playlist.collaborations.errors import (
@@ -38,15 +38,17 @@ playlist_router = APIRouter(
 @router.post(
     "",
     status_code=201,
-    responses=error_responses(
-        PlaylistNotFound, UserNotFound, OwnerOnly, AlreadyCollaborating, CollaboratingWithOneself
-    ),
+    responses={
+        **error_responses(PlaylistNotFound, UserNotFound, OwnerOnly, AlreadyCollaborating, CollaboratingWithOneself),
+        **LOCATED,
+    },
     openapi_extra=REPEATABLE,
 )
 async def add_collaboration(
-    payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations
+    payload: CollaborationPayload, user_id: CurrentUser, collaborations: Collaborations, response: Response
 ) -> CreatedResponse[CollaborationId]:
     collaboration_id = await collaborations.add(payload.playlist_id, payload.user_id, user_id)
+    response.headers["Location"] = f"/playlists/{payload.playlist_id}/collaborators"
     return CreatedResponse(message="Collaborator added", data=CollaborationId(collaboration_id=collaboration_id))
 
 

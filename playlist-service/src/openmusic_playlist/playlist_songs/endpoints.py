@@ -2,7 +2,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from openmusic_kit.web.openapi import CACHED, REPEATABLE, error_responses
+from openmusic_kit.web.openapi import CACHED, LOCATED, REPEATABLE, error_responses
 from openmusic_kit.web.responses import cacheable_answer
 from openmusic_kit.web.routes import CurrentUser, InternalRoute, ProtectedRoute
 from openmusic_kit.web.schemas import DataResponse, MessageResponse
@@ -35,13 +35,14 @@ internal_router = APIRouter(prefix="/internal/playlists", route_class=InternalRo
 @router.post(
     "",
     status_code=201,
-    responses=error_responses(PlaylistNotFound, SongNotFound, NotYourPlaylist, AlreadyInPlaylist),
+    responses={**error_responses(PlaylistNotFound, SongNotFound, NotYourPlaylist, AlreadyInPlaylist), **LOCATED},
     openapi_extra=REPEATABLE,
 )
 async def add_playlist_song(
-    playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: Songs
+    playlist_id: str, payload: SongPayload, user_id: CurrentUser, songs: Songs, response: Response
 ) -> MessageResponse:
     await songs.add(playlist_id, payload.song_id, user_id)
+    response.headers["Location"] = f"/playlists/{playlist_id}/songs"
     return MessageResponse(message="Song added to the playlist")
 
 
@@ -66,14 +67,15 @@ async def delete_playlist_song(
 @router.post(
     "/batch",
     status_code=201,
-    responses=error_responses(PlaylistNotFound, SongsNotFound, NotYourPlaylist, AlreadyInPlaylist),
+    responses={**error_responses(PlaylistNotFound, SongsNotFound, NotYourPlaylist, AlreadyInPlaylist), **LOCATED},
     openapi_extra=REPEATABLE,
 )
 async def add_playlist_songs(
-    playlist_id: str, payload: SongsPayload, user_id: CurrentUser, songs: Songs
+    playlist_id: str, payload: SongsPayload, user_id: CurrentUser, songs: Songs, response: Response
 ) -> MessageResponse:
     """All of them in this order, or none. The ids of songs that were not found are in ``data.notFound``."""
     await songs.add_all(playlist_id, payload.song_ids, user_id)
+    response.headers["Location"] = f"/playlists/{playlist_id}/songs"
     return MessageResponse(message="Songs added to the playlist")
 
 

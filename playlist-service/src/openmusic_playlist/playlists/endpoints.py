@@ -45,11 +45,12 @@ router = APIRouter(prefix="/playlists", tags=["playlists"], route_class=Protecte
 internal_router = APIRouter(prefix="/internal/playlists", route_class=InternalRoute, include_in_schema=False)
 
 
-@router.post("", status_code=201, openapi_extra=REPEATABLE)
+@router.post("", status_code=201, responses=LOCATED, openapi_extra=REPEATABLE)
 async def add_playlist(
-    payload: PlaylistPayload, user_id: CurrentUser, playlists: Playlists
+    payload: PlaylistPayload, user_id: CurrentUser, playlists: Playlists, response: Response
 ) -> CreatedResponse[PlaylistId]:
     playlist_id = await playlists.add(payload.name, user_id)
+    response.headers["Location"] = f"/playlists/{playlist_id}"
     return CreatedResponse(message="Playlist added", data=PlaylistId(playlist_id=playlist_id))
 
 
