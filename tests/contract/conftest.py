@@ -117,7 +117,10 @@ def something(http: httpx.Client) -> Something:
             "POST /playlists/{playlist_id}/songs": {"songId": [*songs, *made(MANY, "/songs", SONG)]},
             "PUT /playlists/{playlist_id}/songs/order": {"playlist_id": ordered, "songId": songs, "after": songs},
             "POST /playlists/{playlist_id}/songs/batch": {"songIds": [[each] for each in made(MANY, "/songs", SONG)]},
-            "DELETE /playlists/{playlist_id}/songs/batch": {"songIds": [[each] for each in songs]},
+            "DELETE /playlists/{playlist_id}/songs/batch": {
+                "playlist_id": [playlist() for _ in range(MANY)],
+                "songIds": [[each] for each in songs],
+            },
             "POST /collaborations": {"userId": [*others, *more]},
             "DELETE /songs/{song_id}": {"song_id": made(MANY, "/songs", SONG)},
             "DELETE /playlists/{playlist_id}/collaborators/me": {"playlist_id": shared()},

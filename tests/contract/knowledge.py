@@ -61,7 +61,7 @@ def _with_what_is_there(context: HookContext, generated: Any) -> SearchStrategy[
 def _is_name(there: dict[str, list[Any]], name: str, value: Any) -> bool:
     """Or a list of names."""
     names = value if isinstance(value, list) else [value]
-    return name in there and all(isinstance(each, str) for each in names) and 0 < len(value) <= LONGEST
+    return name in there and all(isinstance(each, str) for each in names) and all(names) and 0 < len(value) <= LONGEST
 
 
 @schemathesis.hook
@@ -111,6 +111,7 @@ def before_call(_: HookContext, case: Case, options: dict[str, Any]) -> None:
     """
     if re.fullmatch("[!-~]{1,255}", str((case.headers or {}).get("Idempotency-Key", ""))):
         case.headers["Idempotency-Key"] = secrets.token_hex(16)  # or it would be that of another request
+    _let_conditions_hold(case)
     there = KNOWN.get(case.operation.label, {})
     match case.operation.label, case.path_parameters, case.body:
         case "DELETE /users/me/sessions/{session_id}", {"session_id": ended}, _ if ended in there.get("session_id", []):
@@ -118,12 +119,27 @@ def before_call(_: HookContext, case: Case, options: dict[str, Any]) -> None:
         case "DELETE /users/me", _, {"password": "secret"} if there:
             token = _new_user(case.operation.schema.get_base_url().rstrip("/"))
             options["auth"] = _Bearer(token)
+        case "POST /albums/{album_id}/covers", {"album_id": album}, _ if album in _with_a_cover_that_stays():
+            case.path_parameters["album_id"] = KNOWN["everywhere"]["album_id"][0]
         case "PUT /users/me/password", _, {"password": "secret", "newPassword": str()}:
             case.body["newPassword"] = "secret"
     doomed = KNOWN.get(case.operation.label, {}) if case.method == "DELETE" else {}
     for name, value in (case.path_parameters or {}).items():
-        if name in doomed and value in KNOWN["everywhere"].get(name, []):
+        needed = (names.get(name, []) for label, names in KNOWN.items() if label != case.operation.label)
+        if name in doomed and any(value in each for each in needed):
             case.path_parameters[name] = doomed[name][0]
+
+
+def _with_a_cover_that_stays() -> list[Any]:
+    return KNOWN.get("GET /covers/{album_id}/{file}", {}).get("album_id", [])
+
+
+def _let_conditions_hold(case: Case) -> None:
+    """No tag that is made up names what is there. What is no tag stays, as it was meant to be wrong."""
+    if re.fullmatch(r'\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*', str((case.headers or {}).get("If-Match", ""))):
+        case.headers["If-Match"] = "*"
+    if "If-None-Match" in (case.headers or {}):
+        case.headers["If-None-Match"] = '"another"'
 
 
 class _Bearer(AuthBase):
