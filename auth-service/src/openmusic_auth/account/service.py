@@ -9,12 +9,12 @@ from openmusic_auth.passwords import Passwords
 from openmusic_auth.users.deletion import delete_user
 from openmusic_auth.users.errors import UsernameTaken
 from openmusic_auth.users.repository import Credentials, User, UserRepository
+from openmusic_kit.checks import Check
 from openmusic_kit.database.database import Database, UnitOfWork
 from openmusic_kit.edge.answers import purge_with_answer
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.ids import require_id
 from openmusic_kit.messaging import outbox
-from openmusic_kit.web.conditions import Check
 
 
 class AccountService:

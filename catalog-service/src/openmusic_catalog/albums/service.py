@@ -6,12 +6,12 @@ from openmusic_catalog.events import AlbumCoverReplaced, AlbumDeleted
 from openmusic_catalog.invalidation import album_changed, album_key, likes_changed
 from openmusic_catalog.listing.sorting import Order
 from openmusic_kit.cache.cache import Cache, Cached
+from openmusic_kit.checks import Check
 from openmusic_kit.database.database import Connection, Database
 from openmusic_kit.idempotency.repeatable import repeatable
 from openmusic_kit.idempotency.results import Result
 from openmusic_kit.ids import new_id, require_id
 from openmusic_kit.messaging import outbox
-from openmusic_kit.web.conditions import Check
 
 Encode = Callable[[AlbumWithSongs], bytes]
 AlbumCheck = Check[AlbumWithSongs]

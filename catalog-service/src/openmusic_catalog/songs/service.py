@@ -20,11 +20,11 @@ from openmusic_catalog.songs.repository import (
 )
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.invalidation import Invalidation
+from openmusic_kit.checks import Check
 from openmusic_kit.database.database import Database
 from openmusic_kit.idempotency.repeatable import repeatable
 from openmusic_kit.idempotency.results import Result
 from openmusic_kit.ids import new_id, require_id
-from openmusic_kit.web.conditions import Check
 
 Change = Callable[[SongRepository, Song], Awaitable[bool]]
 """Changes a song. Returns False when it is no longer as given."""

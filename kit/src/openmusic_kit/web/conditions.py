@@ -10,13 +10,11 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
+from openmusic_kit.checks import Check
 from openmusic_kit.errors import PreconditionFailed
 from openmusic_kit.web.entity_tags import ANY, entity_tag, matches_strongly, matches_weakly, parse_tags
 
 T = TypeVar("T")
-
-Check = Callable[[T], None]
-"""Takes what is about to change, as it is now. Raises PreconditionFailed if the client expects something else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from functools import partial
 
 from openmusic_kit.cache.cache import Cache
 from openmusic_kit.cache.unit_of_work import CachedUnitOfWork
+from openmusic_kit.checks import Check
 from openmusic_kit.database.database import Connection, Database
 from openmusic_kit.errors import Unauthenticated
 from openmusic_kit.idempotency.repeatable import repeatable
 from openmusic_kit.idempotency.results import Result
 from openmusic_kit.ids import new_id, require_id
-from openmusic_kit.web.conditions import Check
 from openmusic_playlist.invalidation import playlist_added, playlist_changed
 from openmusic_playlist.playlists.access import access_to
 from openmusic_playlist.playlists.covers import announce_unused_cover, delete_playlist

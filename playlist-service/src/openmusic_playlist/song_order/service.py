@@ -1,8 +1,8 @@
 from collections.abc import Callable
 
 from openmusic_kit.cache.cache import Cache
+from openmusic_kit.checks import Check
 from openmusic_kit.database.database import Database
-from openmusic_kit.web.conditions import Check
 from openmusic_playlist.invalidation import playlist_changed
 from openmusic_playlist.playlist_songs.errors import NotInPlaylist
 from openmusic_playlist.playlist_songs.models import StoredPlaylist
