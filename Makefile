@@ -68,8 +68,8 @@ test-bare: engine ## plays both commands of the README in bare containers; DEBIA
 test-faults: install ## lets each part fail in each way while users work, and checks all they were promised (35 min)
 	@$(VENV)/pytest tests/faults --timeout 300
 
-test-faults-short: install ## the most telling of these faults, with fewer users (3 min)
-	@OPENMUSIC_PAIRS=$(or $(OPENMUSIC_PAIRS),40) $(VENV)/pytest tests/faults --timeout 300 -m telling
+test-faults-short: install ## the few of these faults that are tried with every change, with fewer users (3 min)
+	@OPENMUSIC_PAIRS=$(or $(OPENMUSIC_PAIRS),40) $(VENV)/pytest tests/faults --timeout 300 -m smoke
 
 interleavings: install ## runs what waits, joins, batches or wakes under more interleavings (TRIES, 1000) than make test does
 	@OPENMUSIC_INTERLEAVINGS=$(or $(TRIES),1000) $(VENV)/pytest -q $$(grep -rlE "\bexplore\(" --include='test_*.py' */tests)

@@ -24,7 +24,7 @@ ROWS = pytest.StashKey[list[Row]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "telling: one of the few faults that are tried with every change")
+    config.addinivalue_line("markers", "smoke: one of the few faults that are tried with every change")
     config.stash[ROWS] = []
 
 

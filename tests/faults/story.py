@@ -19,12 +19,12 @@ class NotYet(Exception):
     """A part of the story failed."""
 
 
-async def telling(client: Client, auditor: Auditor, friend: User, patience: float) -> float:
+async def time_until_story_works(client: Client, auditor: Auditor, friend: User, patience: float) -> float:
     """The seconds until the whole story worked. Raises NotYet when it did not even after ``patience`` seconds."""
     started = time.monotonic()
     while True:
         try:
-            await _tell(client, auditor, friend)
+            await _play(client, auditor, friend)
         except NotYet as obstacle:
             passed = time.monotonic() - started
             logger.info("after %.1f s: %s", passed, obstacle)
@@ -35,7 +35,7 @@ async def telling(client: Client, auditor: Auditor, friend: User, patience: floa
             return time.monotonic() - started
 
 
-async def _tell(client: Client, auditor: Auditor, friend: User) -> None:
+async def _play(client: Client, auditor: Auditor, friend: User) -> None:
     name = f"story_{secrets.token_hex(6)}"
     person = {"username": name, "password": "secret", "fullname": "A Listener"}
     user_id = (await _done(client, "POST", "/users", person))["userId"]

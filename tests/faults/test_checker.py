@@ -7,7 +7,7 @@ import pytest
 from clients import BROKEN, Answer, Journal, User
 from models import Album, Change, Copy, Leaver, Playlist, Song, State, Value
 
-pytestmark = pytest.mark.telling
+pytestmark = pytest.mark.smoke
 
 ALICE, BOB = User("user-a", "alice", ""), User("user-b", "bob", "")
 DONE, UNKNOWN = Answer(201, b"{}"), Answer(BROKEN, b"")

@@ -17,7 +17,7 @@ from audit import Auditor
 from clients import Answer, Client, Journal, User, client, register
 from models import picture
 from network import Network
-from story import telling
+from story import time_until_story_works
 
 from openmusic_local.servers import postgres
 from openmusic_local.stack import Stack
@@ -109,7 +109,7 @@ def refused_for_now(answer: Answer) -> bool:
     return True
 
 
-@pytest.mark.telling
+@pytest.mark.smoke
 async def test_without_redis_every_read_is_fresh(without: Without, listener: Listener) -> None:
     with without("redis"):
         for number in range(3):
@@ -132,7 +132,7 @@ async def test_without_redis_every_read_is_fresh(without: Without, listener: Lis
                 assert (album.data["album"]["name"], album.cached) == (named["name"], False)
 
 
-@pytest.mark.telling
+@pytest.mark.smoke
 async def test_without_the_catalogue_playlists_are_still_read_and_left(without: Without, listener: Listener) -> None:
     with without("catalog"):
         assert await listener.songs() == [listener.song]
@@ -145,7 +145,7 @@ async def test_without_the_catalogue_playlists_are_still_read_and_left(without: 
         assert await listener.songs() == []
 
 
-@pytest.mark.telling
+@pytest.mark.smoke
 async def test_without_storage_only_covers_fail(without: Without, listener: Listener) -> None:
     with without("objectstore"):
         refused_for_now(await listener.http.upload(f"/albums/{listener.album}/covers", picture((1, 1, 1))))
@@ -207,10 +207,10 @@ async def test_a_long_absence_of_the_database_is_over_when_it_is_back(
             refused_for_now(await listener.http.ask("POST", "/songs", SONG))
             assert time.monotonic() - started < LONGEST_REQUEST
 
-    assert await telling(listener.http, auditor, friend, RECOVERS_WITHIN) < RECOVERS_WITHIN
+    assert await time_until_story_works(listener.http, auditor, friend, RECOVERS_WITHIN) < RECOVERS_WITHIN
 
 
-@pytest.mark.telling
+@pytest.mark.smoke
 async def test_when_all_connections_of_a_pool_hang_its_service_refuses_and_the_others_go_on(
     stack: Stack, listener: Listener, friend: User, auditor: Auditor
 ) -> None:
@@ -224,7 +224,7 @@ async def test_when_all_connections_of_a_pool_hang_its_service_refuses_and_the_o
         await listener.get(f"/albums/{listener.album}")
         await listener.make("/songs", SONG, "songId")
 
-    assert await telling(listener.http, auditor, friend, RECOVERS_WITHIN) < RECOVERS_WITHIN
+    assert await time_until_story_works(listener.http, auditor, friend, RECOVERS_WITHIN) < RECOVERS_WITHIN
 
 
 async def test_a_service_that_gets_no_more_connections_refuses_and_the_others_go_on(
@@ -243,7 +243,7 @@ async def test_a_service_that_gets_no_more_connections_refuses_and_the_others_go
         finally:
             administrator.execute("ALTER ROLE openmusic_catalog CONNECTION LIMIT -1")
 
-    assert await telling(listener.http, auditor, friend, RECOVERS_WITHIN) < RECOVERS_WITHIN
+    assert await time_until_story_works(listener.http, auditor, friend, RECOVERS_WITHIN) < RECOVERS_WITHIN
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ def small_disk(stack: Stack, start: Callable[[str], None]) -> Iterator[Path]:
         pytest.skip("a small file system cannot be mounted here")
 
 
-@pytest.mark.telling
+@pytest.mark.smoke
 async def test_a_full_disk_of_the_database_refuses_writes_and_nothing_hangs(
     small_disk: Path, listener: Listener, friend: User, auditor: Auditor
 ) -> None:
@@ -290,7 +290,7 @@ async def test_a_full_disk_of_the_database_refuses_writes_and_nothing_hangs(
     assert listener.http.journal.slowest[0] < LONGEST_REQUEST
 
     ballast.unlink()
-    assert await telling(listener.http, auditor, friend, RECOVERS_WITHIN) < RECOVERS_WITHIN
+    assert await time_until_story_works(listener.http, auditor, friend, RECOVERS_WITHIN) < RECOVERS_WITHIN
     assert await listener.songs() == [listener.song]
 
 

@@ -19,7 +19,7 @@ from crowd import Crowd
 from faults import CELLS, FAULTS, SERVERS, Ground
 from pairs import pairs_of
 from report import Row
-from story import NotYet, telling
+from story import NotYet, time_until_story_works
 
 WARMING_UP = 2.0  # seconds before the first story
 COOLING_DOWN = 2.0  # seconds after the recovery
@@ -31,7 +31,7 @@ RECOVERY_GIVEN_UP = 30.0  # seconds
 CLIENT_GIVES_UP = 4.0  # seconds; only a client can notice that its own connection to the gateway vanished
 RECORDING_MAILS = frozenset({"export-worker", "postgres", "mail"})
 """Who takes part when a mail was accepted and this is recorded; a fault just between the two sends it again."""
-TELLING = {
+SMOKE = {
     ("everything", "nothing"),
     ("postgres", "vanished"),
     ("rabbitmq", "emptied"),
@@ -43,7 +43,7 @@ TELLING = {
 
 def _cells() -> list[Any]:
     return [
-        pytest.param(*cell, id="-".join(cell).replace(" ", "-"), marks=[pytest.mark.telling] * (cell in TELLING))
+        pytest.param(*cell, id="-".join(cell).replace(" ", "-"), marks=[pytest.mark.smoke] * (cell in SMOKE))
         for cell in CELLS
     ]
 
@@ -70,9 +70,9 @@ async def test_nothing_is_lost_and_no_answer_is_wrong_when(
         crowd = Crowd(pairs, max(THINKING, len(pairs) / STEPS), [collector(http)])
         async with crowd:
             await asyncio.sleep(WARMING_UP)
-            usual = await _telling(probe, auditor, users[0])
+            usual = await _time_until_story_works(probe, auditor, users[0])
             await FAULTS[fault](ground, part)
-            recovered = await _telling(probe, auditor, users[0]) - usual
+            recovered = await _time_until_story_works(probe, auditor, users[0]) - usual
             await asyncio.sleep(COOLING_DOWN)
         slowest = journal.slowest
         await auditor.settle(crowd)
@@ -86,9 +86,9 @@ async def test_nothing_is_lost_and_no_answer_is_wrong_when(
     assert journal.twice == [] or part in RECORDING_MAILS
 
 
-async def _telling(probe: Client, auditor: Auditor, friend: User) -> float:
+async def _time_until_story_works(probe: Client, auditor: Auditor, friend: User) -> float:
     """The seconds until the story was told."""
     try:
-        return await telling(probe, auditor, friend, RECOVERY_GIVEN_UP)
+        return await time_until_story_works(probe, auditor, friend, RECOVERY_GIVEN_UP)
     except NotYet:
         return math.inf

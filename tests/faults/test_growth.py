@@ -3,7 +3,7 @@ import random
 import pytest
 from growth import Tolerance, Trend
 
-pytestmark = pytest.mark.telling
+pytestmark = pytest.mark.smoke
 TOLERANCE = Tolerance(relative=0.03, absolute=2.0)
 
 

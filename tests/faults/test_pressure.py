@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from openmusic_local.stack import Stack
 
-pytestmark = [pytest.mark.telling, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.smoke, pytest.mark.timeout(300)]
 
 LONGEST_REQUEST = 15.0  # seconds
 RECOVERS_WITHIN = 10.0

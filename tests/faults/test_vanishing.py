@@ -12,7 +12,7 @@ from vanishing import drop_packets, take_packets
 from openmusic_gateway.service_session import service_session
 from openmusic_kit.web.clients import ConnectionBroke
 
-pytestmark = pytest.mark.telling
+pytestmark = pytest.mark.smoke
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 LONGEST_REQUEST = 15.0  # seconds
