@@ -28,6 +28,8 @@ GET    /albums/{album_id}                 200    200     200      200    200    
 PUT    /albums/{album_id}                 200    200     200      200    200          200
 DELETE /albums/{album_id}                 200    200     200      200    200          200
 POST   /albums/{album_id}/covers          201    201     201      201    201          201
+POST   /albums/{album_id}/covers/uploads  201    201     201      201    201          201
+POST   /albums/{album_id}/covers/uploads/{upload_id} 201 201 201  201    201          201
 GET    /covers/{folder}/{file}            200    200     200      200    200          200
 POST   /albums/{album_id}/likes           401    401     201      201    201          201
 DELETE /albums/{album_id}/likes           401    401     200      200    200          200
@@ -146,6 +148,14 @@ class World:
         return self.made(f"/export/playlists/{self.playlist_id}", payload)["exportId"]
 
     @property
+    def upload_id(self) -> str:
+        """A new one, which can be completed."""
+        upload = self.call("POST", f"/albums/{self.album_id}/covers/uploads", "nobody").json()["data"]
+        files = {"file": self.form()["cover"]}
+        plain_http.post(upload["url"], data=upload["fields"], files=files).raise_for_status()
+        return str(upload["uploadId"])
+
+    @property
     def folder(self) -> str:
         return self.album_id
 
@@ -241,7 +251,7 @@ def gateways(url: str, second_url: str) -> Any:
 def ask(gateway: httpx.Client, world: World, route: tuple[str, str], person: str) -> httpx.Response:
     """The request of that row by that person."""
     method, pattern = route
-    names = ("album_id", "folder", "file", "song_id", "user_id", "playlist_id", "export_id", "session_id")
+    names = ("album_id", "upload_id", "folder", "file", "song_id", "user_id", "playlist_id", "export_id", "session_id")
     path = pattern.format(**{name: getattr(world, name) for name in names if f"{{{name}}}" in pattern})
     if route == ("DELETE", "/albums/{album_id}/likes") and person in {"stranger", "former", *MEMBERS}:
         assert world.call("POST", path, person).status_code == 201

@@ -75,6 +75,12 @@ def something(http: httpx.Client) -> Something:
         _upload(http, f"/playlists/{playlist_id}/cover", headers=authorized)
         return playlist_id
 
+    def uploaded() -> str:
+        upload = created(f"/albums/{albums[0]}/covers/uploads")
+        sent = plain_http.post(upload["url"], data=upload["fields"], files={"file": _picture()})
+        assert sent.status_code == 204, sent.text
+        return upload["uploadId"]
+
     def liked(album_id: str) -> str:
         created(f"/albums/{album_id}/likes", headers=authorized)
         return album_id
@@ -112,6 +118,10 @@ def something(http: httpx.Client) -> Something:
         token,
         {
             "everywhere": everywhere,
+            "POST /albums/{album_id}/covers/uploads/{upload_id}": {
+                "album_id": albums[:1],
+                "upload_id": [uploaded() for _ in range(MANY)],
+            },
             "DELETE /albums/{album_id}": {"album_id": made(MANY, "/albums", ALBUM)},
             "DELETE /albums/{album_id}/likes": {"album_id": [liked(each) for each in made(MANY, "/albums", ALBUM)]},
             "POST /playlists/{playlist_id}/songs": {"songId": [*songs, *made(MANY, "/songs", SONG)]},
@@ -146,9 +156,7 @@ def _cover_of(http: httpx.Client, album_id: str) -> dict[str, list[str]]:
 
 def _upload(http: httpx.Client, path: str, **more: Any) -> str:
     """Returns the path of the cover."""
-    picture = io.BytesIO()
-    Image.new("RGB", (8, 8), "teal").save(picture, "PNG")
-    answer = http.post(path, files={"cover": ("cover.png", picture.getvalue(), "image/png")}, **more)
+    answer = http.post(path, files={"cover": ("cover.png", _picture(), "image/png")}, **more)
     assert answer.status_code == 201, answer.text
     return answer.headers["Location"]
 
@@ -167,3 +175,9 @@ def environment(tmp_path: Path) -> Callable[[dict[str, Any]], dict[str, str]]:
         }
 
     return write
+
+
+def _picture() -> bytes:
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(picture, "PNG")
+    return picture.getvalue()

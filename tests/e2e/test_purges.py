@@ -102,6 +102,14 @@ WRITES = [
     ),
     Write("DELETE /albums/{album}", "/albums/{id}", "album, albums, search, likes, song"),
     Write("POST /albums/{album}/covers", "/albums/{id}/covers", "album, albums, search", renews="song", status=201),
+    Write("POST /albums/{album}/covers/uploads", "/albums/{id}/covers/uploads", status=201),
+    Write(
+        "POST /albums/{album}/covers/uploads/{upload}",
+        "/albums/{id}/covers/uploads/{upload}",
+        "album, albums, search",
+        renews="song",
+        status=201,
+    ),
     Write("POST /albums/{album}/likes", "/albums/{id}/likes", "likes", user="owner", status=201),
     Write("DELETE /albums/{album}/likes", "/albums/{id}/likes", "likes", user="friend"),
     Write("POST /songs", "/songs", renews="songs, search", body=SONG, status=201),
@@ -412,6 +420,10 @@ class World:
         self.create(f"/playlists/{names['playlist']}/songs", {"songId": names["last_song"]}, "owner")
         self.create("/collaborations", {"playlistId": names["playlist"], "userId": names["friend"]}, "owner")
         self.create(f"/albums/{names['album']}/likes", None, "friend")
+        upload = self.create(f"/albums/{names['album']}/covers/uploads", None)
+        names["upload"] = upload["uploadId"]
+        sent = plain_http.post(upload["url"], data=upload["fields"], files={"file": picture})
+        assert sent.status_code == 204, sent.text
         files = {"cover": ("cover.png", picture, "image/png")}
         assert self.send("POST", f"/playlists/{names['playlist']}/cover", user="owner", files=files).status_code == 201
 

@@ -9,6 +9,8 @@ WITHOUT_KEY = {
     "/authentications",  # another session does no harm, and its tokens must not be stored as they are
     "/albums/{album_id}/covers",  # the same cover again changes nothing
     "/playlists/{playlist_id}/cover",
+    "/albums/{album_id}/covers/uploads",  # one more form does no harm
+    "/albums/{album_id}/covers/uploads/{upload_id}",  # what was completed cannot be completed again
 }
 
 

@@ -73,6 +73,8 @@ ROUTES: tuple[Route, ...] = (
     *_routes("GET,POST /albums", "catalog"),
     *_routes("GET,PUT,DELETE /albums/{id}", "catalog"),
     *_routes("POST /albums/{id}/covers", "media", body="cover"),
+    *_routes("POST /albums/{id}/covers/uploads", "media"),
+    *_routes("POST /albums/{id}/covers/uploads/{upload}", "media"),
     *_routes("POST,DELETE /albums/{id}/likes", "catalog", protected=True),
     *_routes("GET /albums/{id}/likes", "catalog"),
     *_routes("GET,HEAD /covers/{folder}/{file}", "media"),

@@ -6,6 +6,7 @@ from openmusic_kit.resources import Resources
 from openmusic_kit.web.app import create_service_app
 from openmusic_media.covers import endpoints as covers
 from openmusic_media.covers.consumer import SUBSCRIPTION
+from openmusic_media.covers.direct_uploads import DirectUploads
 from openmusic_media.covers.service import CoverService
 from openmusic_media.settings import Settings
 from openmusic_media.storage.factory import create_storage
@@ -21,6 +22,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         playlists = await resources.client("playlist", settings.playlist_url)
         app.state.token_verifier = await resources.token_verifier()
         app.state.covers = CoverService(storage, catalog, playlists)
+        app.state.direct_uploads = DirectUploads(storage, app.state.covers)
         broker = resources.broker()
         broker.subscribe(SUBSCRIPTION, app.state.covers)
         await resources.open(broker.running())

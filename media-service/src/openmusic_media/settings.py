@@ -23,6 +23,8 @@ class Settings(BrokerSettings, IdentitySettings, ServiceSettings):
     s3_region: str = "us-east-1"
     s3_secure: bool = False
     """Whether the storage is reached over TLS."""
+    s3_public_endpoint: str = ""
+    """The URL at which clients reach the storage, for direct uploads; empty means that they cannot."""
 
     @model_validator(mode="after")
     def _keep_the_folder_absolute(self) -> Self:

@@ -75,6 +75,7 @@ def _defaults(name: str, context: StackContext) -> dict[str, str]:
         "PUBLIC_URL": context.gateway_url,
         "STORAGE": context.storage,
         "STORAGE_FOLDER": str(context.folder / "covers"),
+        "S3_PUBLIC_ENDPOINT": f"http://127.0.0.1:{context.ports['objectstore']}",
     }
     if not {"SMTP_HOST", "SMTP_PORT"} & context.given.keys():
         defaults |= {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(context.port_for(name, "smtp"))}

@@ -8,7 +8,7 @@ from functools import partial
 from typing import BinaryIO, TypeVar
 
 from openmusic_kit.errors import ServiceError, Unavailable
-from openmusic_media.covers.keys import is_thumbnail_key
+from openmusic_media.covers.keys import INCOMING, is_thumbnail_key
 from openmusic_media.storage.content_types import content_type_of
 from openmusic_media.storage.interface import ObjectNotFound, Storage
 
@@ -23,13 +23,13 @@ class ArchiveDamaged(ServiceError):
 
 
 async def export_covers(storage: Storage, archive: BinaryIO, excluded: Container[str] = ()) -> None:
-    """Writes every cover except the ``excluded`` keys, without thumbnails: they can be made again.
+    """Writes every cover except the ``excluded`` keys, without thumbnails and uploads that nobody has checked.
 
     A cover deleted during the export may be missing.
     """
     with tarfile.open(fileobj=archive, mode="w|") as tar:
         for key in await _with_retries(storage.keys):
-            if key in excluded or is_thumbnail_key(key):
+            if key in excluded or is_thumbnail_key(key) or key.startswith(INCOMING):
                 continue
             try:
                 content = (await _with_retries(partial(storage.get, key))).content

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from openmusic_kit.errors import Conflict, Unavailable
 from openmusic_kit.web.clients import ServiceClient
 from openmusic_kit.web.schemas import DataResponse, WireModel
-from openmusic_media.covers.keys import PUBLIC_PREFIX, is_thumbnail_key, parse_cover_key, stem_of
+from openmusic_media.covers.keys import INCOMING, PUBLIC_PREFIX, is_thumbnail_key, parse_cover_key, stem_of
 from openmusic_media.storage.interface import ObjectNotFound, Storage
 
 PAGE = 1_000  # covers
@@ -112,4 +112,4 @@ async def _page(kind: str, owner: ServiceClient, after: str) -> list[CoverRefere
 
 
 def _is_ours(file: str) -> bool:
-    return parse_cover_key(file) is not None or is_thumbnail_key(file)
+    return parse_cover_key(file) is not None or is_thumbnail_key(file) or file.startswith(INCOMING)

@@ -5,15 +5,27 @@ from starlette.exceptions import HTTPException
 
 from openmusic_kit.web.compiled import Handler
 from openmusic_kit.web.failures import Failure
+from openmusic_kit.web.openapi import LOCATED, error_responses
 from openmusic_kit.web.responses import failure
 from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
-from openmusic_kit.web.schemas import MessageResponse
+from openmusic_kit.web.schemas import CreatedResponse, MessageResponse
 from openmusic_media.covers import documentation
-from openmusic_media.covers.errors import AlbumNotFound, CoverTooLarge, OwnerOnly, PlaylistNotFound
+from openmusic_media.covers.direct_uploads import DirectUploads
+from openmusic_media.covers.errors import (
+    AlbumNotFound,
+    CoverTooLarge,
+    ImageTooBig,
+    NoDirectUploads,
+    NotAnImage,
+    OwnerOnly,
+    PlaylistNotFound,
+    UploadNotFound,
+)
 from openmusic_media.covers.forms import extract_cover
 from openmusic_media.covers.keys import ThumbnailSize
 from openmusic_media.covers.ranges import RangeNotSatisfiable, requested_range
-from openmusic_media.covers.service import CoverService
+from openmusic_media.covers.schemas import DirectUploadForm
+from openmusic_media.covers.service import MAX_BYTES, CoverService
 
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -23,7 +35,13 @@ async def _covers(request: Request) -> CoverService:
     return service
 
 
+async def _uploads(request: Request) -> DirectUploads:
+    uploads: DirectUploads = request.app.state.direct_uploads
+    return uploads
+
+
 Covers = Annotated[CoverService, Depends(_covers)]
+Uploads = Annotated[DirectUploads, Depends(_uploads)]
 
 router = APIRouter(tags=["covers"])
 
@@ -47,6 +65,36 @@ protected_router = APIRouter(tags=["covers"], route_class=UploadRoute)
 async def upload_cover(album_id: str, request: Request, response: Response, covers: Covers) -> MessageResponse:
     """Takes a multipart form with the file field ``cover``."""
     response.headers["Location"] = await covers.replace_of_album(album_id, await _uploaded(request))
+    return MessageResponse(message="Cover uploaded")
+
+
+@router.post(
+    "/albums/{album_id}/covers/uploads",
+    status_code=201,
+    responses={**error_responses(AlbumNotFound, NoDirectUploads), **LOCATED},
+)
+async def begin_upload(album_id: str, uploads: Uploads, response: Response) -> CreatedResponse[DirectUploadForm]:
+    """Says how to upload a cover to the storage itself. It is checked and shown once the upload is completed."""
+    upload = await uploads.begin(album_id)
+    response.headers["Location"] = f"/albums/{album_id}/covers/uploads/{upload.id}"
+    form = DirectUploadForm(
+        upload_id=upload.id,
+        url=upload.form.url,
+        fields=upload.form.fields,
+        max_bytes=MAX_BYTES,
+        expires_at=upload.expires_at,
+    )
+    return CreatedResponse(message="Upload the cover, then complete it", data=form)
+
+
+@router.post(
+    "/albums/{album_id}/covers/uploads/{upload_id}",
+    status_code=201,
+    responses={**error_responses(NotAnImage, ImageTooBig, AlbumNotFound, UploadNotFound), **LOCATED},
+)
+async def complete_upload(album_id: str, upload_id: str, uploads: Uploads, response: Response) -> MessageResponse:
+    """Checks what was uploaded to the storage, and makes it the cover."""
+    response.headers["Location"] = await uploads.complete(album_id, upload_id)
     return MessageResponse(message="Cover uploaded")
 
 

@@ -37,5 +37,13 @@ class OwnerOnly(Forbidden):
     message = "Only the owner of the playlist may do this"
 
 
+class UploadNotFound(NotFound):
+    message = "Nothing was uploaded there, or it was completed already"
+
+
+class NoDirectUploads(NotFound):
+    message = "Clients cannot reach the storage of this installation: send the cover to POST /albums/{id}/covers"
+
+
 class CoverNotFound(NotFound):
     message = "There is no such cover"

@@ -7,6 +7,7 @@ import uuid
 from enum import IntEnum
 
 PUBLIC_PREFIX = "/covers/"
+INCOMING = "incoming/"
 _STEM = r"(?P<folder>(?:album|playlist)-[0-9a-f]{32})/(?P<digest>[0-9a-f]{32})-[0-9a-f]{32}"
 _COVER = re.compile(_STEM + r"\.(?:png|jpg|webp|gif|avif)")
 _THUMBNAIL = re.compile(_STEM + r"\.[0-9]+\.webp")
@@ -37,6 +38,15 @@ def thumbnail_key(cover_key: str, size: ThumbnailSize) -> str:
 def stem_of(key: str) -> str:
     """What a cover and its thumbnails have in common."""
     return key.partition(".")[0]
+
+
+def incoming_key(album_id: str, upload_id: str) -> str:
+    """Of an upload that nobody has checked. Keys sort by the time of their uploads."""
+    return f"{INCOMING}{upload_id}.{album_id}"
+
+
+def upload_id_of(key: str) -> str:
+    return stem_of(key.removeprefix(INCOMING))
 
 
 def is_thumbnail_key(key: str) -> bool:

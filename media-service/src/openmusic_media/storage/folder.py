@@ -76,9 +76,13 @@ class FolderStorage:
             folder.rmdir()
 
     @_in_thread
-    def keys(self) -> list[str]:
+    def keys(self, prefix: str = "") -> list[str]:
         files = self._root.glob("*/*")  # incomplete files lie one level above
-        return sorted(str(path.relative_to(self._root)) for path in files)
+        keys = sorted(str(path.relative_to(self._root)) for path in files)
+        return [key for key in keys if key.startswith(prefix)]
+
+    async def upload_form(self, key: str, max_bytes: int, expires_at: datetime) -> None:  # noqa: ARG002 - no server
+        return None
 
     @_in_thread
     def modified_at(self, key: str) -> datetime:

@@ -13,6 +13,14 @@ class StoredObject:
     content_type: str
 
 
+@dataclass(frozen=True)
+class UploadForm:
+    """A multipart form that a client sends to ``url``: these fields, then the field ``file`` with the content."""
+
+    url: str
+    fields: dict[str, str]
+
+
 class Storage(Protocol):
     """Keys are relative paths. Failures of the storage are raised as Unavailable."""
 
@@ -28,8 +36,11 @@ class Storage(Protocol):
     async def delete_all(self, prefix: str) -> None:
         """Deletes every object whose key starts with the prefix."""
 
-    async def keys(self) -> list[str]:
-        """Returns the keys of all objects, about 60 bytes each."""
+    async def keys(self, prefix: str = "") -> list[str]:
+        """Returns the keys of all objects, or of those that start with the prefix; about 60 bytes each."""
+
+    async def upload_form(self, key: str, max_bytes: int, expires_at: datetime) -> UploadForm | None:
+        """Returns None if clients cannot reach the storage. An object of 1 to ``max_bytes`` bytes is accepted."""
 
     async def modified_at(self, key: str) -> datetime:
         """When the object was stored, in UTC. Raises ObjectNotFound."""

@@ -9,11 +9,12 @@ from typing import TypeVar
 import urllib3
 from anyio import CapacityLimiter, to_thread
 from minio import Minio
+from minio.datatypes import PostPolicy
 from minio.error import MinioException, S3Error
 
 from openmusic_kit.errors import Unavailable
 from openmusic_media.settings import Settings
-from openmusic_media.storage.interface import ObjectNotFound, StoredObject
+from openmusic_media.storage.interface import ObjectNotFound, StoredObject, UploadForm
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ class S3Storage:
             region=settings.s3_region,
             http_client=urllib3.PoolManager(timeout=TIMEOUT, maxsize=THREADS, retries=urllib3.Retry(1)),
         )
+        self._public_endpoint = settings.s3_public_endpoint.rstrip("/")
         self._has_bucket = False
 
     async def put(self, key: str, content: bytes, content_type: str) -> None:
@@ -78,12 +80,25 @@ class S3Storage:
 
         await self._run(delete_all)
 
-    async def keys(self) -> list[str]:
+    async def keys(self, prefix: str = "") -> list[str]:
         def keys() -> list[str]:
-            found = self._client.list_objects(bucket_name=self._bucket, recursive=True)
+            found = self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True)
             return [each.object_name for each in found if each.object_name]
 
         return await self._run(keys)
+
+    async def upload_form(self, key: str, max_bytes: int, expires_at: datetime) -> UploadForm | None:
+        if not self._public_endpoint:
+            return None
+
+        def sign() -> dict[str, str]:
+            policy = PostPolicy(self._bucket, expires_at)
+            policy.add_equals_condition("key", key)
+            policy.add_content_length_range_condition(1, max_bytes)
+            signed: dict[str, str] = self._client.presigned_post_policy(policy)
+            return signed
+
+        return UploadForm(f"{self._public_endpoint}/{self._bucket}", {"key": key, **await self._run(sign)})
 
     async def modified_at(self, key: str) -> datetime:
         def modified_at() -> datetime:
