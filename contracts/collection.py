@@ -1,6 +1,6 @@
 """Makes a Postman collection of the public contract, which Bruno imports as well: ``python contracts/collection.py``.
 
-It registers, logs in, and plays every operation in the order of ``collection_story.py``.
+It registers, logs in, and plays the operations in the order of ``collection_story.py``.
 """
 
 import json
@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import openapi
-from collection_story import STORY, Step
+from collection_story import LEFT_OUT, STORY, Step
 
 PATH = Path(__file__).parents[1] / "clients" / "openmusic.postman_collection.json"
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 DESCRIPTION = """\
-Every operation of OpenMusic, in an order in which all of them succeed: run the collection as a whole, or request by
-request. The variable `baseUrl` is the address of the installation. Each run registers two users of its own. File
-uploads are relative to the root of the repository: make it the working directory of Postman.
+Every operation of OpenMusic but the completion of a direct upload, in an order in which all of them succeed: run the
+collection as a whole, or request by request. The variable `baseUrl` is the address of the installation. Each run
+registers two users of its own. File uploads are relative to the root of the repository: make it the working directory
+of Postman.
 
 Made from the OpenAPI document by `make collection`."""
 NOT_PLAYED = "Not in the story"
@@ -39,7 +40,7 @@ def collection() -> dict[str, Any]:
         if method not in {"head", "options"}
     }
     played = {step.operation for steps in STORY.values() for step in steps}
-    others = [_usual_step(whole, operation) for name, operation in known.items() if name not in played]
+    others = [_usual_step(whole, each) for name, each in known.items() if name not in played | LEFT_OUT.keys()]
     chapters = STORY | ({NOT_PLAYED: others} if others else {})
     return {
         "info": {"name": "OpenMusic", "description": DESCRIPTION, "schema": SCHEMA},

@@ -36,6 +36,9 @@ REFRESH_TOKEN = {"refreshToken": "{{refreshToken}}"}
 SONG = {"title": "Talk", "year": 2005, "genre": "Rock", "performer": "Coldplay", "duration": 311}
 COLLABORATION = {"playlistId": "{{playlistId}}", "userId": "{{friendId}}"}
 
+LEFT_OUT = {"complete_upload": "before it, the client sends a form to the storage"}
+"""Operations that a collection cannot play, and why."""
+
 STORY = {
     "What runs here": [
         Step("get_overview"),
@@ -75,6 +78,7 @@ STORY = {
             },
         ),
         Step("get_cover"),
+        Step("begin_upload", saves={}),
         Step("add_song", SONG | {"albumId": "{{albumId}}"}),
         Step(
             "add_song",

@@ -106,8 +106,8 @@ async def test_an_upload_belongs_to_its_album(client: Any, catalogue: Any, begin
 
     assert (await client.post(path.replace(album_id, other))).status_code == 404
     assert (await client.post(f"/albums/{album_id}/covers/uploads/{new_id('upload')}")).status_code == 404
-    for odd in ("upload-x", "..", "%2e%2e%2fx"):
-        assert (await client.post(f"/albums/{album_id}/covers/uploads/{odd}")).status_code in {404, 405}
+    for odd in ("upload-x", "%2e%2e%2fx"):
+        assert (await client.post(f"/albums/{album_id}/covers/uploads/{odd}")).status_code == 404
     assert (await client.post(path)).status_code == 201
 
 
@@ -151,11 +151,8 @@ async def test_an_upload_that_was_given_up_is_deleted_by_a_later_one(
     assert await bucket.content() == []
 
 
-@pytest.mark.parametrize("kind", ["folder", "bucket"])
-async def test_there_are_none_where_clients_cannot_reach_the_storage(
-    run: Any, request: pytest.FixtureRequest, catalogue: Any, kind: str
-) -> None:
-    async with run(request.getfixturevalue(kind)) as client:
+async def test_there_are_none_where_clients_cannot_reach_the_storage(run: Any, backend: Any, catalogue: Any) -> None:
+    async with run(backend) as client:
         answer = await client.post(f"/albums/{catalogue.add_album()}/covers/uploads")
 
     assert (answer.status_code, answer.json()["message"]) == (404, NoDirectUploads.message)

@@ -345,6 +345,19 @@ def test_a_cover_can_be_uploaded_and_replaced(client: Any, picture: Any, kind: s
     wait_until(lambda: client.http.get(second).status_code == 404)
 
 
+def test_a_cover_that_was_sent_to_the_storage_is_shown_once_it_is_completed(client: Any, picture: Any) -> None:
+    album_id = client.album()
+    upload_id = client.send_to_storage(album_id, picture())
+    assert client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["coverUrl"] is None
+
+    done = client.call("POST", f"/albums/{album_id}/covers/uploads/{upload_id}")
+
+    assert done.status_code == 201, done.text
+    cover_url = client.call("GET", f"/albums/{album_id}").json()["data"]["album"]["coverUrl"]
+    assert cover_url.endswith(done.headers["Location"])
+    assert client.http.get(cover_url).headers["content-type"] == "image/png"
+
+
 def test_a_playlist_has_a_cover_until_it_is_deleted(client: Any, picture: Any, alice: Any, bob: Any) -> None:
     playlist_id = client.playlist(alice, "With a cover")
     path = f"/playlists/{playlist_id}"

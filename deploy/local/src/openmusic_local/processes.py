@@ -75,7 +75,6 @@ def _defaults(name: str, context: StackContext) -> dict[str, str]:
         "PUBLIC_URL": context.gateway_url,
         "STORAGE": context.storage,
         "STORAGE_FOLDER": str(context.folder / "covers"),
-        "S3_PUBLIC_ENDPOINT": f"http://127.0.0.1:{context.ports['objectstore']}",
     }
     if not {"SMTP_HOST", "SMTP_PORT"} & context.given.keys():
         defaults |= {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(context.port_for(name, "smtp"))}
@@ -106,6 +105,7 @@ def _managed(name: str, context: StackContext) -> dict[str, str]:
         "S3_ACCESS_KEY": objectstore.ACCESS_KEY,
         "S3_SECRET_KEY": secrets["objectstore"],
         "S3_REGION": "us-east-1",
+        "S3_PUBLIC_ENDPOINT": f"http://127.0.0.1:{ports['objectstore']}",
         **{f"{each.upper()}_URL": f"http://127.0.0.1:{context.port_for(name, each)}" for each in SERVICES},
     }
     if process.has_database:

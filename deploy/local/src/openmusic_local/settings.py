@@ -19,6 +19,7 @@ MANAGED = frozenset(
         *("REDIS_SERVER", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_TLS", "RABBITMQ_SERVER"),
         *(f"{service.upper()}_URL" for service in SERVICES),
         *("S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET", "S3_REGION", "S3_SECURE"),
+        "S3_PUBLIC_ENDPOINT",
     }
 )
 """Addresses and credentials of the private servers and of our processes; what the user sets of these has no effect."""
