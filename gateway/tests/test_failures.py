@@ -242,16 +242,18 @@ def test_an_upload_finds_the_replica_that_lives(service_url: Any, start_gateway:
             assert (answer.status_code, answer.json()["size"]) == (200, 300_000)
 
 
-def test_a_post_is_not_repeated_once_it_may_have_been_executed(start_gateway: Any) -> None:
-    with _scripted(Script()) as script, start_gateway(**_everywhere(script.url)) as (url, _):
+def test_a_post_is_not_repeated_once_it_may_have_been_executed(service_url: Any, start_gateway: Any) -> None:
+    addresses = _everywhere(service_url[1])
+    with _scripted(Script()) as script, start_gateway(**{**addresses, "catalog_url": script.url}) as (url, _):
         answer = plain_http.post(f"{url}/songs", content=b"once")
 
     assert (answer.status_code, answer.json()["status"], answer.headers["Retry-After"]) == (502, "error", "1")
     assert script.bodies == [b"once"]
 
 
-def test_a_put_that_streamed_is_never_repeated_without_its_body(start_gateway: Any) -> None:
-    with _scripted(Script(keep=1)) as script, start_gateway(**_everywhere(script.url)) as (url, _):
+def test_a_put_that_streamed_is_never_repeated_without_its_body(service_url: Any, start_gateway: Any) -> None:
+    addresses = _everywhere(service_url[1])
+    with _scripted(Script(keep=1)) as script, start_gateway(**{**addresses, "catalog_url": script.url}) as (url, _):
         assert plain_http.get(f"{url}/songs").status_code == 200
         answer = plain_http.put(f"{url}/songs/a", content=iter([b"x" * 35_000] * 2))
 

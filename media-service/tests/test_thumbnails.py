@@ -201,7 +201,9 @@ async def test_who_gives_up_does_not_keep_others_from_it(tmp_path: Path, draw: A
     key = f"{new_id('album')}/{'a' * 32}-{'b' * 32}.png"
     storage = FolderStorage(tmp_path)
     await storage.put(key, draw("PNG"), "image/png")
-    found = thumbnails.Thumbnails(storage, thumbnails.CapacityLimiter(1))
+    limiter = thumbnails.CapacityLimiter(1)
+    await limiter.acquire()  # so that nothing is rendered yet
+    found = thumbnails.Thumbnails(storage, limiter)
     first, second = (asyncio.create_task(found.get(key, ThumbnailSize.SMALL)) for _ in range(2))
 
     async def begun() -> bool:
@@ -209,6 +211,7 @@ async def test_who_gives_up_does_not_keep_others_from_it(tmp_path: Path, draw: A
 
     await eventually(begun)
     first.cancel()
+    limiter.release()
 
     assert (await second).content_type == "image/webp"
     assert rendered == [64]

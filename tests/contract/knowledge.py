@@ -59,9 +59,11 @@ def _with_what_is_there(context: HookContext, generated: Any) -> SearchStrategy[
 
 
 def _is_name(there: dict[str, list[Any]], name: str, value: Any) -> bool:
-    """Or a list of names."""
+    """Or a list of different names."""
     names = value if isinstance(value, list) else [value]
-    return name in there and all(isinstance(each, str) for each in names) and all(names) and 0 < len(value) <= LONGEST
+    if name not in there or not all(isinstance(each, str) and each for each in names):
+        return False
+    return 0 < len(value) <= LONGEST and len({*names}) == len(names)
 
 
 @schemathesis.hook
@@ -131,7 +133,7 @@ def before_call(_: HookContext, case: Case, options: dict[str, Any]) -> None:
 
 
 def _with_a_cover_that_stays() -> list[Any]:
-    return KNOWN.get("GET /covers/{album_id}/{file}", {}).get("album_id", [])
+    return KNOWN.get("GET /covers/{folder}/{file}", {}).get("folder", [])
 
 
 def _let_conditions_hold(case: Case) -> None:

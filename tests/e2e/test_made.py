@@ -47,6 +47,7 @@ MADE = {
     "/playlists/{id}/songs/batch": Made(
         "/playlists/{playlist}/songs/batch", {"songIds": ["{song}"]}, None, "/playlists/{playlist}/songs"
     ),
+    "/playlists/{id}/cover": Made("/playlists/{playlist}/cover", None, None, r"/covers/{playlist}/[0-9a-f-]+\.png"),
     "/playlists/{id}/copy": Made("/playlists/{playlist}/copy", None, "playlistId", "/playlists/{id}"),
     "/collaborations": Made(
         "/collaborations",
@@ -103,8 +104,8 @@ def test_what_is_made_is_answered_with_201_its_id_and_where_it_is(
     made = MADE[route]
     path, body = things.name_in(made.path), things.name_in(made.body)
 
-    if route.endswith("/covers"):
-        answer = client.upload(things["album"], picture())
+    if route.endswith(("/cover", "/covers")):
+        answer = client.http.post(path, files={"cover": ("cover.png", picture(), "image/png")}, headers=alice.headers)
     else:
         answer = client.call("POST", path, body, alice)
 

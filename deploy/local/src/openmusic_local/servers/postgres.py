@@ -39,7 +39,7 @@ def prepare(folder: Path, port: int, password: str) -> Program:
         *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
         *("-c", "max_connections=200", "-c", "logging_collector=off"),
     ]
-    return Program("postgres", command, folder, lambda: _answers(port, password), stop_signal="INT")
+    return Program("postgres", command, folder, lambda: _answers(port, password), stop_signal="INT", stop_seconds=60)
 
 
 def _initialise(binaries: Path, folder: Path, data: Path, password: str, prefix: list[str]) -> None:
