@@ -87,9 +87,15 @@ class Client:
     def upload(self, album_id: str, content: bytes, name: str = "cover.png", kind: str = "image/png") -> httpx.Response:
         return self.http.post(f"/albums/{album_id}/covers", files={"cover": (name, content, kind)})
 
+    def begin_upload(self, album_id: str) -> httpx.Response:
+        answer = self.call("POST", f"/albums/{album_id}/covers/uploads")
+        if answer.status_code == 404 and "OPENMUSIC_URL" in os.environ:
+            pytest.skip("needs S3_PUBLIC_ENDPOINT: clients cannot reach the storage of this installation")
+        return answer
+
     def send_to_storage(self, album_id: str, content: bytes) -> str:
         """The id of a direct upload that is there, to be completed."""
-        form = self.created(f"/albums/{album_id}/covers/uploads", None)
+        form = self.made(self.begin_upload(album_id)).json()["data"]
         sent = plain_http.post(form["url"], data=form["fields"], files={"file": ("cover.png", content, "image/png")})
         if sent.status_code != 204:
             raise NotTried(f"the storage answers {sent.status_code}: {sent.text}")
