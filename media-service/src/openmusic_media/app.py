@@ -27,4 +27,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         broker.subscribe(SUBSCRIPTION, app.state.covers)
         await resources.open(broker.running())
 
-    return create_service_app("media", settings, start=start, routers=(covers.router, covers.protected_router))
+    return create_service_app(
+        "media", settings, start=start, routers=(covers.router, covers.timed_router, covers.protected_router)
+    )

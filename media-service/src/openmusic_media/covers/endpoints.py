@@ -7,7 +7,7 @@ from openmusic_kit.web.compiled import Handler
 from openmusic_kit.web.failures import Failure
 from openmusic_kit.web.openapi import LOCATED, error_responses
 from openmusic_kit.web.responses import failure
-from openmusic_kit.web.routes import CurrentUser, ProtectedRoute
+from openmusic_kit.web.routes import CurrentUser, ProtectedRoute, TimedRoute
 from openmusic_kit.web.schemas import CreatedResponse, MessageResponse
 from openmusic_media.covers import documentation
 from openmusic_media.covers.direct_uploads import DirectUploads
@@ -44,6 +44,7 @@ Covers = Annotated[CoverService, Depends(_covers)]
 Uploads = Annotated[DirectUploads, Depends(_uploads)]
 
 router = APIRouter(tags=["covers"])
+timed_router = APIRouter(tags=["covers"], route_class=TimedRoute)
 
 
 class UploadRoute(ProtectedRoute):
@@ -68,7 +69,7 @@ async def upload_cover(album_id: str, request: Request, response: Response, cove
     return MessageResponse(message="Cover uploaded")
 
 
-@router.post(
+@timed_router.post(
     "/albums/{album_id}/covers/uploads",
     status_code=201,
     responses={**error_responses(AlbumNotFound, NoDirectUploads), **LOCATED},
@@ -87,7 +88,7 @@ async def begin_upload(album_id: str, uploads: Uploads, response: Response) -> C
     return CreatedResponse(message="Upload the cover, then complete it", data=form)
 
 
-@router.post(
+@timed_router.post(
     "/albums/{album_id}/covers/uploads/{upload_id}",
     status_code=201,
     responses={**error_responses(NotAnImage, ImageTooBig, AlbumNotFound, UploadNotFound), **LOCATED},
