@@ -1,15 +1,28 @@
 """Copies that were damaged are repaired from their owners, whatever happens meanwhile."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
+import aio_pika
 import pytest
+from aio_pika.exceptions import ChannelNotFoundEntity
 
 from openmusic_kit.errors import Unavailable
 from openmusic_kit.ids import new_id
 from openmusic_playlist.projections.commands import reconcile
+from openmusic_playlist.projections.consumer import SUBSCRIPTION
 from openmusic_playlist.projections.errors import CatalogueEmpty
 from openmusic_playlist.projections.reconciliation import PAGE
+
+
+@pytest.fixture(autouse=True)
+async def no_events(settings: Any) -> None:
+    """None of another test is waiting for the service, which would make copies of it."""
+    async with await aio_pika.connect(settings.rabbitmq_server.get_secret_value()) as connection:
+        channel = await connection.channel()
+        with suppress(ChannelNotFoundEntity):
+            await (await channel.get_queue(SUBSCRIPTION.queue.name)).purge()
 
 
 @pytest.fixture

@@ -125,7 +125,11 @@ def something(http: httpx.Client) -> Something:
             "DELETE /albums/{album_id}": {"album_id": made(MANY, "/albums", ALBUM)},
             "DELETE /albums/{album_id}/likes": {"album_id": [liked(each) for each in made(MANY, "/albums", ALBUM)]},
             "POST /playlists/{playlist_id}/songs": {"songId": [*songs, *made(MANY, "/songs", SONG)]},
-            "PUT /playlists/{playlist_id}/songs/order": {"playlist_id": ordered, "songId": songs, "after": songs},
+            "PUT /playlists/{playlist_id}/songs/order": {
+                "playlist_id": ordered,
+                "songId": songs[1:],
+                "after": songs[:1],
+            },
             "POST /playlists/{playlist_id}/songs/batch": {"songIds": [[each] for each in made(MANY, "/songs", SONG)]},
             "DELETE /playlists/{playlist_id}/songs/batch": {
                 "playlist_id": [playlist() for _ in range(MANY)],
