@@ -39,6 +39,7 @@ class Pair:
     accounts: dict[str, bool] = field(default_factory=dict)
     """User names, and whether their registration was acknowledged."""
     leavers: list[Leaver] = field(default_factory=list)
+    deletes_accounts: bool = True
     copies_in_doubt: list[Copy] = field(default_factory=list)
     cut_off: list[str] = field(default_factory=list)
     """Names of playlists whose import its client broke off."""
@@ -107,7 +108,7 @@ class Pair:
             (watched(self._delete_playlist, *of_songs, *of_playlists), 1),
             (self._export, 4),
             (self._use_account, 2),
-            (lambda: leaving.an_account_is_deleted(self), 1),
+            (lambda: leaving.an_account_is_deleted(self), 1 if self.deletes_accounts else 0),
             (watched(lambda: lists.a_song_is_moved(self), *of_songs), 4),
             (watched(lambda: lists.all_songs_are_put_in_order(self), *of_songs), 2),
             (watched(lambda: lists.many_songs_are_added(self), *of_songs, *of_activities), 2),

@@ -28,6 +28,8 @@ STEPS = 150  # of all pairs together, a second at the most
 LONGEST_REQUEST = 15.0  # seconds
 RECOVERS_WITHIN = 10.0
 RECOVERY_GIVEN_UP = 30.0  # seconds
+KEEPS_ACCOUNTS = ("rabbitmq", "emptied")
+"""Where no account is deleted: docs/reliability.md says what a deletion loses with RabbitMQ's data."""
 CLIENT_GIVES_UP = 4.0  # seconds; only a client can notice that its own connection to the gateway vanished
 RECORDING_MAILS = frozenset({"export-worker", "postgres", "mail"})
 """Who takes part when a mail was accepted and this is recorded; a fault just between the two sends it again."""
@@ -67,6 +69,8 @@ async def test_nothing_is_lost_and_no_answer_is_wrong_when(
         client(urls[0], journal=Journal(), patience=patience) as probe,
     ):
         pairs = pairs_of(users, f"{part}-{fault}-{secrets.token_hex(3)}", http)
+        for pair in pairs:
+            pair.deletes_accounts = (part, fault) != KEEPS_ACCOUNTS
         crowd = Crowd(pairs, max(THINKING, len(pairs) / STEPS), [collector(http)])
         async with crowd:
             await asyncio.sleep(WARMING_UP)
