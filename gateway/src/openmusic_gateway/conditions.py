@@ -17,16 +17,17 @@ def is_not_modified(request: Request, tag: bytes) -> bool:
 
 def not_modified(tag: bytes, tags: bytes) -> bool:
     """Whether ``If-None-Match`` names this tag. One that is malformed does not."""
-    try:
-        return matches_weakly(tag.decode("latin-1"), parse_tags(tags.decode("latin-1")))
-    except ConditionInvalid:
-        return False
+    return matches_weakly(tag.decode("latin-1"), _parsed(tags))
 
 
 def _matches(tag: bytes, tags: bytes) -> bool:
     """``If-Match`` names it in any encoding."""
-    plain, named = without_encoding(tag).decode("latin-1"), without_encoding(tags).decode("latin-1")
+    return matches_strongly(without_encoding(tag).decode("latin-1"), _parsed(without_encoding(tags)))
+
+
+def _parsed(tags: bytes) -> frozenset[str]:
+    """Empty if the header is malformed."""
     try:
-        return matches_strongly(plain, parse_tags(named))
+        return parse_tags(tags.decode("latin-1"))
     except ConditionInvalid:
-        return False
+        return frozenset()

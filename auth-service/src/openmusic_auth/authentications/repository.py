@@ -1,10 +1,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 from openmusic_auth.users.repository import Credentials
-from openmusic_kit.database.database import Connection
+from openmusic_kit.database.database import Connection, count_up_to
 from openmusic_kit.ids import new_id
 
 
@@ -83,16 +83,8 @@ class RefreshTokenRepository:
 
     async def count_sessions(self, user_id: str, limit: int) -> int:
         """Counts up to ``limit``."""
-        cursor = self._connection.cursor(row_factory=scalar_row)
-        await cursor.execute(
-            """
-            SELECT count(*) FROM (
-                SELECT FROM refresh_tokens WHERE user_id = %(user_id)s AND expires_at > now() LIMIT %(limit)s
-            ) AS counted
-            """,
-            {"user_id": user_id, "limit": limit},
-        )
-        return int(await cursor.fetchone() or 0)
+        rows = "SELECT FROM refresh_tokens WHERE user_id = %(user_id)s AND expires_at > now()"
+        return await count_up_to(self._connection, limit, rows, {"user_id": user_id})
 
     async def delete_session(self, user_id: str, session_id: str) -> bool:
         cursor = await self._connection.execute(

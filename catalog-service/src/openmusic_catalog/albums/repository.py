@@ -1,20 +1,20 @@
 from dataclasses import dataclass
 
 from psycopg import sql
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 from openmusic_catalog.listing.repository import (
     all_of,
     columns,
     contains,
-    counted,
     cursor_parameters,
     follows,
     order_by,
+    rows_of,
 )
 from openmusic_catalog.listing.sorting import Order, Value
 from openmusic_catalog.songs.repository import SongSummary
-from openmusic_kit.database.database import Connection
+from openmusic_kit.database.database import Connection, count_up_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,8 @@ class AlbumRepository:
 
     async def count(self, name: str, year: int | None, limit: int) -> int:
         """Counts up to ``limit``."""
-        cursor = self._connection.cursor(row_factory=scalar_row)
-        parameters = {"name": name, "year": year, "limit": limit}
-        await cursor.execute(counted("albums", _conditions(name, year)), parameters, prepare=False)
-        return int(await cursor.fetchone() or 0)
+        rows = rows_of("albums", _conditions(name, year))
+        return await count_up_to(self._connection, limit, rows, {"name": name, "year": year}, prepare=False)
 
     async def lock(self, album_id: str) -> None:
         """Until the transaction ends, nobody else changes the album, or adds a song to it."""

@@ -65,11 +65,9 @@ def columns(order: Order, *names: str) -> sql.Composed:
     return _joined([*map(sql.Identifier, names), *values])
 
 
-def counted(table: str, conditions: list[sql.Composable]) -> sql.Composed:
-    """The statement that counts rows, up to the parameter ``limit``."""
-    return sql.SQL("SELECT count(*) FROM (SELECT FROM {} WHERE {} LIMIT %(limit)s) AS counted").format(
-        sql.Identifier(table), all_of(conditions)
-    )
+def rows_of(table: str, conditions: list[sql.Composable]) -> sql.Composed:
+    """The query for rows without columns, to be counted."""
+    return sql.SQL("SELECT FROM {} WHERE {}").format(sql.Identifier(table), all_of(conditions))
 
 
 def all_of(conditions: list[sql.Composable]) -> sql.Composable:

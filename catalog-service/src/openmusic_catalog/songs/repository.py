@@ -1,20 +1,20 @@
 from dataclasses import asdict, dataclass
 
 from psycopg import sql
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 from openmusic_catalog.events import SongCreated, SongDeleted, SongUpdated
 from openmusic_catalog.listing.repository import (
     all_of,
     columns,
     contains,
-    counted,
     cursor_parameters,
     follows,
     order_by,
+    rows_of,
 )
 from openmusic_catalog.listing.sorting import Order, Value
-from openmusic_kit.database.database import Connection
+from openmusic_kit.database.database import Connection, count_up_to
 from openmusic_kit.messaging import outbox
 
 
@@ -137,9 +137,8 @@ class SongRepository:
 
     async def count(self, wanted: SongFilter, limit: int) -> int:
         """Counts up to ``limit``."""
-        cursor = self._connection.cursor(row_factory=scalar_row)
-        await cursor.execute(counted("songs", _conditions(wanted)), {"limit": limit, **_given(wanted)}, prepare=False)
-        return int(await cursor.fetchone() or 0)
+        rows = rows_of("songs", _conditions(wanted))
+        return await count_up_to(self._connection, limit, rows, _given(wanted), prepare=False)
 
     async def list_all(self, after: str, limit: int) -> list[Song]:
         """Returns the songs after the id ``after``, in the order of ids."""

@@ -2,10 +2,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, LiteralString
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 from openmusic_export.formats import FormatName
-from openmusic_kit.database.database import Connection
+from openmusic_kit.database.database import Connection, count_up_to
 
 FinalStatus = Literal["sent", "failed", "cancelled"]
 Status = Literal["pending", "sent", "failed", "cancelled"]
@@ -154,16 +154,8 @@ class JobRepository:
 
     async def count_requested(self, requested_by: str, limit: int) -> int:
         """Counts up to ``limit``."""
-        cursor = self._connection.cursor(row_factory=scalar_row)
-        await cursor.execute(
-            """
-            SELECT count(*) FROM (
-                SELECT FROM export_jobs WHERE requested_by = %(requested_by)s LIMIT %(limit)s
-            ) AS counted
-            """,
-            {"requested_by": requested_by, "limit": limit},
-        )
-        return int(await cursor.fetchone() or 0)
+        rows = "SELECT FROM export_jobs WHERE requested_by = %(requested_by)s"
+        return await count_up_to(self._connection, limit, rows, {"requested_by": requested_by})
 
     async def list_all(self, status: Status | None, before: str, limit: int) -> list[JobDetails]:
         """Newest first. ``before`` is the id of the last job of the previous page, or empty."""

@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from psycopg import AsyncCursor
-from psycopg.rows import DictRow, dict_row
+from psycopg import AsyncCursor, sql
+from psycopg.rows import DictRow, dict_row, scalar_row
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from openmusic_kit.database.connections import (
@@ -28,7 +28,7 @@ from openmusic_kit.errors import Unavailable
 from openmusic_kit.idempotency.results import Result, must_store, store
 from openmusic_kit.settings import DatabaseSettings
 
-__all__ = ["Connection", "Database", "UnitOfWork", "connection_string", "open_database"]
+__all__ = ["Connection", "Database", "UnitOfWork", "connection_string", "count_up_to", "open_database"]
 
 logger = logging.getLogger(__name__)
 
@@ -171,6 +171,22 @@ class Database:
         """Raises psycopg.Error when a new connection cannot be made."""
         async with self.own_connection():
             pass
+
+
+async def count_up_to(
+    connection: Connection,
+    limit: int,
+    rows: LiteralString | sql.Composed,
+    parameters: Mapping[str, Any],
+    *,
+    prepare: bool | None = None,
+) -> int:
+    """Counts what the query ``rows`` gives, but no further than ``limit``."""
+    query = sql.SQL(rows) if isinstance(rows, str) else rows
+    statement = sql.SQL("SELECT count(*) FROM ({} LIMIT %(limit)s) AS counted").format(query)
+    cursor = connection.cursor(row_factory=scalar_row)
+    await cursor.execute(statement, {**parameters, "limit": limit}, prepare=prepare)
+    return int(await cursor.fetchone() or 0)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
-from openmusic_kit.database.database import Connection
+from openmusic_kit.database.database import Connection, count_up_to
 from openmusic_playlist.activities.models import ActivityRow
 
 
@@ -28,14 +28,9 @@ class ActivityRepository:
 
     async def count(self, playlist_id: str, limit: int, *, edits: bool) -> int:
         """Counts up to ``limit``."""
-        cursor = await self._connection.cursor(row_factory=scalar_row).execute(
-            """
-            SELECT count(*) FROM (
-                SELECT 1 FROM activities WHERE playlist_id = %(playlist_id)s
-                UNION ALL
-                SELECT 1 FROM playlist_edits WHERE playlist_id = %(playlist_id)s AND %(edits)s LIMIT %(limit)s
-            ) AS a
-            """,
-            {"playlist_id": playlist_id, "limit": limit, "edits": edits},
-        )
-        return int(await cursor.fetchone() or 0)
+        rows = """
+            SELECT 1 FROM activities WHERE playlist_id = %(playlist_id)s
+            UNION ALL
+            SELECT 1 FROM playlist_edits WHERE playlist_id = %(playlist_id)s AND %(edits)s
+        """
+        return await count_up_to(self._connection, limit, rows, {"playlist_id": playlist_id, "edits": edits})

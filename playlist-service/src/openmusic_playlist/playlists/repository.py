@@ -1,8 +1,8 @@
 from dataclasses import asdict
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
-from openmusic_kit.database.database import Connection
+from openmusic_kit.database.database import Connection, count_up_to
 from openmusic_playlist.playlists.models import (
     Access,
     CopyResult,
@@ -195,17 +195,12 @@ class PlaylistRepository:
 
     async def count_visible_to(self, user_id: str, limit: int) -> int:
         """Counts up to ``limit``."""
-        cursor = await self._connection.cursor(row_factory=scalar_row).execute(
-            """
-            SELECT count(*) FROM (
-                SELECT id FROM playlists WHERE owner_id = %(user_id)s
-                UNION
-                SELECT playlist_id FROM collaborations WHERE user_id = %(user_id)s LIMIT %(limit)s
-            ) AS visible
-            """,
-            {"user_id": user_id, "limit": limit},
-        )
-        return int(await cursor.fetchone() or 0)
+        rows = """
+            SELECT id FROM playlists WHERE owner_id = %(user_id)s
+            UNION
+            SELECT playlist_id FROM collaborations WHERE user_id = %(user_id)s
+        """
+        return await count_up_to(self._connection, limit, rows, {"user_id": user_id})
 
     async def lock_owner(self, playlist_id: str) -> str | None:
         """Returns the owner's id. Until the transaction ends, nobody changes the playlist, its songs or members."""
